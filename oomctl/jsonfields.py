@@ -1,0 +1,135 @@
+"""One JSON object on its way in: every value is checked, and a refusal names the field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from oomctl.errors import BadInput
+
+_MOST = 1 << 53  # beyond this a JSON number is no longer exact everywhere
+_REQUIRED: Any = object()
+# What worked cases carry besides: facts that the kernel does not look at, and expected answers.
+_FOR_READERS = {
+    "": {"schema", "name", "why", "victim", "outcome", "killed", "selected", "log_pid"},
+    "context": set(),
+    "tasks[]": {"ns_pid", "hugetlb_pages", "rss_exact", "user", "unit", "cmdline"},
+}
+
+
+class Fields:
+    """One JSON object on its way in: every getter checks type and range and names the field when they are wrong."""
+
+    def __init__(self, value: object, path: str) -> None:
+        if not isinstance(value, dict):
+            raise _wrong(path or "scenario", "an object", value)
+        self._values: dict[str, object] = value
+        self._path = path
+        self._asked: set[str] = set()
+        self._below: list[Fields] = []
+
+    def page_size(self, default: int) -> int:
+        size: int = self.whole("page_size", default, least=1024, most=1 << 24)
+        if size & (size - 1):
+            raise _wrong(self._at("page_size"), "a power of two", size)
+        return size
+
+    def whole(self, name: str, default: Any = _REQUIRED, least: int = 0, most: int = _MOST) -> Any:
+        value = self._take(name, default)
+        if value is default:
+            return value
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            expected = f"a whole number from {least}" + (f" to {most}" if most != _MOST else "")
+            raise _wrong(self._at(name), expected, value)
+        return value
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        value = self._take(name, default)
+        if value not in (True, False, 0, 1) or isinstance(value, float):
+            raise _wrong(self._at(name), "true or false", value)
+        return bool(value)
+
+    def text(self, name: str, default: Any = _REQUIRED) -> Any:
+        value = self._take(name, default)
+        if value is not default and not isinstance(value, str):
+            raise _wrong(self._at(name), "a string", value)
+        return value
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value: str = self.text(name)
+        if value not in choices:
+            raise _wrong(self._at(name), f"one of {', '.join(choices)}", value)
+        return value
+
+    def texts(self, name: str) -> frozenset[str]:
+        value = self._take(name, None)
+        several = [value] if isinstance(value, str) else [] if value is None else value
+        if not isinstance(several, list) or not all(isinstance(text, str) for text in several):
+            raise _wrong(self._at(name), "a string or a list of strings", value)
+        return frozenset(several)
+
+    def node_set(self, name: str) -> frozenset[int] | None:
+        value = self._take(name, None)
+        if value is None:
+            return None
+        whole = isinstance(value, list) and all(type(node) is int and node >= 0 for node in value)
+        if not isinstance(value, list) or not whole:
+            raise _wrong(self._at(name), "a list of node numbers", value)
+        return frozenset(value)
+
+    def child(self, name: str) -> Fields:
+        return self._descend(self._take(name, _REQUIRED), self._at(name))
+
+    def optional_child(self, name: str) -> Fields | None:
+        value = self._take(name, None)
+        return None if value is None else self._descend(value, self._at(name))
+
+    def children(self, name: str, required: bool = True) -> list[Fields]:
+        value = self._take(name, _REQUIRED if required else [])
+        if not isinstance(value, list):
+            raise _wrong(self._at(name), "a list", value)
+        return [self._descend(entry, f"{self._at(name)}[{index}]") for index, entry in enumerate(value)]
+
+    def named(self, name: str) -> Iterator[tuple[str, Fields]]:
+        group = self.optional_child(name)
+        for key in group._values if group else ():
+            assert group is not None  # noqa: S101 - for mypy: an empty loop otherwise
+            yield key, group.child(key)
+
+    def nodes(self, name: str) -> Iterator[tuple[int, Fields]]:
+        for key, fields in self.named(name):
+            if not (key.isascii() and key.isdigit()):
+                raise _wrong(f"{self._at(name)}.{key}", "a node number as the name", key)
+            yield int(key), fields
+
+    def unknown(self) -> Iterator[str]:
+        """Paths of the fields here and below that nobody asked for."""
+        kind = "tasks[]" if self._path.startswith("tasks[") and "." not in self._path else self._path
+        for name in sorted(self._values.keys() - self._asked - _FOR_READERS.get(kind, set())):
+            yield self._at(name)
+        for fields in self._below:
+            yield from fields.unknown()
+
+    def _take(self, name: str, default: Any) -> Any:
+        self._asked.add(name)
+        value = self._values.get(name, default)
+        if value is _REQUIRED:
+            raise BadInput(f"{self._at(name)}: missing")
+        return default if value is None and default is not _REQUIRED else value
+
+    def _descend(self, value: object, path: str) -> Fields:
+        fields = Fields(value, path)
+        self._below.append(fields)
+        return fields
+
+    def _at(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+
+def _wrong(path: str, expected: str, value: object) -> BadInput:
+    try:
+        shown = json.dumps(value)
+    except RecursionError:  # what could just be read may be too deep to be written here
+        shown = "something nested too deeply"
+    return BadInput(f"{path}: expected {expected}, got {shown if len(shown) <= 40 else shown[:37] + '...'}")

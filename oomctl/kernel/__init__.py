@@ -1,0 +1,1 @@
+"""What the kernel computes when memory runs out. Pure: values in, values out."""

@@ -1,0 +1,46 @@
+"""``oom_badness``, ``/proc/PID/oom_score`` and the range of ``oom_score_adj``."""
+
+from __future__ import annotations
+
+from oomctl.kernel.rules import Rules
+from oomctl.model import Candidate, Task
+
+ADJ_MIN = -1000  # OOM_SCORE_ADJ_MIN in include/uapi/linux/oom.h: never a candidate
+ADJ_MAX = 1000  # OOM_SCORE_ADJ_MAX
+
+
+def badness(task: Task, totalpages: int, rules: Rules) -> Candidate:
+    """Return the points of ``oom_badness()`` for an eligible task, with its terms, in pages.
+
+    The kernel divides totalpages by 1000 before it multiplies, so an adj has no effect
+    on a domain of less than 1000 pages.
+    """
+    base = task.rss_pages + task.swap_pages + task.pgtables_pages
+    bonus = base * 3 // 100 if rules.root_bonus and task.cap_sys_admin else 0
+    adj_pages = task.adj * (totalpages // 1000)
+    points = base - bonus + adj_pages
+    return Candidate(task, points if rules.signed else max(points, 1), adj_pages, bonus)
+
+
+def oom_score(points: int | None, totalpages: int, rules: Rules) -> int:
+    """Scale badness to what ``/proc/PID/oom_score`` shows (``proc_oom_score``); None is not eligible.
+
+    ``totalpages`` is RAM and swap of the whole machine, also for a task in a limited cgroup.
+    Since 9066e5cfb73c (in v5.9) a task that uses nothing scores 666, not 0.
+    """
+    if points is None:
+        return 0
+    permille = int_div(points * 1000, totalpages)
+    return int_div((1000 + permille) * 2, 3) if rules.signed else permille
+
+
+def score_slack(pages: int, totalpages: int, rules: Rules) -> int:
+    """How many points of ``oom_score`` a difference of ``pages`` can make, rounding included."""
+    permille = pages * 1000 // totalpages + 1
+    return permille * 2 // 3 + 1 if rules.signed else permille + 1
+
+
+def int_div(dividend: int, divisor: int) -> int:
+    """Divide as C does: drop the fraction. Python's // rounds down, which differs below zero."""
+    quotient = abs(dividend) // abs(divisor)
+    return quotient if (dividend < 0) == (divisor < 0) else -quotient

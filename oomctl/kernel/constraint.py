@@ -1,0 +1,75 @@
+"""Which memory ran out: how many pages that is, and which tasks it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from oomctl.kernel.rules import Rules, Walk
+from oomctl.model import Constraint, Context, MemcgLimits, NodePages, Task, Thread
+
+
+def memcg_totalpages(limits: MemcgLimits) -> int | None:
+    """Return totalpages of a cgroup's OOM (``mem_cgroup_get_max``); None: it has no limit to hit."""
+    memory = limits.memory_pages
+    swappable = limits.swap_total_pages if limits.swappiness else 0
+    if limits.version == 1:
+        bounds = [] if memory is None else [memory + swappable]
+        if limits.memsw_pages is not None and (limits.swappiness or memory is None):
+            bounds.append(limits.memsw_pages)
+        return max(min(bounds), 1) if bounds else None
+    if memory is None:
+        return None
+    if limits.swap_pages is not None:
+        swappable = min(swappable, limits.swap_pages)
+    return max(memory + swappable, 1)
+
+
+def nodes_totalpages(
+    nodes: Mapping[int, NodePages], allowed: Iterable[int], swap_total_pages: int, rules: Rules
+) -> int:
+    """Return totalpages of a cpuset or mempolicy OOM: the allowed nodes and all swap (``constrained_alloc``)."""
+    pages = sum(nodes[node].spanned if rules.spanned_nodes else nodes[node].present for node in allowed)
+    return max(pages + swap_total_pages, 1)
+
+
+def below(cgroup: str, ancestor: str) -> bool:
+    """Whether the path ``cgroup`` is ``ancestor`` or lies under it."""
+    return cgroup == ancestor or cgroup.startswith(ancestor.rstrip("/") + "/")
+
+
+def outside(task: Task, context: Context, rules: Rules) -> str | None:
+    """Why the OOM does not concern ``task``: wrong cgroup or NUMA-disjoint; None when it does."""
+    if context.constraint is Constraint.MEMCG:
+        if not _is_member(task, context.memcg or "/", rules):
+            return f"not in the cgroup {context.memcg}"
+        if not rules.numa_test_in_memcg:
+            return None
+    elif context.nodemask is None and context.current_mems is None:
+        return None
+    members: tuple[Task | Thread, ...] = (task, *task.threads)
+    if context.constraint is Constraint.MEMPOLICY:
+        nodes = context.nodemask
+        usable = nodes is None or any(_policy_allows(member, nodes, rules) for member in members)
+    else:
+        nodes = context.current_mems
+        usable = nodes is None or any(member.mems is None or member.mems & nodes for member in members)
+    return None if usable else f"its NUMA nodes are all outside {_node_list(nodes)}"
+
+
+def _is_member(task: Task, memcg: str, rules: Rules) -> bool:
+    paths = [task.memcg]
+    if rules.walk is not Walk.PROCESSES:
+        paths += [thread.memcg for thread in task.threads]
+    # Every task is in some cgroup; where none is told it can only be the root.
+    return any(below(path or "/", memcg) for path in paths)
+
+
+def _policy_allows(member: Task | Thread, nodes: frozenset[int], rules: Rules) -> bool:
+    """``mempolicy_in_oom_domain``, before v5.14 ``mempolicy_nodemask_intersects``."""
+    policy = member.mempolicy
+    binding = ("bind", "interleave") if rules.interleave_binds else ("bind",)
+    return policy is None or policy.mode not in binding or bool(policy.nodes & nodes)
+
+
+def _node_list(nodes: frozenset[int] | None) -> str:
+    return ",".join(map(str, sorted(nodes or ())))

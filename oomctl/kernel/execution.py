@@ -1,0 +1,94 @@
+"""``oom_kill_process``: who dies with the chosen task, or instead of it, and what that frees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oomctl.kernel.badness import ADJ_MIN, badness
+from oomctl.kernel.constraint import below
+from oomctl.kernel.rules import Rules
+from oomctl.kernel.selection import why_not
+from oomctl.model import Candidate, Constraint, Context, Scenario, Task
+
+
+def children_to_sacrifice(chosen: Task, scenario: Scenario, rules: Rules) -> list[Candidate]:
+    """Before v5.1: the children one of which dies instead of ``chosen``, the worst (of equals the oldest) first.
+
+    Only those with memory of their own count, and any of them is enough, however small.
+    """
+    if not rules.sacrifices_child:
+        return []
+    children = [
+        badness(task, scenario.context.totalpages, rules)
+        for task in scenario.tasks
+        if task.ppid == chosen.pid
+        and not shares_memory(task, chosen)
+        and why_not(task, scenario.context, rules) is None
+    ]
+    return sorted(children, key=lambda child: -child.badness)
+
+
+def killed_with(victim: Task, scenario: Scenario, rules: Rules) -> tuple[Task, ...]:
+    """Everyone who gets SIGKILL, in the kernel's order: the victim, who shares its memory, its group."""
+    killed = [victim, *_sharers(victim, scenario.tasks, rules)]
+    group = oom_group(victim, scenario.context) if rules.oom_group else None
+    if group is not None:
+        for task in scenario.tasks:
+            spared = task.adj == ADJ_MIN or task.init or task.kthread or task.zombie
+            if spared or task.memcg is None or not below(task.memcg, group) or task in killed:
+                continue
+            killed.append(task)
+            killed += [sharer for sharer in _sharers(task, scenario.tasks, rules) if sharer not in killed]
+    return tuple(killed)
+
+
+def oom_group(victim: Task, context: Context) -> str | None:
+    """The highest cgroup with ``memory.oom.group`` from the victim's up to the one that is out of memory.
+
+    ``mem_cgroup_get_oom_group``; never the root.
+    """
+    domain = context.memcg or "/" if context.constraint is Constraint.MEMCG else "/"
+    path = victim.memcg
+    if path is None or not below(path, domain):
+        return None
+    marked = [group for group in context.oom_groups if below(path, group) and below(group, domain) and group != "/"]
+    return min(marked, key=len, default=None)
+
+
+def freed_pages(killed: Sequence[Task], scenario: Scenario) -> int:
+    """Private RAM, swap and page tables that the kill gives back, in pages.
+
+    A memory map is freed when its last user dies; mapped files and shared memory stay.
+    """
+    dead = {task.pid for task in killed}
+    pinned = {task.mm for task in scenario.tasks if task.mm is not None and task.pid not in dead}
+    freed = 0
+    for task in killed:
+        if task.mm is not None:
+            if task.mm in pinned:
+                continue
+            pinned.add(task.mm)  # counted once
+        private = task.rss_pages if task.anon_pages is None else task.anon_pages
+        freed += private + task.swap_pages + task.pgtables_pages
+    return freed
+
+
+def will_free_memory(task: Task, tasks: Sequence[Task]) -> bool:
+    """``task_will_free_mem``: it and every sharer of its memory are dying already."""
+    dying = task.exiting and not task.oom_skip
+    return dying and all(other.exiting for other in tasks if shares_memory(other, task))
+
+
+def shares_memory(task: Task, other: Task) -> bool:
+    return task.mm is not None and task.mm == other.mm
+
+
+def _sharers(victim: Task, tasks: Sequence[Task], rules: Rules) -> list[Task]:
+    return [
+        task
+        for task in tasks
+        if shares_memory(task, victim)
+        and task.pid != victim.pid
+        and not (task.init or task.kthread)
+        and not (rules.spares_protected_sharer and task.adj == ADJ_MIN)
+    ]

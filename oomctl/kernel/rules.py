@@ -1,0 +1,193 @@
+"""What differs between kernels: one row for every version in which the choice of a victim changed.
+
+Nothing else in oomctl asks for a version; everything else asks a ``Rules`` value.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Any, NamedTuple
+
+from oomctl.errors import BadInput
+
+OLDEST = "3.10"
+NEWEST_READ = "7.1"
+"""The newest kernel whose source the rules were compared with; later ones are taken to behave alike."""
+
+
+class Dying(Enum):
+    """What a task that is already dying does to the scan (oom_scan_process_thread, oom_evaluate_task).
+
+    sysrq-f goes on in all versions.
+    """
+
+    ANY_UNTRACED_ABORTS = "any exiting task with memory stops the scan, unless traced at exit"
+    ANY_ABORTS = "any exiting task with memory stops the scan"
+    VICTIM_ABORTS = "only a victim of the OOM killer stops the scan"
+
+
+class Walk(Enum):
+    """How the members of a memory cgroup are visited."""
+
+    THREADS_NEWEST_FIRST = "every thread, newest first"
+    THREADS = "every thread"
+    PROCESSES = "thread group leaders"
+
+
+class Pgtables(Enum):
+    """Which page tables count."""
+
+    PTE = "nr_ptes"
+    PTE_PMD = "nr_ptes + nr_pmds"
+    BYTES = "pgtables_bytes / PAGE_SIZE"
+
+
+class Counters(Enum):
+    """How RSS is counted, and so which file under /proc shows the killer's own number."""
+
+    PER_THREAD = "split per thread; stat, statm, status and the killer read the same sum"
+    PER_CPU = "approximate per-CPU counters, read alike by everyone"
+    PER_CPU_EXACT_STATUS = "status and statm sum exactly, the killer and stat read the approximation"
+    EXACT = "the killer sums exactly as status does; stat is still approximate"
+
+
+class Rules(NamedTuple):
+    last_wins: bool
+    """On equal badness the task scanned later is taken; otherwise the first one stays."""
+    signed: bool
+    """Negative badness keeps its order; otherwise everything below 1 counts as 1."""
+    root_bonus: bool
+    """3 % off for CAP_SYS_ADMIN."""
+    sacrifices_child: bool
+    """The worst child with memory of its own dies instead of the chosen process."""
+    spanned_nodes: bool
+    """cpuset and mempolicy totalpages count spanned pages (holes included), not present ones."""
+    walk: Walk
+    dying: Dying
+    skips_vfork_and_reaped: bool
+    spares_protected_sharer: bool
+    """A process that shares the victim's memory survives when its own adj is -1000."""
+    numa_test_in_memcg: bool
+    interleave_binds: bool
+    """MPOL_INTERLEAVE elsewhere spares a task from a mempolicy OOM as MPOL_BIND does."""
+    nofs_kills_in_memcg: bool
+    """An allocation without __GFP_FS still kills when a memory cgroup is full."""
+    sysrq_may_panic: bool
+    oom_group: bool
+    pgtables: Pgtables
+    counters: Counters
+
+
+_OLDEST_RULES = Rules(
+    last_wins=False,
+    signed=False,
+    root_bonus=True,
+    sacrifices_child=True,
+    spanned_nodes=True,
+    walk=Walk.THREADS_NEWEST_FIRST,
+    dying=Dying.ANY_UNTRACED_ABORTS,
+    skips_vfork_and_reaped=False,
+    spares_protected_sharer=True,
+    numa_test_in_memcg=True,
+    interleave_binds=True,
+    nofs_kills_in_memcg=False,
+    sysrq_may_panic=True,
+    oom_group=False,
+    pgtables=Pgtables.PTE,
+    counters=Counters.PER_THREAD,
+)
+
+# Commit ids as quoted in mails and commit lists; where none is given, the trees of the version before
+# and of this version were compared.
+_HISTORY: tuple[tuple[tuple[int, int], dict[str, Any]], ...] = (
+    ((3, 10), {}),
+    ((4, 0), {"pgtables": Pgtables.PTE_PMD}),  # nr_pmds joins nr_ptes
+    (
+        (4, 4),
+        {"walk": Walk.THREADS, "dying": Dying.ANY_ABORTS, "sysrq_may_panic": False},
+    ),
+    (  # with the OOM reaper; f44666b04605 visits processes, not threads
+        (4, 8),
+        {"dying": Dying.VICTIM_ABORTS, "skips_vfork_and_reaped": True, "spares_protected_sharer": False},
+    ),
+    ((4, 15), {"pgtables": Pgtables.BYTES}),  # af5b0f6a09e4 ("mm: consolidate page table accounting")
+    ((4, 17), {"root_bonus": False}),  # d46078b28889 ("mm, oom: remove 3% bonus for CAP_SYS_ADMIN processes")
+    ((4, 19), {"oom_group": True}),
+    ((5, 1), {"sacrifices_child": False}),  # bbbe48029720 ("mm, oom: remove 'prefer children over parent'")
+    ((5, 3), {"last_wins": True, "walk": Walk.PROCESSES, "numa_test_in_memcg": False}),
+    ((5, 4), {"spanned_nodes": False, "nofs_kills_in_memcg": True}),
+    ((5, 9), {"signed": True}),  # 9066e5cfb73c ("mm, oom: make the calculation of oom badness more accurate")
+    ((5, 14), {"interleave_binds": False}),
+    (
+        (6, 2),
+        {"counters": Counters.PER_CPU},
+    ),  # f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter")
+    ((6, 16), {"counters": Counters.PER_CPU_EXACT_STATUS}),  # 82241a83cd15 (exact values in /proc)
+    ((7, 0), {"counters": Counters.EXACT}),
+)
+
+_STABLE_BACKPORTS: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {
+    (5, 4): (144, {"signed": True}),
+    (6, 6): (99, {"counters": Counters.PER_CPU_EXACT_STATUS}),
+    (6, 12): (38, {"counters": Counters.PER_CPU_EXACT_STATUS}),
+}
+
+_VENDORS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
+    "rhel7": ((3, 10), {}),
+    "rhel8.1": ((4, 18), {"sacrifices_child": False, "oom_group": True}),
+    "rhel8.3": (
+        (4, 18),
+        {"sacrifices_child": False, "oom_group": True, "last_wins": True, "walk": Walk.PROCESSES},
+    ),
+    "rhel9": ((5, 14), {}),
+    "rhel10": ((6, 12), {}),
+}
+_RHEL8_3_BUILD = 240  # 4.18.0-240.el8; builds between 8.1 and 8.3 were not read and count as 8.1
+
+_LABEL = re.compile(r"rhel(\d+)(?:\.(\d+))?$")
+_RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?(?:-(\d+))?")
+
+
+def rules_for(kernel: str) -> Rules:
+    """Return the rules of ``kernel``: a release (``6.1.20``, ``4.18.0-240.el8.x86_64``) or ``rhel8.1``.
+
+    Raises BadInput for what is neither and for kernels before 3.10.
+    """
+    vendor = _vendor(kernel)
+    if vendor is not None:
+        base, changes = _VENDORS[vendor]
+        return _mainline(base)._replace(**changes)
+    match = _RELEASE.match(kernel)
+    if match is None:
+        raise BadInput(f"kernel {kernel!r}: expected a release such as 6.1.20, or a label such as rhel8.1")
+    version = int(match[1]), int(match[2])
+    if version < _HISTORY[0][0]:
+        raise BadInput(f"kernel {kernel}: the rules are known from {OLDEST} on")
+    rules = _mainline(version)
+    since, changes = _STABLE_BACKPORTS.get(version, (0, {}))
+    return rules._replace(**changes) if int(match[3] or 0) >= since else rules
+
+
+def _mainline(version: tuple[int, int]) -> Rules:
+    rules = _OLDEST_RULES
+    for since, changes in _HISTORY:
+        if since <= version:
+            rules = rules._replace(**changes)
+    return rules
+
+
+def _vendor(kernel: str) -> str | None:
+    label = _LABEL.match(kernel)
+    if label is not None:
+        major, minor = int(label[1]), int(label[2] or 99)
+        if major == 8:
+            return "rhel8.3" if minor >= 3 else "rhel8.1"
+        name = f"rhel{major}"
+        if name not in _VENDORS:
+            raise BadInput(f"kernel {kernel!r}: known labels are {', '.join(_VENDORS)}")
+        return name
+    release = _RELEASE.match(kernel)
+    if release is not None and ".el8" in kernel:
+        return "rhel8.3" if int(release[4] or 0) >= _RHEL8_3_BUILD else "rhel8.1"
+    return "rhel7" if ".el7" in kernel and kernel.startswith("3.10.") else None

@@ -1,0 +1,100 @@
+"""``select_bad_process``: the walk over all tasks, who leads it and why every other one was spared."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from oomctl.kernel.badness import ADJ_MIN, badness
+from oomctl.kernel.constraint import outside
+from oomctl.kernel.rules import Dying, Rules
+from oomctl.model import Candidate, Constraint, Context, Spared, Task
+
+
+class Scan(NamedTuple):
+    ranking: tuple[Candidate, ...]
+    """Eligible tasks, the one to be chosen first; equals stand in the order in which they would win."""
+    spared: tuple[Spared, ...]
+    waits_for: Task | None
+    """A dying task that makes the kernel choose nobody this time."""
+
+
+def scan(tasks: tuple[Task, ...], context: Context, rules: Rules) -> Scan:
+    """Judge every task as ``oom_evaluate_task`` does, in scan order."""
+    candidates: list[Candidate] = []
+    spared: list[Spared] = []
+    waits_for: Task | None = None
+    for task in tasks:
+        reason = _beyond_reach(task, context, rules)
+        if reason is None and waits_for is None and _aborts_scan(task, context, rules):
+            waits_for = task
+        if reason is None and not task.origin:
+            reason = _ineligible(task, rules)
+        if reason is None:
+            candidates.append(badness(task, context.totalpages, rules))
+        else:
+            spared.append(Spared(task, reason))
+    return Scan(tuple(ranked(candidates, rules)), tuple(spared), waits_for)
+
+
+def ranked(candidates: list[Candidate], rules: Rules) -> list[Candidate]:
+    """Sort ``candidates``, given in scan order, by the order in which the kernel would take them."""
+    in_winning_order = candidates[::-1] if rules.last_wins else candidates[:]
+    # Python's sort keeps the order of equals.
+    in_winning_order.sort(key=lambda candidate: -candidate.badness)
+    if any(candidate.task.origin for candidate in candidates):
+        origins = [candidate for candidate in reversed(candidates) if candidate.task.origin]
+        return origins + [candidate for candidate in in_winning_order if not candidate.task.origin]
+    return in_winning_order
+
+
+def why_not(task: Task, context: Context, rules: Rules) -> str | None:
+    """Why ``task`` cannot be chosen, in words; None when it can."""
+    reason = _beyond_reach(task, context, rules)
+    if reason is None and not task.origin:
+        reason = _ineligible(task, rules)
+    return reason
+
+
+def _beyond_reach(task: Task, context: Context, rules: Rules) -> str | None:
+    """``oom_unkillable_task``, and a victim whose memory is already freed."""
+    if task.init:
+        return "global init"
+    if task.kthread:
+        return "kernel thread"
+    not_concerned = outside(task, context, rules)
+    if not_concerned is not None:
+        return not_concerned
+    finished = task.oom_victim and task.oom_skip and not context.sysrq
+    return _REAPED if finished and rules.skips_vfork_and_reaped else None
+
+
+_REAPED = "its memory is already reaped"
+
+
+def _ineligible(task: Task, rules: Rules) -> str | None:
+    """The first tests of ``oom_badness``."""
+    if task.zombie:
+        return "zombie: no memory left"
+    if task.adj == ADJ_MIN:
+        return "oom_score_adj is -1000"
+    if rules.skips_vfork_and_reaped:
+        if task.oom_skip:
+            return _REAPED
+        if task.vfork:
+            return "in vfork: runs on its parent's memory until it execs"
+    return None
+
+
+def _aborts_scan(task: Task, context: Context, rules: Rules) -> bool:
+    if context.sysrq:  # force_kill in 3.10, order -1 later
+        return False
+    if task.oom_victim and not (task.oom_skip and rules.skips_vfork_and_reaped):
+        return True
+    if rules.dying is Dying.VICTIM_ABORTS or not task.exiting or task.zombie:
+        return False
+    return not (rules.dying is Dying.ANY_UNTRACED_ABORTS and task.ptraced_exit)
+
+
+def is_global(context: Context) -> bool:
+    """Whether the machine, not a memory cgroup, ran out (``!is_memcg_oom``)."""
+    return context.constraint is not Constraint.MEMCG

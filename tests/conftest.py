@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from oomctl.procfs.reader import Procfs
+from tests.proc_tree import ProcTree
+
+pytest_plugins = ("tests.vm.options",)
+
+ASK_KERNELS = ("kernel", "vm")
+"""Markers of tests that let a real kernel decide."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With OOMCTL_REQUIRE_KERNEL=1, as in CI, fail a test that would skip because no kernel can be asked."""
+    report = yield
+    required = os.environ.get("OOMCTL_REQUIRE_KERNEL") == "1"
+    if required and report.skipped and any(item.get_closest_marker(name) for name in ASK_KERNELS):
+        reason = call.excinfo.value if call.excinfo else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"OOMCTL_REQUIRE_KERNEL=1, but the test was skipped: {reason}"
+    return report
+
+
+@pytest.fixture
+def proc_tree(tmp_path: Path) -> ProcTree:
+    return ProcTree(tmp_path)
+
+
+@pytest.fixture
+def procfs(proc_tree: ProcTree) -> Procfs:
+    """Reads ``proc_tree``; what is added to it later is seen too."""
+    return proc_tree.procfs()
