@@ -1,0 +1,1 @@
+"""Text under /proc and the cgroup file systems -> model."""

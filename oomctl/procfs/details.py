@@ -1,0 +1,75 @@
+"""What people want to know of a process: user, unit, cgroup, command line."""
+
+from __future__ import annotations
+
+import functools
+
+from oomctl.model import Details, Task
+from oomctl.procfs.cgroup import Memcgs, hierarchies
+from oomctl.procfs.reader import Procfs, read_at, start_ticks_at, state_at
+
+_UNIT_TYPES = (".service", ".scope", ".socket", ".mount", ".swap")
+_LONGEST_CMDLINE = 1 << 12
+
+
+class DetailReader:
+    """Reads the details of processes of one machine."""
+
+    def __init__(self, procfs: Procfs, memcgs: Memcgs | None = None) -> None:
+        self._procfs = procfs
+        self._memcgs = memcgs or Memcgs.of(procfs)
+        self._boot_time = procfs.boot_time()
+
+    def details(self, task: Task, cmdline: bool = False) -> Details:
+        """Return the details of ``task``; only its user where the process is gone meanwhile."""
+        start_time = round(self._boot_time + task.start_ticks / self._procfs.clock_ticks, 2)
+        plain = Details(user_name(task.uid), start_time, cgroup=task.memcg)
+        try:
+            with self._procfs.open_task(task.pid) as directory:
+                if start_ticks_at(directory) != task.start_ticks:
+                    return plain
+                cgroups = read_at(directory, "cgroup").decode(errors="replace")
+                return plain._replace(
+                    cgroup=self._memcgs.path_in(cgroups) if self._memcgs else None,
+                    unit=unit_in(cgroups),
+                    cmdline=_cmdline(directory) if cmdline else None,
+                )
+        except OSError:
+            return plain
+
+
+def unit_in(cgroups: str) -> str | None:
+    """Return the systemd unit in the text of ``/proc/PID/cgroup``: the innermost service or scope, else slice."""
+    path = ""
+    for controllers, candidate in hierarchies(cgroups):
+        if controllers in ("", "name=systemd") and candidate != "/":
+            path = candidate
+    parts = path.split("/")
+    for suffixes in (_UNIT_TYPES, (".slice",)):
+        for part in reversed(parts):
+            if part.endswith(suffixes):
+                return part
+    return None
+
+
+@functools.cache
+def user_name(uid: int) -> str:
+    """Return the name of ``uid``, or its number where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _cmdline(directory: int) -> str | None:
+    """Return the arguments joined by spaces; None for a process without any.
+
+    Reading them takes the process's mmap lock; a process in uninterruptible sleep may hold it
+    for as long as memory is short, and whoever reads then hangs with it.
+    """
+    if state_at(directory) == "D":
+        return None
+    arguments = read_at(directory, "cmdline", _LONGEST_CMDLINE).rstrip(b"\0")
+    return arguments.replace(b"\0", b" ").decode(errors="replace") or None

@@ -1,0 +1,102 @@
+"""NUMA nodes: how large they are, how full, and which of them a task may use."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+
+from oomctl.errors import BadInput, ImpossibleHere
+from oomctl.model import Mempolicy, NodePages, Task, Thread
+from oomctl.procfs.reader import Procfs, read_at
+
+_ZONE = re.compile(r"^Node (\d+), zone\s+\S+$", re.MULTILINE)
+_FIELD = re.compile(r"^\s+(?:pages )?(free|spanned|present)\s+(\d+)$", re.MULTILINE)
+_FILE_PAGES = re.compile(r"^\s+nr_(?:in)?active_file (\d+)$", re.MULTILINE)
+_POLICY = re.compile(r"^\S+ (bind|interleave|prefer|weighted interleave)[^:\s]*:([\d,-]+)")
+_ENOUGH_MAPS = 1 << 12
+
+
+def nodes(procfs: Procfs) -> dict[int, NodePages]:
+    """Return present and spanned pages of every node that has memory; empty where zoneinfo is hidden."""
+    found: dict[int, NodePages] = {}
+    for node, zone in _zones(procfs):
+        pages = dict.fromkeys(("spanned", "present"), 0) | {name: int(number) for name, number in _FIELD.findall(zone)}
+        known = found.get(node, NodePages(0, 0))
+        found[node] = NodePages(known.present + pages["present"], known.spanned + pages["spanned"])
+    return {node: pages for node, pages in found.items() if pages.present}
+
+
+def room_pages(procfs: Procfs, allowed: frozenset[int]) -> int:
+    """Return the pages of the nodes ``allowed`` that are free or hold only droppable cache."""
+    pages = 0
+    for node, zone in _zones(procfs):
+        if node in allowed:
+            pages += int(dict(_FIELD.findall(zone)).get("free", 0))
+            pages += sum(map(int, _FILE_PAGES.findall(zone)))
+    return pages
+
+
+def parse_list(text: str) -> frozenset[int]:
+    """Read a node list such as ``0,2-3``; BadInput when it is none."""
+    found: set[int] = set()
+    for part in text.strip().split(","):
+        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part.strip(), re.ASCII)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise BadInput(f"node list {text!r}: expected numbers and ranges such as 0,2-3")
+        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return frozenset(found)
+
+
+def with_nodes(task: Task, procfs: Procfs, policies: bool) -> Task:
+    """Return ``task`` with the nodes that its threads may use, and (``policies``) their memory policies.
+
+    A task's policy is not shown anywhere; it is what most of its mappings have in numa_maps, which
+    only the owner and root may read.
+    """
+    try:
+        with procfs.open_task(task.pid) as directory:
+            tids = [int(tid) for tid in _list_at(directory, "task") if int(tid) != task.pid]
+            mems, policy = _allowed(directory, "", policies)
+            threads = []
+            for tid in sorted(tids):
+                thread_mems, thread_policy = _allowed(directory, f"task/{tid}/", policies)
+                threads.append(Thread(tid, task.comm, None, thread_mems, thread_policy))
+    except (FileNotFoundError, ProcessLookupError):
+        return task
+    return task._replace(mems=mems, mempolicy=policy, threads=tuple(threads) or task.threads)
+
+
+def _allowed(directory: int, prefix: str, policies: bool) -> tuple[frozenset[int] | None, Mempolicy | None]:
+    status = read_at(directory, prefix + "status", 1 << 14).decode(errors="replace")
+    match = re.search(r"^Mems_allowed_list:\s*(\S+)$", status, re.MULTILINE)
+    mems = parse_list(match[1]) if match else None
+    return mems, _policy(directory, prefix) if policies else None
+
+
+def _policy(directory: int, prefix: str) -> Mempolicy | None:
+    try:
+        maps = read_at(directory, prefix + "numa_maps", _ENOUGH_MAPS).decode(errors="replace")
+    except (PermissionError, FileNotFoundError):
+        return None
+    seen = Counter(match and (match[1], match[2]) for match in map(_POLICY.match, maps.splitlines()))
+    usual = max(seen, key=lambda policy: seen[policy], default=None)
+    return usual and Mempolicy(usual[0], parse_list(usual[1]))
+
+
+def _zones(procfs: Procfs) -> list[tuple[int, str]]:
+    try:
+        text = procfs.machine_text("zoneinfo")
+    except ImpossibleHere:
+        return []
+    heads = list(_ZONE.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    return [(int(head[1]), text[head.end() : end]) for head, end in zip(heads, ends, strict=True)]
+
+
+def _list_at(directory: int, name: str) -> list[str]:
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        return os.listdir(fd)
+    finally:
+        os.close(fd)

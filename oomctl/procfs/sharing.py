@@ -1,0 +1,86 @@
+"""Which processes run on one memory map, by the ``kcmp`` system call.
+
+No file under /proc says it. Only processes whose sizes agree to the page are asked about.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from oomctl.model import Task
+
+_KCMP = {  # system call numbers, include/uapi/asm-generic/unistd.h and the arch tables
+    "x86_64": 312,
+    "aarch64": 272,
+    "riscv64": 272,
+    "loongarch64": 272,
+    "i386": 349,
+    "i686": 349,
+    "armv7l": 378,
+    "ppc64le": 354,
+    "s390x": 343,
+}
+_KCMP_VM = 1  # include/uapi/linux/kcmp.h
+
+
+def with_shared_memory(tasks: Iterable[Task], of: Task | None = None) -> list[Task]:
+    """Return ``tasks`` with ``mm`` set where several have the same memory map.
+
+    With ``of``, only those that share with it are looked for. Without permission, or on a kernel
+    without CONFIG_KCMP, nobody is known to share.
+    """
+    tasks = list(tasks)
+    alike: dict[tuple[int, ...], list[Task]] = defaultdict(list)
+    for task in tasks:
+        if task.vsize_bytes and not task.kthread:
+            alike[_size(task)].append(task)
+    if of is not None:
+        alike = {_size(of): alike.get(_size(of), [])}
+    names: dict[int, str] = {}
+    for group in alike.values():
+        if len(group) > 1:
+            names |= _shared(group, of)
+    return [task._replace(mm=names[task.pid]) if task.pid in names else task for task in tasks]
+
+
+def _size(task: Task) -> tuple[int, ...]:
+    return task.vsize_bytes, task.rss_pages, task.swap_pages, task.pgtables_pages
+
+
+def _shared(group: list[Task], of: Task | None) -> dict[int, str]:
+    """Name the memory map of every task of ``group`` that is not alone on it."""
+    pids = [task.pid for task in group]
+    if of is not None:
+        same = [pid for pid in pids if pid == of.pid or compare_memory(of.pid, pid) == 0]
+        return dict.fromkeys(same, f"mm of {of.pid}") if len(same) > 1 else {}
+    names: dict[int, str] = {}
+    # Left out: who ended meanwhile, and who belongs to somebody else.
+    pids = [pid for pid in pids if compare_memory(pid, pid) == 0]
+    # The kernel orders memory maps, so equal ones end up side by side.
+    pids.sort(key=functools.cmp_to_key(_order))
+    for one, other in itertools.pairwise(pids):
+        if compare_memory(one, other) == 0:
+            names.setdefault(one, f"mm of {one}")
+            names[other] = names[one]
+    return names
+
+
+def _order(one: int, other: int) -> int:
+    return compare_memory(one, other) or 0
+
+
+def compare_memory(one: int, other: int) -> int | None:
+    """Return 0 when both PIDs share their memory map, else -1 or 1, an order; None when it cannot be told."""
+    number, syscall = _kcmp()
+    return {0: 0, 1: -1, 2: 1}.get(syscall(number, one, other, _KCMP_VM, 0, 0)) if number else None
+
+
+@functools.cache
+def _kcmp() -> tuple[int | None, Callable[..., int]]:
+    import ctypes  # rarely needed, and not light
+
+    return _KCMP.get(os.uname().machine), ctypes.CDLL(None).syscall

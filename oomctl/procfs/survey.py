@@ -1,0 +1,207 @@
+"""One look at the machine for one question: which tasks are in it, and which memory.
+
+For the machine-wide question the kernel's rounded ``oom_score`` of every process is read first,
+and details only of those that can still be near the first; everything else reads all it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oomctl.errors import BadInput, ImpossibleHere
+from oomctl.kernel.badness import score_slack
+from oomctl.kernel.certainty import precision
+from oomctl.kernel.constraint import memcg_totalpages, nodes_totalpages
+from oomctl.kernel.selection import scan, why_not
+from oomctl.model import Constraint, Context, MemcgLimits, Scenario, Task
+from oomctl.procfs import nodes
+from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.glance import glance
+from oomctl.procfs.reader import Procfs, Score
+from oomctl.procfs.sharing import with_shared_memory
+
+
+def machine(procfs: Procfs) -> Scenario:
+    """Return the machine-wide scenario with every process and every fact."""
+    tasks = procfs.tasks()
+    read = _with_shared_memory(procfs, tasks.read)
+    memcgs = Memcgs.of(procfs)
+    groups: set[str] = set()
+    if memcgs is not None:
+        read = [task._replace(memcg=memcgs.path_of_pid(task.pid)) for task in read]
+        groups = {path for path in _with_ancestors(read, memcgs) if memcgs.kills_as_group(path)}
+    context = _context(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
+    return Scenario(procfs.kernel, context, tuple(read), procfs.page_size, hidden=tasks.hidden)
+
+
+def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenario:
+    """Return the machine-wide scenario with (at least) the ``count`` processes nearest to being first.
+
+    The rest is only counted. Who would die with the first is in it too, and (``contenders``) everyone
+    whom the counters' imprecision leaves in the running.
+    """
+    if not procfs.rules.signed:
+        return machine(procfs)  # before v5.9 a score of 0 says nothing, and before v5.1 any child may die
+    scores = procfs.scores()
+    scores.listed.sort(reverse=True)
+    unkillable = _unkillable(procfs, scores.listed)
+    killable = [score for score in scores.listed if score.pid not in unkillable]
+    reach = 2 * precision(procfs.rules.counters, procfs.cpus).most
+    tasks = glance(procfs, _near(procfs, killable, count, reach), count, reach if contenders else None)
+    context = _context(procfs, Constraint.NONE, procfs.totalpages)
+    scenario = Scenario(
+        procfs.kernel,
+        context,
+        tuple(tasks.read),
+        procfs.page_size,
+        unread_candidates=len(killable) - len(tasks.read),
+        unread_unkillable=len(unkillable),
+        hidden=scores.hidden + tasks.hidden,
+    )
+    return _with_company(procfs, scenario, count)
+
+
+def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
+    """Return the scenario in which the memory cgroup ``path`` hits its limit.
+
+    Raises ImpossibleHere without such a cgroup. ``totalpages`` is the machine's where the cgroup
+    has no limit, and no OOM follows then: see ``memcg_totalpages``.
+    """
+    memcgs = Memcgs.of(procfs)
+    if memcgs is None:
+        raise ImpossibleHere("no memory controller is mounted here: there are no memory cgroups to ask about")
+    path = memcgs.resolve(path)
+    tasks: list[Task] = []
+    hidden = 0
+    groups: set[str] = set()
+    for cgroup, pids in memcgs.members(path):
+        found = procfs.tasks(pids)
+        hidden += found.hidden
+        tasks += [task._replace(memcg=cgroup) for task in _in_walk_order(found.read, pids, memcgs.version)]
+        if memcgs.kills_as_group(cgroup):
+            groups.add(cgroup)
+    totalpages = memcg_totalpages(memcgs.limits(path)) or procfs.totalpages
+    context = _context(procfs, Constraint.MEMCG, totalpages)._replace(memcg=path, oom_groups=frozenset(groups))
+    scenario = Scenario(
+        procfs.kernel, context, tuple(_with_shared_memory(procfs, tasks)), procfs.page_size, hidden=hidden
+    )
+    return scenario, memcgs
+
+
+def memory_nodes(procfs: Procfs, allowed: frozenset[int], mempolicy: bool) -> Scenario:
+    """Return the scenario in which a task confined to the NUMA nodes ``allowed`` runs out of memory.
+
+    ``mempolicy``: confined by a memory policy, else by its cpuset. BadInput for nodes without memory.
+    """
+    known = nodes.nodes(procfs)
+    if not known:
+        raise ImpossibleHere(f"{procfs.root}/zoneinfo cannot be read: the size of the nodes is not known")
+    missing = sorted(allowed - known.keys())
+    if missing:
+        raise BadInput(f"node {missing[0]}: no such node with memory; here are {', '.join(map(str, sorted(known)))}")
+    swap_pages = procfs.meminfo.swap_total // procfs.page_size
+    totalpages = nodes_totalpages(known, allowed, swap_pages, procfs.rules)
+    scenario = machine(procfs)
+    context = scenario.context._replace(
+        constraint=Constraint.MEMPOLICY if mempolicy else Constraint.CPUSET,
+        totalpages=totalpages,
+        current_mems=None if mempolicy else allowed,
+        nodemask=allowed if mempolicy else None,
+    )
+    tasks = tuple(nodes.with_nodes(task, procfs, policies=mempolicy) for task in scenario.tasks)
+    return scenario._replace(context=context, tasks=tasks)
+
+
+def memcg_limits(procfs: Procfs, tasks: Sequence[Task]) -> dict[str, MemcgLimits]:
+    """Return the limits of every memory cgroup that ``tasks`` are in, and of those above, if any is set."""
+    memcgs = Memcgs.of(procfs)
+    if memcgs is None:
+        return {}
+    limits = {path: memcgs.limits(path) for path in sorted(_with_ancestors(tasks, memcgs))}
+    return {path: found for path, found in limits.items() if memcg_totalpages(found) is not None}
+
+
+def _with_shared_memory(procfs: Procfs, tasks: list[Task], of: Task | None = None) -> list[Task]:
+    """Ask the kernel who shares memory; one that runs elsewhere cannot be asked."""
+    return with_shared_memory(tasks, of) if procfs.own_pid is not None else tasks
+
+
+def _in_walk_order(tasks: list[Task], pids: Sequence[int], version: int) -> list[Task]:
+    """Sort one cgroup's members as the kernel visits them, exited leaders with live threads last (5.2+)."""
+    if version == 1:  # lists by PID; the order of joining is not visible, that of starting comes near
+        return sorted(tasks, key=lambda task: (task.zombie_leader, task.start_ticks, task.pid))
+    position = {pid: index for index, pid in enumerate(pids)}
+    return sorted(tasks, key=lambda task: position[task.pid])
+
+
+def _context(procfs: Procfs, constraint: Constraint, totalpages: int) -> Context:
+    return Context(
+        constraint,
+        totalpages,
+        panic_on_oom=procfs.setting("vm/panic_on_oom"),
+        oom_kill_allocating_task=bool(procfs.setting("vm/oom_kill_allocating_task")),
+        cpus=procfs.cpus,
+    )
+
+
+def _unkillable(procfs: Procfs, scores: Sequence[Score]) -> set[int]:
+    """PIDs whose score of 0 means that they are not eligible (by the formula of v5.9 and later).
+
+    Only a tiny task with an adj of -998 or -999 also rounds to 0.
+    """
+    zeros = (score.pid for score in scores if score.oom_score == 0)
+    return {pid for pid in zeros if procfs.adj(pid) not in (-998, -999)}
+
+
+def _near(procfs: Procfs, killable: Sequence[Score], count: int, reach_pages: int) -> Sequence[Score]:
+    """The part of ``killable``, sorted by score, that can hold its ``count`` worst and all contenders."""
+    if len(killable) <= count:
+        return killable
+    slack = score_slack(reach_pages, procfs.totalpages, procfs.rules)
+    least = killable[count - 1].oom_score - slack
+    return [score for score in killable if score.oom_score >= least]
+
+
+def _with_company(procfs: Procfs, scenario: Scenario, count: int) -> Scenario:
+    """Read the first ``count`` again with every fact, and add everyone who would die with the very first."""
+    ranking = scan(scenario.tasks, scenario.context, procfs.rules).ranking
+    order = [candidate.task.pid for candidate in ranking[:count]]
+    whole = {task.pid: task for task in procfs.tasks(order).read}
+    ended = set(order) - whole.keys()
+    tasks = [whole.get(task.pid, task) for task in scenario.tasks if task.pid not in ended]
+    first = next((whole[pid] for pid in order if pid in whole), None)
+    if first is None:
+        return scenario._replace(tasks=tuple(tasks))
+    known = {task.pid for task in tasks}
+    children = procfs.tasks(pid for pid in procfs.children(first.pid) if pid not in known)
+    in_vfork = [task for task in children.read if task.vfork]
+    scenario = scenario._replace(
+        tasks=tuple(_with_shared_memory(procfs, [*tasks, *in_vfork], of=first)),
+        unread_unkillable=max(scenario.unread_unkillable - len(in_vfork), 0),
+    )
+    memcgs = Memcgs.of(procfs)
+    return scenario if memcgs is None or memcgs.version == 1 else _with_group(procfs, memcgs, scenario, first)
+
+
+def _with_group(procfs: Procfs, memcgs: Memcgs, scenario: Scenario, first: Task) -> Scenario:
+    """Add the members of the cgroup that is killed as one if ``first`` is the victim."""
+    path = memcgs.path_of_pid(first.pid)
+    groups = [group for group in memcgs.ancestors(path) if memcgs.kills_as_group(group)] if path else []
+    if not groups:
+        return scenario
+    members = {pid: cgroup for cgroup, pids in memcgs.members(groups[-1]) for pid in pids}
+    known = {task.pid for task in scenario.tasks}
+    more = procfs.tasks(pid for pid in members if pid not in known).read
+    tasks = tuple(task._replace(memcg=members.get(task.pid)) for task in (*scenario.tasks, *more))
+    unkillable = sum(why_not(task, scenario.context, procfs.rules) is not None for task in more)
+    return scenario._replace(
+        tasks=tuple(sorted(tasks, key=lambda task: (task.start_ticks, task.pid))),
+        context=scenario.context._replace(oom_groups=frozenset(groups)),
+        unread_candidates=max(scenario.unread_candidates - len(more) + unkillable, 0),
+        unread_unkillable=max(scenario.unread_unkillable - unkillable, 0),
+    )
+
+
+def _with_ancestors(tasks: Sequence[Task], memcgs: Memcgs) -> set[str]:
+    paths = {task.memcg for task in tasks if task.memcg is not None}
+    return {ancestor for path in paths for ancestor in memcgs.ancestors(path)}

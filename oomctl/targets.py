@@ -1,0 +1,262 @@
+"""What users write for processes, ``sshd``, ``812``, ``sshd.service``, ``user:postgres``, and what it matches."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from oomctl.errors import BadInput, ImpossibleHere
+from oomctl.kernel.constraint import below
+from oomctl.model import LeftAlone, Task
+from oomctl.procfs.cgroup import Memcgs, hierarchies
+from oomctl.procfs.details import unit_in, user_name
+from oomctl.procfs.reader import Procfs, read_at
+
+PID_MAX_LIMIT = 4194304  # include/linux/threads.h
+_LONGEST_NUMBER = 32
+_UNIT = re.compile(r".\.(service|scope|slice|socket|mount|swap)$")
+_FIRST_LOGIN_UID = 1000
+_LOGIN_DEFS = "/etc/login.defs"
+_SESSION_COMMS = {"sshd-session", "sshd-auth", "login"}
+
+
+class Target(NamedTuple):
+    """One word of the user's, understood."""
+
+    word: str
+    kind: str
+    """pid, name, unit, cgroup, user or cmd."""
+    value: str
+
+
+class Scope(NamedTuple):
+    """Which of the processes that a target matches are meant."""
+
+    everyone: bool = False
+    """``--all``: every match, not only its root."""
+    tree: bool = False
+    """``--tree``: all descendants as well."""
+    any_user: bool = False
+    """``--any-user``: also processes of login users, when lowering by name."""
+    force: bool = False
+
+
+class Selection(NamedTuple):
+    meant: list[Task]
+    left_alone: list[LeftAlone]
+    refused: list[LeftAlone]
+    unmatched: list[Target]
+
+
+def parse(word: str) -> Target:
+    """Understand one target; BadInput when it can be none."""
+    if re.fullmatch(r"[+-]?\d+", word, re.ASCII):
+        # int() itself refuses thousands of digits, with a traceback.
+        if len(word) > _LONGEST_NUMBER or not 1 <= int(word) <= PID_MAX_LIMIT:
+            shown = word if len(word) <= _LONGEST_NUMBER else word[:_LONGEST_NUMBER] + "..."
+            raise BadInput(f"target {shown}: not a PID, they run from 1 to {PID_MAX_LIMIT}")
+        return Target(word, "pid", str(int(word)))
+    prefix, colon, value = word.partition(":")
+    if colon and prefix in ("cgroup", "user", "cmd"):
+        if not value:
+            raise BadInput(f"target {word!r}: nothing behind {prefix}:")
+        if prefix == "cmd":
+            _regex(word, value)
+        return Target(word, prefix, value)
+    if not word.strip():
+        raise BadInput("target: an empty word names no process")
+    return Target(word, "unit" if _UNIT.search(word) else "name", word)
+
+
+def matching(targets: Iterable[Target], tasks: Sequence[Task], procfs: Procfs | None) -> dict[Target, list[Task]]:
+    """Return the processes that each target matches, in the order of ``tasks``.
+
+    Without ``procfs`` the tasks are those of a document, and only what it says of them can match.
+    Patterns never match oomctl itself, those that started it (``cmd:``), or kernel threads.
+    """
+    return {target: _matches(target, tasks, procfs) for target in targets}
+
+
+def no_match(word: str, hidden: int) -> str:
+    """Say that ``word`` matches nothing; where ``hidden`` processes could not be read it may be one of those."""
+    hint = f"; {hidden} are hidden from you (hidepid): ask as root" if hidden else ""
+    return f"{word}: no process matches{hint}"
+
+
+def select(
+    targets: Sequence[Target], tasks: Sequence[Task], procfs: Procfs | None, adj: int, scope: Scope
+) -> Selection:
+    """Decide who gets ``adj``, who is left alone and who must not be touched.
+
+    Lowering protects whatever the process starts later, so it is for the root of each match;
+    raising is for every match.
+    """
+    meant: dict[int, Task] = {}
+    left_alone: dict[int, LeftAlone] = {}
+    refused: dict[int, LeftAlone] = {}
+    found = matching(targets, tasks, procfs)
+    for target, matches in found.items():
+        parents = set() if scope.everyone or scope.tree else {task.pid for task in matches}
+        for task in _with_descendants(matches, tasks) if scope.tree else matches:
+            lowering = adj < task.adj
+            if lowering and task.ppid in parents:
+                left_alone[task.pid] = LeftAlone(task.pid, task.comm, "child of another match (--all takes it)")
+            elif lowering and (reason := _distrust(target, task, scope)):
+                left_alone[task.pid] = LeftAlone(task.pid, task.comm, reason)
+            elif reason := _refusal(task, procfs, lowering, scope):
+                refused[task.pid] = LeftAlone(task.pid, task.comm, reason)
+            else:
+                meant[task.pid] = task
+    return Selection(
+        list(meant.values()),
+        [entry for pid, entry in left_alone.items() if pid not in meant and pid not in refused],
+        [entry for pid, entry in refused.items() if pid not in meant],
+        [target for target, matches in found.items() if not matches],
+    )
+
+
+def _matches(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> list[Task]:
+    if target.kind == "pid":
+        return [task for task in tasks if task.pid == int(target.value)]
+    others = [task for task in tasks if not task.kthread and (procfs is None or task.pid != procfs.own_pid)]
+    if target.kind == "user":
+        return [task for task in others if target.value in (user_name(task.uid), str(task.uid))]
+    if target.kind == "cgroup":
+        return _in_cgroup(target.value, others, procfs)
+    if target.kind == "unit":
+        return [task for task in others if _in_unit(task, target.value, procfs)]
+    if target.kind == "cmd":
+        if procfs is None:
+            raise BadInput(f"target {target.word!r}: the document has no command lines to match")
+        pattern = _regex(target.word, target.value)
+        starters = _starters()
+        return [
+            task for task in others if task.pid not in starters and pattern.search(_text(procfs, task.pid, "cmdline"))
+        ]
+    pattern = _wildcards(target.value)
+    return [task for task in others if pattern.fullmatch(task.comm) or pattern.fullmatch(_executable(procfs, task))]
+
+
+def _in_cgroup(name: str, tasks: Sequence[Task], procfs: Procfs | None) -> list[Task]:
+    if procfs is None:
+        path = "/" + name.strip("/")
+        return [task for task in tasks if task.memcg is not None and below(task.memcg, path)]
+    memcgs = Memcgs.of(procfs)
+    if memcgs is None:
+        raise ImpossibleHere(f"target cgroup:{name}: no memory controller is mounted here")
+    path = memcgs.resolve(name)
+    paths = ((task, task.memcg or memcgs.path_of_pid(task.pid)) for task in tasks)
+    return [task for task, own in paths if own is not None and below(own, path)]
+
+
+def _in_unit(task: Task, unit: str, procfs: Procfs | None) -> bool:
+    cgroups = _text(procfs, task.pid, "cgroup") if procfs else f"0::{task.memcg or '/'}"
+    if unit.endswith(".slice"):
+        return any(unit in path.split("/") for _, path in hierarchies(cgroups))
+    return unit_in(cgroups) == unit
+
+
+def _executable(procfs: Procfs | None, task: Task) -> str:
+    """Return the basename of the executable; empty where it is not readable."""
+    if procfs is None:
+        return ""
+    try:
+        path = os.readlink(f"{procfs.root}/{task.pid}/exe")
+    except OSError:
+        return ""
+    return os.path.basename(path.removesuffix(" (deleted)"))
+
+
+def _text(procfs: Procfs | None, pid: int, name: str) -> str:
+    if procfs is None:
+        return ""
+    try:
+        with procfs.open_task(pid) as directory:
+            text = read_at(directory, name, 1 << 16)
+    except OSError:
+        return ""
+    return text.decode(errors="replace").rstrip("\0").replace("\0", " ")
+
+
+def _wildcards(name: str) -> re.Pattern[str]:
+    """Compile a name in which ``*`` and ``?`` are wildcards and nothing else is."""
+    return re.compile(re.escape(name).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+
+
+def _regex(word: str, value: str) -> re.Pattern[str]:
+    try:
+        return re.compile(value)
+    except re.error as error:
+        raise BadInput(f"target {word!r}: not a regular expression: {error}") from None
+
+
+def _starters() -> set[int]:
+    """PIDs of the shell, sudo and whoever else is above this process: their command line holds the pattern, too."""
+    import psutil
+
+    found: set[int] = set()
+    with contextlib.suppress(psutil.Error):  # with hidepid: whom we may not see we cannot match either
+        process = psutil.Process().parent()
+        while process is not None:
+            found.add(process.pid)
+            process = process.parent()
+    return found
+
+
+def _with_descendants(roots: Sequence[Task], tasks: Sequence[Task]) -> list[Task]:
+    children: dict[int, list[Task]] = {}
+    for task in tasks:
+        children.setdefault(task.ppid, []).append(task)
+    found = {task.pid: task for task in roots}
+    waiting = list(roots)
+    while waiting:
+        for child in children.get(waiting.pop().pid, []):
+            if child.pid not in found:
+                found[child.pid] = child
+                waiting.append(child)
+    return list(found.values())
+
+
+def _distrust(target: Target, task: Task, scope: Scope) -> str | None:
+    """Anyone can name a program ``sshd``: a name alone does not earn a login user's process protection."""
+    if scope.any_user or target.kind not in ("name", "cmd") or task.uid < first_login_uid():
+        return None
+    return f"belongs to {user_name(task.uid)}, and anyone can use that name (--any-user takes it)"
+
+
+def _refusal(task: Task, procfs: Procfs | None, lowering: bool, scope: Scope) -> str | None:
+    if task.zombie:
+        return "it has already exited and only waits to be reaped"
+    if scope.force:
+        return None
+    if task.kthread:
+        return "kernel thread: it is never chosen, whatever its adj (--force overrides)"
+    if task.pid == 1:
+        return (
+            "PID 1: the OOM killer never takes it, and everything started later would inherit the value"
+            " (--force overrides)"
+        )
+    if lowering and _is_login_session(task, procfs):
+        return "a login session: everything its user starts would inherit the protection (--force overrides)"
+    return None
+
+
+def _is_login_session(task: Task, procfs: Procfs | None) -> bool:
+    """Before OpenSSH 9.8 sessions are called sshd as well and say so in their title: ``sshd: user@pts/0``."""
+    if task.comm in _SESSION_COMMS:
+        return True
+    title = _text(procfs, task.pid, "cmdline") if task.comm == "sshd" else ""
+    return title.startswith("sshd: ") and "[listener]" not in title
+
+
+def first_login_uid() -> int:
+    """Return UID_MIN of /etc/login.defs: the first number of a person."""
+    try:
+        with open(_LOGIN_DEFS, encoding="utf-8", errors="replace") as file:
+            match = re.search(r"^\s*UID_MIN\s+(\d+)", file.read(), re.MULTILINE)
+    except OSError:
+        match = None
+    return int(match[1]) if match else _FIRST_LOGIN_UID

@@ -1,0 +1,39 @@
+"""This machine's own /proc: our arithmetic beside the kernel's."""
+
+from __future__ import annotations
+
+import pytest
+
+from oomctl.kernel.badness import badness, oom_score
+from oomctl.kernel.selection import why_not
+from oomctl.model import Constraint, Context, Task
+from oomctl.procfs.reader import Procfs
+
+pytestmark = pytest.mark.live
+
+
+def computed(task: Task, procfs: Procfs) -> int:
+    eligible = why_not(task, Context(Constraint.NONE, procfs.totalpages), procfs.rules) is None
+    points = badness(task, procfs.totalpages, procfs.rules).badness if eligible else None
+    return oom_score(points, procfs.totalpages, procfs.rules)
+
+
+def agrees(task: Task, procfs: Procfs) -> bool:
+    """Within one point: sizes may change between the reads of two files."""
+    return task.oom_score is not None and abs(computed(task, procfs) - task.oom_score) <= 1
+
+
+def test_our_oom_score_is_the_kernels_for_every_process() -> None:
+    procfs = Procfs()
+    unsettled = [task.pid for task in procfs.tasks().read]
+    assert unsettled
+    for _ in range(5):  # one that was growing, or dying, may have settled
+        unsettled = [task.pid for task in procfs.tasks(unsettled).read if not agrees(task, procfs)]
+    assert unsettled == []
+
+
+def test_most_scores_agree_to_the_point() -> None:
+    procfs = Procfs()
+    tasks = procfs.tasks().read
+    exact = [task for task in tasks if computed(task, procfs) == task.oom_score]
+    assert len(exact) >= 0.9 * len(tasks)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from oomctl.errors import ImpossibleHere
+from oomctl.kernel.badness import badness, oom_score
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.kernel.rules import rules_for
+from oomctl.model import Constraint, Context, Scenario
+from oomctl.procfs import survey
+from oomctl.procfs.reader import Procfs
+from tests.proc_tree import ProcTree
+from tests.tasks import task
+
+# Above every PID that this machine can have: who shares memory is asked of the running kernel.
+FIRST = 1 << 23
+A, B, C, D = range(FIRST, FIRST + 4)
+
+
+def pids(scenario: Scenario) -> list[int]:
+    return [read.pid for read in scenario.tasks]
+
+
+def killed(scenario: Scenario) -> list[int]:
+    return [dead.pid for dead in out_of_memory(scenario).killed]
+
+
+def add_scored(tree: ProcTree, pid: int, rss: int, adj: int = 0) -> None:
+    """Add a process with the score that the kernel would show."""
+    own = badness(task(pid, rss=rss, pgtables=10, adj=adj), 1_000_000, rules_for("7.1")).badness
+    score = 0 if adj == -1000 else oom_score(own, 1_000_000, rules_for("7.1"))
+    tree.add(pid, rss=rss, adj=adj, score=score, vsize_kb=4 * rss + 4, ppid=1)
+
+
+def test_a_machine_is_surveyed_with_its_settings(proc_tree: ProcTree) -> None:
+    proc_tree.add(A)
+    proc_tree.write("sys/vm/panic_on_oom", "2\n")
+    proc_tree.write("sys/vm/oom_kill_allocating_task", "1\n")
+    found = survey.machine(proc_tree.procfs("6.18.44", cpus=5))
+    expected = Context(Constraint.NONE, 1_000_000, panic_on_oom=2, oom_kill_allocating_task=True, cpus=5)
+    assert found.context == expected
+    assert (found.kernel, found.page_size, found.hidden, pids(found)) == ("6.18.44", 4096, 0, [A])
+
+
+def test_a_machine_is_surveyed_with_its_cgroups(proc_tree: ProcTree, procfs: Procfs) -> None:
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/m", memory__oom__group="1\n")
+    proc_tree.cgroup("/m/app", (A, B))
+    proc_tree.cgroup("/other", memory__oom__group="1\n")
+    for pid in (A, B):
+        proc_tree.add(pid, cgroup="0::/m/app\n")
+    found = survey.machine(procfs)
+    assert [read.memcg for read in found.tasks] == ["/m/app", "/m/app"]
+    assert found.context.oom_groups == {"/m"}
+    assert killed(found) == [B, A]
+
+
+def test_a_memcg_is_surveyed_with_its_members_in_walk_order(proc_tree: ProcTree, procfs: Procfs) -> None:
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/m", (B, A), memory__max=str(500 * 4096), memory__oom__group="1\n")
+    proc_tree.cgroup("/m/deep", (C,))
+    proc_tree.cgroup("/other", (D,))
+    for pid in (A, B, C, D):
+        proc_tree.add(pid)
+    found, memcgs = survey.memcg(procfs, "m")
+    assert pids(found) == [B, A, C]
+    assert [read.memcg for read in found.tasks] == ["/m", "/m", "/m/deep"]
+    assert (found.context.constraint, found.context.memcg) == (Constraint.MEMCG, "/m")
+    assert (found.context.totalpages, found.context.oom_groups) == (500, frozenset({"/m"}))
+    assert memcgs.version == 2
+
+
+def test_in_a_memcg_members_that_ended_are_left_out(proc_tree: ProcTree, procfs: Procfs) -> None:
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/m", (A, B))
+    proc_tree.add(B)
+    assert pids(survey.memcg(procfs, "/m")[0]) == [B]
+
+
+def test_a_memcg_without_limit_is_scaled_by_the_machine(proc_tree: ProcTree, procfs: Procfs) -> None:
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/m", memory__max="max\n")
+    assert survey.memcg(procfs, "/m")[0].context.totalpages == procfs.totalpages
+
+
+def test_in_v1_exited_leaders_come_last_and_others_as_they_started(proc_tree: ProcTree, procfs: Procfs) -> None:
+    proc_tree.mount_v1()
+    proc_tree.cgroup("/m", (A, B, C), memory__limit_in_bytes=str(500 * 4096))
+    proc_tree.add_zombie_leader(A, A + 100, rss=100)
+    proc_tree.add(B, start=9)
+    proc_tree.add(C, start=5)
+    assert pids(survey.memcg(procfs, "/m")[0]) == [C, B, A]
+
+
+def test_a_memcg_of_which_only_a_thread_is_a_member_has_nobody_to_kill(proc_tree: ProcTree, procfs: Procfs) -> None:
+    proc_tree.mount_v1()
+    directory = proc_tree.cgroup("/m", (A,))
+    (directory / "tasks").write_text(f"{A + 1}\n")
+    proc_tree.add(A)
+    assert killed(survey.memcg(procfs, "/m")[0]) == []
+
+
+def test_without_memory_cgroups_there_is_none_to_ask_about(procfs: Procfs) -> None:
+    with pytest.raises(ImpossibleHere, match="no memory controller"):
+        survey.memcg(procfs, "/m")
+
+
+def test_only_the_nearest_are_read_and_the_others_counted(proc_tree: ProcTree, procfs: Procfs) -> None:
+    for number in range(10):
+        add_scored(proc_tree, FIRST + number, rss=20_000 * (number + 1))
+    add_scored(proc_tree, FIRST + 20, rss=900_000, adj=-1000)
+    proc_tree.add_kthread(FIRST + 21)
+    front = survey.machine_front(procfs, 2)
+    assert pids(front) == [FIRST + 8, FIRST + 9]
+    assert (front.unread_candidates, front.unread_unkillable, front.hidden) == (8, 2, 0)
+
+
+def test_whoever_the_rounding_may_hide_is_read_too(proc_tree: ProcTree, procfs: Procfs) -> None:
+    """666 and 667 are one page apart at the edge of a point."""
+    add_scored(proc_tree, A, rss=990)
+    add_scored(proc_tree, B, rss=989)
+    assert {score.oom_score for score in procfs.scores().listed} == {666, 667}
+    assert pids(survey.machine_front(procfs, 1)) == [A, B]
+
+
+def test_before_5_9_everything_is_read(proc_tree: ProcTree) -> None:
+    for pid in (A, B, C):
+        proc_tree.add(pid)
+    front = survey.machine_front(proc_tree.procfs("5.8"), 1)
+    assert (len(front.tasks), front.unread_candidates) == (3, 0)
+
+
+def test_who_dies_with_the_first_as_a_group_is_read(proc_tree: ProcTree, procfs: Procfs) -> None:
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/g", memory__oom__group="1\n")
+    proc_tree.cgroup("/g/app", (A, B))
+    add_scored(proc_tree, A, rss=500_000)
+    add_scored(proc_tree, B, rss=5)
+    add_scored(proc_tree, C, rss=5)
+    proc_tree.write(f"{A}/cgroup", "0::/g/app\n")
+    front = survey.machine_front(procfs, 1)
+    assert killed(front) == [A, B]
+    assert (front.unread_candidates, front.unread_unkillable) == (1, 0)
+
+
+sizes = st.lists(
+    st.tuples(st.integers(0, 3000) | st.integers(0, 300_000), st.sampled_from([0, 0, 0, -1000, -999, -500, 1, 300])),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sizes, st.integers(1, 4))
+def test_reading_the_nearest_loses_neither_victim_nor_contender(
+    tmp_path_factory: pytest.TempPathFactory, processes: list[tuple[int, int]], count: int
+) -> None:
+    tree = ProcTree(tmp_path_factory.mktemp("machine"))
+    for number, (rss, adj) in enumerate(processes):
+        add_scored(tree, FIRST + number, rss, adj)
+    everything, front = (out_of_memory(scenario) for scenario in both(tree.procfs(), count))
+    assert front.outcome is everything.outcome
+    assert front.victim == everything.victim
+    assert set(front.contenders) == set(everything.contenders)
+    assert front.ranking[:count] == everything.ranking[:count]
+
+
+def both(procfs: Procfs, count: int) -> tuple[Scenario, Scenario]:
+    return survey.machine(procfs), survey.machine_front(procfs, count)
