@@ -1,0 +1,1 @@
+"""Kernel messages -> what the OOM killer reported, and our verdict beside the kernel's."""

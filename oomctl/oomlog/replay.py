@@ -1,0 +1,243 @@
+"""An OOM report -> our verdict beside the kernel's, made by the same selection code as ``simulate``. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from oomctl.errors import BadInput
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.kernel.rules import rules_for
+from oomctl.model import Candidate, Constraint, Outcome, Round, Scenario
+from oomctl.oomlog.hypotheses import (
+    Basis,
+    Hypothesis,
+    basis,
+    hypotheses,
+    score_of,
+    size_of,
+)
+from oomctl.oomlog.reconstruction import chosen_pid, rules_under, scenario_under, selected_row
+from oomctl.report import OomReport, Replay, TableRow
+
+_MOST_TRIED = 48  # hypotheses; more than a report can leave open in practice
+
+
+class _Verdict(NamedTuple):
+    hypothesis: Hypothesis
+    round: Round
+    pid: int | None
+    explains_score: bool | None
+    """Whether it makes the printed score; None: none is printed, or its row is not there."""
+
+
+def scenario_of(report: OomReport) -> Scenario:
+    """Return the likeliest scenario behind a report, for ``simulate``; BadInput says what it lacks.
+
+    Tasks stand in the table's order, which is the scan order except within a memory cgroup before 5.3.
+    Parents, shared memory and vfork are not in a report.
+    """
+    if not report.rows:
+        raise BadInput(f"report {report.number}: it has no task table to simulate with")
+    ground = basis(report)
+    best = _consistent(report, ground, hypotheses(report, ground))[0]
+    return scenario_under(report, ground, best.hypothesis._replace(permille=False))
+
+
+def replay(report: OomReport) -> Replay:
+    """Choose a victim by the rules from the report's own table, and compare."""
+    if not report.complete:
+        return Replay(None, None, f"the report lacks {'; '.join(report.missing)}")
+    try:
+        ground = basis(report)
+        verdicts = _consistent(report, ground, hypotheses(report, ground))
+    except BadInput as error:
+        return Replay(None, None, f"cannot be replayed: {error}")
+    first = verdicts[0]
+    kernel_chose = chosen_pid(report)
+    pids = {verdict.pid for verdict in verdicts}
+    result = Replay(
+        first.pid,
+        None,
+        "",
+        first.hypothesis.kernel,
+        first.hypothesis.totalpages,
+        ground.page_size,
+        None if first.hypothesis.permille else first.round.margin_pages,
+    )
+    if kernel_chose is None:
+        return result._replace(reason="the chosen process is not in the table")
+    if pids == {kernel_chose}:
+        return result._replace(agrees=True, reason=_agreement(report, ground, verdicts))
+    if kernel_chose in pids:
+        right = next(verdict for verdict in verdicts if verdict.pid == kernel_chose)
+        return _undecided(result, right, verdicts)
+    return _disagreement(report, ground, result, first, kernel_chose)
+
+
+def _consistent(report: OomReport, ground: Basis, all_of_them: list[Hypothesis]) -> list[_Verdict]:
+    """Verdicts of the hypotheses that make the printed score; of all where none does or none is printed."""
+    verdicts = [_judge(report, ground, hypothesis) for hypothesis in all_of_them[:_MOST_TRIED]]
+    proven = [verdict for verdict in verdicts if verdict.explains_score]
+    return proven or verdicts
+
+
+def _judge(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> _Verdict:
+    result = out_of_memory(scenario_under(report, ground, hypothesis), rules_under(hypothesis))
+    pid = None
+    if result.outcome is Outcome.KILL and result.victim is not None:
+        pid = result.victim.task.pid
+    selected = report.selected
+    row = selected_row(report)
+    explains = None
+    if selected is not None and selected.score is not None and row is not None:
+        explains = score_of(row, hypothesis, ground.page_size) == selected.score
+    return _Verdict(hypothesis, result, pid, explains)
+
+
+# Why
+
+
+def _agreement(report: OomReport, ground: Basis, verdicts: list[_Verdict]) -> str:
+    first = verdicts[0]
+    why = first.round.reason
+    if first.hypothesis.permille:
+        why = why.replace(" pages ahead", " permille of totalpages ahead")
+    parts = [why, ground.said]
+    if first.explains_score:
+        parts.append(f"the printed score {report.selected and report.selected.score} comes out too")
+    elif first.explains_score is False:
+        parts.append(f"the printed score {report.selected and report.selected.score} does not come out exactly")
+    elif first.hypothesis.assumes:
+        same = "any other way gives the same" if len(verdicts) > 1 else first.hypothesis.assumes
+        parts.append(same)
+    if not ground.page_size_known:
+        parts.append(f"pages of {ground.page_size} bytes assumed")
+    if _tied(first.round) and _order_unknown(report, first.hypothesis):
+        parts.append("several tie, and the order within a cgroup is not in the log")
+    chosen, victim = chosen_pid(report), report.victim
+    if victim is not None and chosen is not None and victim.pid != chosen:
+        parts.append(f"its child {victim.pid} ({victim.comm}) died in its place; the log does not name parents")
+    return "; ".join(parts)
+
+
+def _undecided(result: Replay, right: _Verdict, verdicts: list[_Verdict]) -> Replay:
+    other = next(verdict for verdict in verdicts if verdict.pid != right.pid)
+    assumed = right.hypothesis
+    differs = []
+    if assumed.totalpages != other.hypothesis.totalpages:
+        differs.append(f"totalpages is {assumed.totalpages}, not {other.hypothesis.totalpages}")
+    if assumed.root != other.hypothesis.root:
+        differs.append(f"CAP_SYS_ADMIN is worth {assumed.root}, not {other.hypothesis.root}")
+    if assumed.kernel != other.hypothesis.kernel:
+        differs.append(f"the kernel is like {assumed.kernel}, not like {other.hypothesis.kernel}")
+    reason = f"the log does not decide it: the kernel's choice is ours if {' and '.join(differs)}"
+    return result._replace(agrees=None, victim_pid=right.pid, reason=reason)
+
+
+def _disagreement(report: OomReport, ground: Basis, result: Replay, ours: _Verdict, theirs: int) -> Replay:
+    if ours.pid is None:
+        return result._replace(agrees=None, reason=f"by the rules nobody is killed here: {ours.round.reason}")
+    mine, other = report.row_of(ours.pid), report.row_of(theirs)
+    if mine is None or other is None:
+        return result._replace(reason="the chosen process is not in the table")
+    names = f"{ours.pid} ({mine.comm}) rather than {theirs} ({other.comm})"
+    explained = _without_vfork(report, ground, ours.hypothesis, theirs)
+    if explained is None and ours.pid in report.killed_before:
+        explained = _without_killed(report, ground, ours.hypothesis, theirs)
+    if explained is not None:
+        return explained
+    unknown = _excuse(report, ground, ours, mine, other)
+    if unknown is not None:
+        return result._replace(agrees=None, reason=f"the rules choose {names}, but {unknown}")
+    return result._replace(agrees=False, reason=f"the rules choose {names}; {_lead(ours.round, theirs)}; {ground.said}")
+
+
+def _excuse(report: OomReport, ground: Basis, ours: _Verdict, mine: TableRow, other: TableRow) -> str | None:
+    """What the log does not say and could turn the choice; None: nothing known."""
+    hypothesis = ours.hypothesis
+    scores = {candidate.task.pid: candidate.badness for candidate in ours.round.ranking}
+    tie = scores.get(mine.tgid) == scores.get(other.tgid) and _order_unknown(report, hypothesis)
+    child = rules_for(hypothesis.kernel).sacrifices_child and report.selected is None
+    size_unknown = not ground.page_size_known and _page_size_matters(mine, other)
+    excuses = (
+        (hypothesis.permille, "this kernel also counted swap and page tables, which its table does not show"),
+        (ours.pid in report.killed_before, f"{ours.pid} was killed by an earlier report already"),
+        (tie, "they tie, and the order within a cgroup is not in the log"),
+        (child, "the line that names the chosen process is missing, and its child may have died in its place"),
+        (report.allocating_task, "vm.oom_kill_allocating_task was set and the allocating process is not in the table"),
+        (size_unknown, "the page size is not in the log"),
+    )
+    return next((words for applies, words in excuses if applies), None)
+
+
+def _without_vfork(report: OomReport, ground: Basis, hypothesis: Hypothesis, theirs: int) -> Replay | None:
+    """Replay without tasks that look like a child in vfork: an earlier row shows the same memory map.
+
+    A report does not say who is in vfork, but such a child cannot be chosen (since 4.8).
+    """
+    if not rules_for(hypothesis.kernel).skips_vfork_and_reaped:
+        return None
+    seen: set[tuple[object, ...]] = set()
+    twins = set()
+    for row in report.rows:
+        memory = row._replace(pid=0, tgid=0, uid=0, comm="", oom_score_adj=None)
+        if memory in seen and row.rss_pages:
+            twins.add(row.tgid)
+        seen.add(memory)
+    scenario = scenario_under(report, ground, hypothesis)
+    in_vfork: list[int] = []
+    while True:
+        result = out_of_memory(scenario, rules_under(hypothesis))
+        pid = result.victim.task.pid if result.victim is not None else None
+        if pid == theirs:
+            who = ", ".join(map(str, in_vfork))
+            reason = f"{result.reason}; {who} would be ahead but shows another task's memory: it is in vfork"
+            return _explained(ground, hypothesis, result, reason)
+        if pid not in twins or len(in_vfork) >= _MOST_TRIED:
+            return None
+        in_vfork.append(pid)
+        tasks = tuple(task._replace(vfork=True) if task.pid == pid else task for task in scenario.tasks)
+        scenario = scenario._replace(tasks=tasks)
+
+
+def _without_killed(report: OomReport, ground: Basis, hypothesis: Hypothesis, theirs: int) -> Replay | None:
+    """Replay with the victims of earlier reports out of the running: reaped, or on their way out."""
+    scenario = scenario_under(report, ground, hypothesis)
+    tasks = tuple(task._replace(zombie=True) if task.pid in report.killed_before else task for task in scenario.tasks)
+    result = out_of_memory(scenario._replace(tasks=tasks), rules_under(hypothesis))
+    if result.victim is None or result.victim.task.pid != theirs:
+        return None
+    gone = ", ".join(str(pid) for pid in sorted(report.killed_before)[:5])
+    reason = f"{result.reason}; {gone} had been killed by an earlier report and no longer counted"
+    return _explained(ground, hypothesis, result, reason)
+
+
+def _explained(ground: Basis, hypothesis: Hypothesis, result: Round, reason: str) -> Replay:
+    pid = None if result.victim is None else result.victim.task.pid
+    total, page_size = hypothesis.totalpages, ground.page_size
+    return Replay(pid, True, reason, hypothesis.kernel, total, page_size, result.margin_pages)
+
+
+def _lead(result: Round, theirs: int) -> str:
+    by_pid: dict[int, Candidate] = {candidate.task.pid: candidate for candidate in result.ranking}
+    if theirs not in by_pid:
+        spared = next((spared.reason for spared in result.spared if spared.task.pid == theirs), "not a candidate")
+        return f"the kernel's victim is none to us: {spared}"
+    behind = result.ranking[0].badness - by_pid[theirs].badness
+    if behind == 0:
+        return "they tie"
+    return f"it leads by {behind} pages; the table is printed after the choice, and sizes move"
+
+
+def _tied(result: Round) -> bool:
+    return result.margin_pages == 0
+
+
+def _order_unknown(report: OomReport, hypothesis: Hypothesis) -> bool:
+    """Before 5.3 the table of a cgroup stands in fork order, its scan in another."""
+    return report.constraint is Constraint.MEMCG and not rules_for(hypothesis.kernel).last_wins
+
+
+def _page_size_matters(one: TableRow, other: TableRow) -> bool:
+    small, large = ((size_of(row, 4096), size_of(row, 65536)) for row in (one, other))
+    return (small[0] > large[0]) != (small[1] > large[1])
