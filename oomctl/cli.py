@@ -1,0 +1,158 @@
+"""The command group: finds commands when they are asked for, and turns errors into exit statuses."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from oomctl import __version__, errors
+
+# In the order in which help lists them; each is a module of oomctl.commands with a command of that name.
+COMMANDS = {
+    "top": "oomctl.commands.top",
+    "simulate": "oomctl.commands.simulate",
+    "explain": "oomctl.commands.explain",
+    "set": "oomctl.commands.adjust",
+    "protect": "oomctl.commands.adjust",
+    "sacrifice": "oomctl.commands.adjust",
+    "reset": "oomctl.commands.adjust",
+    "run": "oomctl.commands.run",
+    "snapshot": "oomctl.commands.snapshot",
+    "history": "oomctl.commands.history",
+    "selftest": "oomctl.commands.selftest",
+}
+
+_KILLED_BY_SIGPIPE = 141  # 128 + SIGPIPE, what a shell shows for a program that a closed pipe ended
+_KILLED_BY_SIGINT = 130
+
+
+class _ClosedPipe(BaseException):
+    """Whoever read stdout has gone. click itself would make status 1 of it, which here is an answer."""
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C. click itself would print an empty line."""
+
+
+@contextlib.contextmanager
+def _past_click() -> Iterator[None]:
+    """Carry what click has an ending of its own for past it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ClosedPipe from None
+    except KeyboardInterrupt:
+        raise _Interrupted from None
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is used, and whose failures are one line and a status."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _past_click():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _past_click():
+            return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        attribute = "set_" if cmd_name == "set" else cmd_name  # `set` is a type in Python
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - for mypy
+        return command
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
+        extra["standalone_mode"] = False
+        status = errors.DONE
+        try:
+            status = super().main(args, prog_name, **extra) or errors.DONE
+            sys.stdout.flush()
+        except errors.OomctlError as error:
+            complain(str(error))
+            status = error.exit_status
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            status = error.exit_code
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "oomctl"
+            complain(f"{error.format_message().rstrip('.')}; see {where} --help")
+            status = error.exit_code
+        except (KeyboardInterrupt, _Interrupted):
+            status = _KILLED_BY_SIGINT
+        except (_ClosedPipe, BrokenPipeError):
+            status = _KILLED_BY_SIGPIPE
+            discard_stdout()
+        except OSError as error:
+            if not _is_stdout_failure(error):
+                raise
+            complain(f"cannot write the output: {error.strerror}")
+            status = errors.ANSWER_IS_NO
+            discard_stdout()
+        sys.exit(status)
+
+
+def complain(message: str) -> None:
+    """Write one line to stderr, if that is possible."""
+    from oomctl.render.text import visible
+
+    with contextlib.suppress(OSError):  # nobody may be listening
+        click.echo(f"oomctl: {visible(message)}", err=True)
+
+
+def discard_stdout() -> None:
+    """Let the interpreter's last flush of stdout go nowhere, so that it cannot fail again."""
+    with contextlib.suppress(OSError, ValueError):  # not a file (a test's buffer), or closed already
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, sys.stdout.fileno())
+        os.close(descriptor)
+
+
+def _is_stdout_failure(error: OSError) -> bool:
+    """A failed write to stdout carries no file name, unlike everything that oomctl opens."""
+    return error.filename is None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(
+    __version__,
+    "-V",
+    "--version",
+    prog_name="oomctl",
+    message="%(prog)s %(version)s (OOM killer ranking and prediction; not the oomctl of systemd-oomd)",
+)
+def cli() -> None:
+    """Show, predict and set whom the Linux OOM killer takes.
+
+    \b
+    oomctl top                    who is most likely to be killed
+    oomctl simulate               whom the kernel would kill now, and why
+    oomctl explain sshd           one process: its terms, its rank, what would change it
+    oomctl protect postgres       never kill it (oomctl reset takes that back)
+    oomctl set 500 firefox        prefer it as a victim
+
+    The same program is installed as oomadm: systemd-oomd ships another oomctl.
+    """
+
+
+def main() -> None:
+    """Entry point of ``oomctl`` and ``oomadm``."""
+    if sys.stdout is None:  # started with it closed: let every write fail as it would on any other bad output
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115 - for good
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no reason to die
+    cli()

@@ -1,0 +1,154 @@
+"""``oomctl set``, ``protect``, ``sacrifice`` and ``reset``: one change, four names for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from oomctl import errors
+from oomctl import targets as target_words
+from oomctl.cli import complain
+from oomctl.commands.options import (
+    ADJ,
+    NumbersAsArguments,
+    emit,
+    emit_after_change,
+    json_option,
+    machine_procfs,
+    unescaped,
+)
+from oomctl.kernel import whatif
+from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.kernel.selection import scan
+from oomctl.model import Change, Scenario, Task
+from oomctl.procfs import survey
+from oomctl.procfs.reader import Procfs
+from oomctl.procfs.writer import write_adj
+from oomctl.render import changes as render
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_OLD_SCALE = range(-17, 16)  # OOM_DISABLE..OOM_ADJUST_MAX of the oom_adj that 2.6.36 replaced
+_STATUS_OF = {"denied": errors.NOT_PERMITTED, "vanished": errors.VANISHED, "refused": errors.REFUSED}
+
+
+def _change_options(function: _Function) -> _Function:
+    for option in reversed(
+        (
+            click.argument("words", metavar="TARGET...", nargs=-1, required=True),
+            click.option("--dry-run", "--dryrun", is_flag=True, help="Print what would change and write nothing."),
+            click.option(
+                "-a", "--all", "everyone", is_flag=True, help="When lowering: every match, not only its root."
+            ),
+            click.option("--tree", is_flag=True, help="All descendants of the matches as well."),
+            click.option("--any-user", is_flag=True, help="When lowering by name: processes of any user."),
+            click.option("--force", is_flag=True, help="Also PID 1 and login sessions."),
+            json_option,
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.command("set", cls=NumbersAsArguments)
+@click.argument("adj", type=ADJ)
+@_change_options
+def set_(adj: int, words: tuple[str, ...], **options: Any) -> int:
+    """Set oom_score_adj of TARGETs to ADJ (-1000..1000; negative numbers need no --).
+
+    A TARGET is a PID, a name (of the process or its executable, * and ? are wildcards), a unit
+    (nginx.service), cgroup:PATH, user:NAME or cmd:REGEX. Lowering goes to the root of each match, because
+    children inherit it at fork; raising goes to every match.
+
+    \b
+    oomctl set 500 firefox
+    oomctl set -500 postgres --dry-run
+    """
+    return _change("set", adj, words, options)
+
+
+@click.command(cls=NumbersAsArguments)
+@click.option("--level", type=ADJ, default=ADJ_MIN, show_default=True, metavar="ADJ", help="Protect less.")
+@_change_options
+def protect(level: int, words: tuple[str, ...], **options: Any) -> int:
+    """Keep the OOM killer away from TARGETs: set -1000.
+
+    At -1000 a process is never chosen, not even when its own cgroup is full; --level -999 leaves that
+    possible and is otherwise nearly as strong.
+    """
+    return _change("protect", level, words, options)
+
+
+@click.command(cls=NumbersAsArguments)
+@click.option("--level", type=ADJ, default=ADJ_MAX, show_default=True, metavar="ADJ", help="Offer them less eagerly.")
+@_change_options
+def sacrifice(level: int, words: tuple[str, ...], **options: Any) -> int:
+    """Offer TARGETs to the OOM killer before others: set 1000."""
+    return _change("sacrifice", level, words, options)
+
+
+@click.command(cls=NumbersAsArguments)
+@_change_options
+def reset(words: tuple[str, ...], **options: Any) -> int:
+    """Give TARGETs the kernel's default again: set 0."""
+    return _change("reset", 0, words, options)
+
+
+def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any]) -> int:
+    """Choose, write, read back and report; return the exit status."""
+    targets = [target_words.parse(word) for word in unescaped(words)]
+    if adj in _OLD_SCALE and adj != 0:
+        complain(f"hint: {adj} is a small step here; -17..15 was the scale of oom_adj, whose -17 is -1000 today")
+    procfs = machine_procfs()
+    scenario = survey.machine(procfs)
+    scope = target_words.Scope(options["everyone"], options["tree"], options["any_user"], options["force"])
+    selection = target_words.select(targets, scenario.tasks, procfs, adj, scope)
+    for target in selection.unmatched:
+        complain(target_words.no_match(target.word, scenario.hidden))
+    if len(selection.unmatched) == len(targets):
+        return errors.ANSWER_IS_NO
+
+    changes = [Change(entry.pid, entry.comm, None, None, "refused", entry.reason) for entry in selection.refused] + [
+        write_adj(procfs, task, adj, options["dry_run"]) for task in selection.meant
+    ]
+    after = scenario
+    for change in changes:
+        if change.status in ("changed", "dry-run"):
+            after = whatif.with_adj(after, change.pid, adj)
+    changes = _with_ranks(changes, scenario, after, procfs)
+    report = render.Report(changes, selection.left_alone, _victim(scenario, procfs), _victim(after, procfs))
+    was_made = any(change.status == "changed" for change in changes)
+    (emit_after_change if was_made else emit)(
+        render.document(report, command) if options["as_json"] else render.text(report)
+    )
+    for change in changes:
+        if change.status in _STATUS_OF:
+            complain(f"{change.pid} ({change.comm}): {change.reason}")
+    return _exit_status([change.status for change in changes], bool(selection.unmatched), bool(selection.left_alone))
+
+
+def _with_ranks(changes: list[Change], before: Scenario, after: Scenario, procfs: Procfs) -> list[Change]:
+    was, will_be = _ranks(before, procfs), _ranks(after, procfs)
+    return [change._replace(rank_before=was.get(change.pid), rank_after=will_be.get(change.pid)) for change in changes]
+
+
+def _ranks(scenario: Scenario, procfs: Procfs) -> dict[int, int]:
+    ranking = scan(scenario.tasks, scenario.context, procfs.rules).ranking
+    return {candidate.task.pid: rank for rank, candidate in enumerate(ranking, start=1)}
+
+
+def _victim(scenario: Scenario, procfs: Procfs) -> Task | None:
+    victim = out_of_memory(scenario, procfs.rules).victim
+    return victim.task if victim else None
+
+
+def _exit_status(statuses: Sequence[str], some_unmatched: bool, some_left_alone: bool) -> int:
+    """Everything went well, something did, or what stood in the way of all."""
+    failures = [status for status in statuses if status in _STATUS_OF]
+    if len(failures) < len(statuses):
+        return errors.PARTLY_DONE if failures or some_unmatched else errors.DONE
+    if failures:
+        return _STATUS_OF[failures[0]]
+    return errors.REFUSED if some_left_alone else errors.DONE

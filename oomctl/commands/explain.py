@@ -1,0 +1,50 @@
+"""``oomctl explain``: one process, every term of its badness, and what would change its fate."""
+
+from __future__ import annotations
+
+import click
+
+from oomctl import targets as target_words
+from oomctl.cli import complain
+from oomctl.commands.listing import ranked_rows, with_details
+from oomctl.commands.options import NumbersAsArguments, cgroup_option, emit, json_option, machine_procfs, unescaped
+from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE
+from oomctl.kernel.selection import scan
+from oomctl.kernel.whatif import first_adj_that_wins
+from oomctl.procfs import survey
+from oomctl.render import explanation as render
+
+
+@click.command(cls=NumbersAsArguments)
+@click.argument("words", metavar="TARGET...", nargs=-1, required=True)
+@cgroup_option
+@json_option
+def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
+    """Explain where TARGETs stand with the OOM killer.
+
+    Shows every term of the badness, the rank, why a process cannot be chosen if so, and which
+    oom_score_adj would make it the first victim or save it.
+
+    \b
+    oomctl explain postgres
+    oomctl explain $$ --json
+    """
+    targets = [target_words.parse(word) for word in unescaped(words)]
+    procfs = machine_procfs()
+    scenario = survey.machine(procfs) if cgroup is None else survey.memcg(procfs, cgroup)[0]
+    found = scan(scenario.tasks, scenario.context, procfs.rules)
+    matches = target_words.matching(targets, scenario.tasks, procfs)
+    unmatched = [target for target, tasks in matches.items() if not tasks]
+    for target in unmatched:
+        complain(target_words.no_match(target.word, scenario.hidden))
+    if len(unmatched) == len(matches):
+        return ANSWER_IS_NO
+    wanted = {task.pid for tasks in matches.values() for task in tasks}
+    rows = with_details([row for row in ranked_rows(found) if row.task.pid in wanted], procfs, cmdline=True)
+    entries = [
+        render.Entry(row, first_adj_that_wins(scenario, row.task.pid, procfs.rules) if row.candidate else None)
+        for row in rows
+    ]
+    answer = render.Explanation(scenario, entries, len(found.ranking))
+    emit(render.document(answer) if as_json else render.text(answer))
+    return PARTLY_DONE if unmatched else DONE

@@ -1,0 +1,138 @@
+"""``oomctl history``: past OOM kills from the kernel's own reports."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+import click
+
+from oomctl.cli import complain
+from oomctl.commands.options import emit, json_option, machine_procfs
+from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, NothingMatched
+from oomctl.kernel.rules import rules_for
+from oomctl.kernel.selection import scan
+from oomctl.model import Candidate
+from oomctl.oomlog.parser import parse_blocks
+from oomctl.oomlog.replay import replay, scenario_of
+from oomctl.oomlog.sources import Source, open_source
+from oomctl.render import history as render
+from oomctl.report import OomReport
+
+_LARGE_FILE = 32 << 20
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
+    """A moment: ``2026-11-23``, ``2026-11-23 14:05``, ``today``, ``yesterday``, or ``90m``, ``2h``, ``3d`` ago."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        text = str(value).strip().lower()
+        now = datetime.now().astimezone()
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        named = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
+        if text in named:
+            return named[text]
+        number = text.removesuffix(" ago").removesuffix("ago").lstrip("-").strip()
+        if number[-1:] in _UNITS and number[:-1].isascii() and number[:-1].isdigit() and len(number) < 10:
+            return now - timedelta(seconds=int(number[:-1]) * _UNITS[number[-1]])
+        try:
+            return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).astimezone()
+        except (ValueError, OverflowError, OSError):
+            message = f"{value!r} is not a time: 2026-11-23, '2026-11-23 14:05', today, yesterday, 2h, 3d"
+            raise click.BadParameter(message, ctx, param) from None
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(1), required=False, metavar="[N]")
+@click.option("--file", "-f", "path", metavar="FILE", help="Read this log (plain, .gz, .xz) instead; - is stdin.")
+@click.option("--since", type=TimeType(), metavar="TIME", help="Only events since then: 2026-11-23, yesterday, 2h.")
+@click.option("-n", "-N", "--lines", "--num", "lines", type=click.IntRange(1), help="Only the last so many events.")
+@json_option
+def history(number: int | None, path: str | None, since: datetime | None, lines: int | None, as_json: bool) -> int:
+    """List past OOM kills, or tell one (N, its number in the list) in full.
+
+    Reads the journal (all boots), else the kernel's ring buffer. Each report is replayed by the rules of
+    its own kernel: AGREES says whether oomctl would have predicted that victim.
+
+    \b
+    oomctl history
+    oomctl history 3
+    oomctl history --file /var/log/kern.log.2.gz --since 2026-11-01 --json
+    """
+    source = open_source(path)
+    boot_time = machine_procfs().boot_time() if path is None and source.name == "/dev/kmsg" else None
+    reports = _wanted(parse_blocks(_watched(source, path)), number, since, boot_time)
+    kept = list(deque(reports, maxlen=lines))
+    events = [
+        render.Event(report, replay(report), _epoch(report, boot_time), _ranking(report) if number else ())
+        for report in kept
+    ]
+    if number is not None and not events:
+        raise NothingMatched(f"history: {source.name} has no event {number}")
+    if as_json:
+        emit(render.document(events))
+    elif number is not None:
+        emit(render.full(events[0]))
+    elif events:
+        emit(render.listing(events))
+    else:
+        complain(f"history: no OOM kill in {source.name}" + (f" since {since:%Y-%m-%d %H:%M}" if since else ""))
+    return DONE if events else ANSWER_IS_NO
+
+
+def _ranking(report: OomReport) -> tuple[Candidate, ...]:
+    try:
+        scenario = scenario_of(report)
+    except BadInput:
+        return ()
+    return scan(scenario.tasks, scenario.context, rules_for(scenario.kernel)).ranking
+
+
+def report_of_log(path: str, number: int) -> OomReport:
+    """Return the ``number``-th report of a log file; NothingMatched when it has fewer."""
+    for report in parse_blocks(open_source(path).blocks):
+        if report.number == number:
+            return report
+    raise NothingMatched(f"{path}: it has no OOM report number {number}")
+
+
+def _wanted(
+    reports: Iterable[OomReport], number: int | None, since: datetime | None, boot_time: float | None
+) -> Iterator[OomReport]:
+    undated = 0
+    for report in reports:
+        if number is not None and report.number != number:
+            continue
+        epoch = _epoch(report, boot_time)
+        undated += since is not None and epoch is None
+        if since is None or epoch is None or epoch >= since.timestamp():
+            yield report
+    if undated:
+        complain(f"history: {undated} of the events carry no full date and are listed whatever --since says")
+
+
+def _epoch(report: OomReport, boot_time: float | None) -> float | None:
+    """Seconds since 1970; from this boot's clock where only the uptime is known and the log is this boot's."""
+    if report.epoch_s is None and boot_time is not None and report.uptime_s is not None:
+        return boot_time + report.uptime_s
+    return report.epoch_s
+
+
+def _watched(source: Source, path: str | None) -> Iterator[bytes]:
+    """Show progress on stderr while a large file is read at a terminal."""
+    size = os.path.getsize(path) if path and os.path.isfile(path) else 0
+    if size < _LARGE_FILE or not sys.stderr.isatty() or (path or "").endswith((".gz", ".xz")):
+        yield from source.blocks
+        return
+    from oomctl.render.terminal import progress
+
+    with progress(source.name, size) as advance:
+        for block in source.blocks:
+            advance(len(block))
+            yield block

@@ -1,0 +1,46 @@
+"""``oomctl run``: start a command with an ``oom_score_adj``, with no process in between."""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+import click
+
+from oomctl.commands.options import ADJ, machine_procfs
+from oomctl.errors import CannotExecute, CommandNotFound, NotPermitted
+from oomctl.procfs.writer import write_adj
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option(
+    *("-n", "--adj", "--adjust", "--oom-score-adj", "adj"),
+    type=ADJ,
+    default=500,
+    show_default=True,
+    metavar="ADJ",
+    help="The value for the command and what it starts: -1000 (never kill) to 1000.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(adj: int, command: tuple[str, ...]) -> NoReturn:
+    """Run COMMAND with an oom_score_adj of its own.
+
+    oomctl sets its own value and becomes the command: PID, exit status and signals are the command's.
+    Everything that the command starts inherits the value.
+
+    \b
+    oomctl run -n 1000 -- make -j16      let the build die first
+    oomctl run -n -500 ./critical-job    needs CAP_SYS_RESOURCE
+    """
+    if not command[0]:
+        raise CommandNotFound("run: an empty word is no command")
+    procfs = machine_procfs()
+    change = write_adj(procfs, procfs.task(os.getpid()), adj)
+    if change.status == "denied":
+        raise NotPermitted(f"run: {change.reason}; {command[0]} was not started")
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - running the user's command is what this is for
+    except (FileNotFoundError, NotADirectoryError):
+        raise CommandNotFound(f"run: {command[0]}: command not found") from None
+    except (OSError, ValueError) as error:
+        raise CannotExecute(f"run: {command[0]}: {getattr(error, 'strerror', None) or error}") from None

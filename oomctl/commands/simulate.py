@@ -1,0 +1,172 @@
+"""``oomctl simulate``: a dry run of the kernel's choice."""
+
+from __future__ import annotations
+
+import click
+
+from oomctl.commands import question as questions
+from oomctl.commands.listing import with_details
+from oomctl.commands.options import (
+    ADJ,
+    SIZE,
+    NumbersAsArguments,
+    cgroup_option,
+    emit,
+    json_option,
+    machine_procfs,
+    parse_size,
+)
+from oomctl.errors import ANSWER_IS_NO, DONE, BadInput
+from oomctl.kernel import whatif
+from oomctl.kernel.invocation import rounds
+from oomctl.kernel.rules import rules_for
+from oomctl.model import Outcome, Round, Row, Scenario, Task
+from oomctl.render import simulation as render
+
+_NEAREST = 5
+_ALL_ROUNDS = 10_000
+
+
+@click.command(cls=NumbersAsArguments)
+@cgroup_option
+@click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
+@click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
+@click.option("--for", "nearest_for", metavar="TARGET", help="The limit that TARGET would hit first runs out.")
+@click.option("--set", "adjs", metavar="TARGET=ADJ", multiple=True, help="What if TARGET had this oom_score_adj.")
+@click.option("--grow", "growths", metavar="TARGET=SIZE", multiple=True, help="What if TARGET used SIZE more.")
+@click.option("--add", "added", metavar="SIZE[@ADJ]", multiple=True, help="What if there was one more process.")
+@click.option("--without", "gone", metavar="TARGET", multiple=True, help="What if TARGET was not there.")
+@click.option("--rounds", "count", type=click.IntRange(1, _ALL_ROUNDS), default=1, help="Go on killing this often.")
+@click.option("--free", "goal", type=SIZE, metavar="SIZE", help="Go on killing until this much is freed.")
+@click.option("--allocating", metavar="TARGET", help="The task whose allocation fails (oom_kill_allocating_task).")
+@click.option("--kernel", metavar="RELEASE", help="By the rules of another kernel: 4.14, 6.1.20, rhel8.1.")
+@click.option("--from", "source", metavar="FILE", help="Ask a snapshot, or a kernel log (FILE#2: its second report).")
+@json_option
+def simulate(
+    cgroup: str | None,
+    nodes: str | None,
+    mempolicy: bool,
+    nearest_for: str | None,
+    adjs: tuple[str, ...],
+    growths: tuple[str, ...],
+    added: tuple[str, ...],
+    gone: tuple[str, ...],
+    count: int,
+    goal: int | None,
+    allocating: str | None,
+    kernel: str | None,
+    source: str | None,
+    as_json: bool,
+) -> int:
+    """Predict whom the kernel would kill if memory ran out now. Nothing is killed.
+
+    Without a scope the whole machine runs out of memory. What-if options can be given several times and
+    combined; they change only the model.
+
+    \b
+    oomctl simulate
+    oomctl simulate --cgroup /docker/4f2a
+    oomctl simulate --set java=-500 --grow postgres=2G
+    oomctl simulate --add 8G@300 --rounds 3
+    """
+    scope = questions.Scope(cgroup, nodes, mempolicy, nearest_for)
+    rules = rules_for(kernel) if kernel else None
+    plain = not (adjs or growths or added or gone or allocating or goal or rules) and count == 1
+    if source is not None:
+        question = questions.from_file(source, scope)
+    else:
+        question = questions.live(machine_procfs(), scope, _NEAREST if plain else None)
+    scenario = question.scenario
+    if rules is not None and kernel is not None:
+        scenario = scenario._replace(kernel=kernel, read_from=scenario.read_from or scenario.kernel)
+    rules = rules or rules_for(scenario.kernel)
+    if allocating is not None:
+        current = questions.find_tasks(question, allocating)[0].pid
+        scenario = scenario._replace(context=scenario.context._replace(current=current))
+    changed = _changed(scenario, question, adjs, growths, added, gone)
+    if question.unlimited:
+        results = [Round(Outcome.NO_OOM, f"the cgroup {scenario.context.memcg} has no limit that it could hit")]
+    else:
+        free_pages = -(-goal // scenario.page_size) if goal else 0
+        results = rounds(changed, count if count > 1 or not goal else _ALL_ROUNDS, free_pages, rules)
+    baseline = rounds(scenario, 1, rules=rules)[0] if changed is not scenario and not question.unlimited else None
+    answer = render.Answer(
+        changed,
+        results,
+        [_rows(result, question) for result in results],
+        question.machine,
+        baseline,
+        [(str(limit), limit.left_bytes) for limit in question.limits],
+    )
+    emit(render.document(answer) if as_json else render.text(answer))
+    return DONE if results[0].victim is not None else ANSWER_IS_NO
+
+
+def _changed(
+    scenario: Scenario,
+    question: questions.Question,
+    adjs: tuple[str, ...],
+    growths: tuple[str, ...],
+    added: tuple[str, ...],
+    gone: tuple[str, ...],
+) -> Scenario:
+    """Apply the what-if options: first who is there, then how big, then which adj."""
+    for word in gone:
+        for task in questions.find_tasks(question, word):
+            scenario = whatif.without(scenario, task.pid)
+    for text in added:
+        size, at, value = text.partition("@")
+        adj = _adj(f"--add {text}", value) if at else 0
+        scenario = whatif.with_process(scenario, _pages(f"--add {text}", size, scenario), adj)
+    for text in growths:
+        word, size = _assignment("--grow", text, "TARGET=SIZE")
+        pages = _pages(f"--grow {text}", size, scenario)
+        for task in _still_there(scenario, questions.find_tasks(question, word)):
+            scenario = whatif.with_growth(scenario, task.pid, pages)
+    for text in adjs:
+        word, value = _assignment("--set", text, "TARGET=ADJ")
+        adj = _adj(f"--set {text}", value)
+        for task in _still_there(scenario, questions.tasks_to_set(question, word, adj)):
+            scenario = whatif.with_adj(scenario, task.pid, adj)
+    return scenario
+
+
+def _still_there(scenario: Scenario, tasks: list[Task]) -> list[Task]:
+    """Leave out what ``--without`` took away."""
+    pids = {task.pid for task in scenario.tasks}
+    return [task for task in tasks if task.pid in pids]
+
+
+def _assignment(option: str, text: str, shape: str) -> tuple[str, str]:
+    word, equals, value = text.rpartition("=")
+    if not (word and equals and value):
+        raise BadInput(f"{option} {text}: expected {shape}")
+    return word, value
+
+
+def _pages(option: str, text: str, scenario: Scenario) -> int:
+    size = parse_size(text)
+    if size is None:
+        raise BadInput(f"{option}: not a size: 512M, 2G, 1.5GiB or bytes")
+    return -(-size // scenario.page_size)
+
+
+def _adj(option: str, text: str) -> int:
+    try:
+        return ADJ.convert(text, None, None)
+    except click.BadParameter as error:
+        raise BadInput(f"{option}: {error.message}") from None
+
+
+def _rows(result: Round, question: questions.Question) -> render.Rows:
+    """Complete what one round shows: the victim, everyone killed, the nearest."""
+    candidates = {candidate.task.pid: candidate for candidate in result.ranking}
+    reasons = {spared.task.pid: spared.reason for spared in result.spared}
+
+    def rows(tasks: list[Task]) -> list[Row]:
+        plain = [Row(task, candidate=candidates.get(task.pid), reason=reasons.get(task.pid)) for task in tasks]
+        known = [row._replace(details=row.details._replace(cgroup=row.task.memcg)) for row in plain]
+        return known if question.procfs is None else with_details(known, question.procfs, cmdline=True)
+
+    victim = rows([result.victim.task] if result.victim else [])
+    return render.Rows(victim[0] if victim else None, rows(list(result.killed)))

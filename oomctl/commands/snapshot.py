@@ -1,0 +1,38 @@
+"""``oomctl snapshot``: everything a simulation needs, as one JSON document."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from oomctl.commands import question as questions
+from oomctl.commands.options import cgroup_option, emit, machine_procfs
+from oomctl.procfs import nodes as numa
+from oomctl.procfs import survey
+from oomctl.scenario import as_document
+
+
+@click.command()
+@cgroup_option
+@click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
+@click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
+def snapshot(cgroup: str | None, nodes: str | None, mempolicy: bool) -> None:
+    """Print a scenario document of this machine for `oomctl simulate --from`.
+
+    It holds the numbers the OOM killer judges by, names and owners of processes, and the limits of
+    their cgroups; no command lines, no environment.
+
+    \b
+    oomctl snapshot > now.json
+    oomctl simulate --from now.json --set postgres=-1000
+    """
+    procfs = machine_procfs()
+    question = questions.live(procfs, questions.Scope(cgroup, nodes, mempolicy))
+    document = as_document(
+        question.scenario,
+        survey.memcg_limits(procfs, question.scenario.tasks),
+        numa.nodes(procfs),
+        procfs.meminfo.swap_total // procfs.page_size,
+    )
+    emit(json.dumps(document) + "\n")

@@ -1,0 +1,1 @@
+"""Model -> text. The only room that knows rich."""

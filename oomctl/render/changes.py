@@ -1,0 +1,68 @@
+"""What a change of ``oom_score_adj`` did, or would do."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from oomctl.model import Change, LeftAlone, Task
+from oomctl.render.text import count, visible
+
+
+class Report(NamedTuple):
+    changes: Sequence[Change]
+    left_alone: Sequence[LeftAlone]
+    victim_before: Task | None
+    victim_after: Task | None
+
+
+def document(report: Report, command: str) -> str:
+    """Return the JSON document of ``set``, ``protect``, ``sacrifice`` and ``reset``."""
+    return (
+        json.dumps(
+            {
+                "schema": f"oomctl.{command}/1",
+                "changes": [change._asdict() for change in report.changes],
+                "left_alone": [entry._asdict() for entry in report.left_alone],
+                "victim_before": _victim(report.victim_before),
+                "victim_after": _victim(report.victim_after),
+            }
+        )
+        + "\n"
+    )
+
+
+def text(report: Report) -> str:
+    """Return the same for people, a line for every change."""
+    lines = [_line(change) for change in report.changes if change.status in ("changed", "unchanged", "dry-run")]
+    for reason, number in Counter(entry.reason for entry in report.left_alone).items():
+        lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
+    before, after = _name(report.victim_before), _name(report.victim_after)
+    if lines and before == after:
+        lines.append(f"next victim: {before}, as before")
+    elif lines:
+        lines.append(f"next victim: {before} -> {after}")
+    return "".join(line + "\n" for line in lines)
+
+
+def _line(change: Change) -> str:
+    name = f"{change.pid} ({visible(change.comm)})"
+    if change.status == "unchanged":
+        return f"{name}: oom_score_adj is {change.before} already, {_rank(change.rank_before)}"
+    would = "would go " if change.status == "dry-run" else ""
+    ranks = f"{_rank(change.rank_before)} -> {_rank(change.rank_after)}"
+    return f"{name}: oom_score_adj {would}{change.before} -> {change.after}, {ranks}"
+
+
+def _rank(rank: int | None) -> str:
+    return "cannot be chosen" if rank is None else f"rank {rank}"
+
+
+def _name(victim: Task | None) -> str:
+    return "nobody" if victim is None else f"{victim.pid} ({visible(victim.comm)})"
+
+
+def _victim(victim: Task | None) -> dict[str, Any] | None:
+    return None if victim is None else {"pid": victim.pid, "comm": victim.comm, "oom_score_adj": victim.adj}

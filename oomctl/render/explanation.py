@@ -1,0 +1,98 @@
+"""The answer of ``explain``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from oomctl.kernel.badness import ADJ_MIN
+from oomctl.model import Row, Scenario
+from oomctl.render.fields import process_document
+from oomctl.render.text import aligned, size, visible
+
+
+class Entry(NamedTuple):
+    row: Row
+    first_adj: int | None
+    """The lowest adj at which it is first; None: no adj makes it first, or it cannot be chosen."""
+
+
+class Explanation(NamedTuple):
+    scenario: Scenario
+    entries: Sequence[Entry]
+    candidates: int
+
+
+def document(answer: Explanation) -> str:
+    """Return the JSON document of ``explain``."""
+    processes = [_process(entry, answer) for entry in answer.entries]
+    return json.dumps({"schema": "oomctl.explain/1", "processes": processes}) + "\n"
+
+
+def _process(entry: Entry, answer: Explanation) -> dict[str, Any]:
+    row, page = entry.row, answer.scenario.page_size
+    task, candidate = row.task, row.candidate
+    return {
+        **process_document(row, page),
+        "rank": row.rank,
+        "terms": {
+            "rss_pages": task.rss_pages,
+            "swap_pages": task.swap_pages,
+            "pgtables_pages": task.pgtables_pages,
+            "adj_pages": candidate.adj_pages if candidate else None,
+            "root_bonus_pages": candidate.root_bonus_pages if candidate else None,
+            "totalpages": answer.scenario.context.totalpages,
+        },
+        "origin": None,
+        "flip": {"first_at": entry.first_adj, "spared_at": _spared_at(entry)},
+    }
+
+
+def _spared_at(entry: Entry) -> int | None:
+    """Return the highest adj at which it is not first; None when it is not first anyway or cannot be chosen."""
+    if entry.row.rank != 1 or entry.first_adj is None:
+        return None
+    return entry.first_adj - 1
+
+
+def text(answer: Explanation) -> str:
+    """Return a paragraph for each process."""
+    return "\n".join(_paragraph(entry, answer) for entry in answer.entries)
+
+
+def _paragraph(entry: Entry, answer: Explanation) -> str:
+    row, page = entry.row, answer.scenario.page_size
+    task, candidate, details = row.task, row.candidate, row.details
+    where = visible(details.unit or details.cgroup or "no cgroup")
+    lines = [f"{task.pid} ({visible(task.comm)}), {visible(details.user or '?')}, {where}"]
+    if details.cmdline:
+        lines.append(f"  {visible(details.cmdline)}")
+    total = answer.scenario.context.totalpages
+    if candidate is None:
+        lines.append(f"  cannot be chosen: {visible(row.reason or '')}")
+        lines.append(f"  oom_score_adj {task.adj}, oom_score {task.oom_score}")
+        return "\n".join(lines) + "\n"
+    lines.append(f"  rank {row.rank} of {answer.candidates}; oom_score {task.oom_score}, oom_score_adj {task.adj}")
+    terms = [
+        ("  RSS", str(task.rss_pages), size(task.rss_pages * page)),
+        ("  swap", str(task.swap_pages), size(task.swap_pages * page)),
+        ("  page tables", str(task.pgtables_pages), size(task.pgtables_pages * page)),
+    ]
+    if candidate.root_bonus_pages:
+        terms.append(("  3 % off for CAP_SYS_ADMIN", str(-candidate.root_bonus_pages), ""))
+    terms.append((f"  adj {task.adj} x {total // 1000}", str(candidate.adj_pages), size(candidate.adj_pages * page)))
+    terms.append(("  badness", str(candidate.badness), size(candidate.badness * page)))
+    lines += aligned([("  TERM", "PAGES", "SIZE"), *terms], [False, True, True]).splitlines()
+    lines.append(f"  {_flip(entry)}")
+    return "\n".join(lines) + "\n"
+
+
+def _flip(entry: Entry) -> str:
+    spared_at = _spared_at(entry)
+    if spared_at is not None:
+        saved = f"at {spared_at} or less another process would be taken"
+        return f"first in line; {saved if spared_at > ADJ_MIN else f'only {ADJ_MIN} would save it'}"
+    if entry.first_adj is None:
+        return "no oom_score_adj would make it the first"
+    return f"would be first from an oom_score_adj of {entry.first_adj} on"

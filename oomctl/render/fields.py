@@ -1,0 +1,117 @@
+"""The columns of a list of processes: one table for titles, accepted names, values and how they look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from oomctl.errors import BadInput
+from oomctl.model import Row
+from oomctl.render.text import size, visible
+
+
+class Field(NamedTuple):
+    name: str
+    """As in JSON."""
+    aliases: tuple[str, ...]
+    """Other names for ``-o`` and ``--sort``; ``ps`` and ``top`` know some of them."""
+    title: str
+    value: Callable[[Row, int], Any]
+    """The JSON value; the second argument is the page size in bytes."""
+    is_size: bool = False
+    number: bool = True
+    biggest_first: bool = True
+    """How ``--sort`` orders it."""
+
+    def text(self, row: Row, page_size: int) -> str:
+        """Return the value as people read it."""
+        value = self.value(row, page_size)
+        if value is None:
+            return "-"
+        if self.is_size:
+            return size(value)
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return visible(str(value))
+
+    def raw(self, row: Row, page_size: int) -> str:
+        """Return the value for cut and awk: bytes, and nothing where there is none."""
+        value = self.value(row, page_size)
+        return "" if value is None else visible(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def _badness_bytes(row: Row, page_size: int) -> int | None:
+    return None if row.candidate is None else row.candidate.badness * page_size
+
+
+FIELDS: tuple[Field, ...] = (
+    Field("rank", (), "RANK", lambda row, _: row.rank, biggest_first=False),
+    Field("pid", (), "PID", lambda row, _: row.task.pid if row.task.pid > 0 else None, biggest_first=False),
+    Field("ppid", (), "PPID", lambda row, _: row.task.ppid, biggest_first=False),
+    Field("user", (), "USER", lambda row, _: row.details.user, number=False, biggest_first=False),
+    Field("uid", (), "UID", lambda row, _: row.task.uid, biggest_first=False),
+    Field("oom_score", ("oom", "score", "ooms", "oomsc"), "OOM", lambda row, _: row.task.oom_score),
+    Field("oom_score_adj", ("oomadj", "adj", "ooma"), "ADJ", lambda row, _: row.task.adj),
+    Field("badness_bytes", ("badness",), "BADNESS", _badness_bytes, is_size=True),
+    Field("badness_pages", ("points",), "PAGES", lambda row, _: row.candidate.badness if row.candidate else None),
+    Field("rss_bytes", ("rss", "res", "vmrss"), "RSS", lambda row, page: row.task.rss_pages * page, is_size=True),
+    Field("swap_bytes", ("swap", "vmswap"), "SWAP", lambda row, page: row.task.swap_pages * page, is_size=True),
+    Field(
+        "pgtables_bytes",
+        ("pgtables", "pte"),
+        "PGTABLES",
+        lambda row, page: row.task.pgtables_pages * page,
+        is_size=True,
+    ),
+    Field("killable", (), "KILLABLE", lambda row, _: row.candidate is not None, number=False),
+    Field("reason", (), "REASON", lambda row, _: row.reason, number=False, biggest_first=False),
+    Field("unit", (), "UNIT", lambda row, _: row.details.unit, number=False, biggest_first=False),
+    Field("cgroup", (), "CGROUP", lambda row, _: row.details.cgroup, number=False, biggest_first=False),
+    Field(
+        "group",
+        (),
+        "UNIT/CGROUP",
+        lambda row, _: row.details.unit or row.details.cgroup,
+        number=False,
+        biggest_first=False,
+    ),
+    Field("start_time", ("start",), "START", lambda row, _: row.details.start_time),
+    Field("comm", ("command", "name"), "COMMAND", lambda row, _: row.task.comm, number=False, biggest_first=False),
+    Field("cmdline", ("args",), "CMDLINE", lambda row, _: row.details.cmdline, number=False, biggest_first=False),
+)
+
+_BY_NAME = {name: field for field in FIELDS for name in (field.name, *field.aliases)}
+
+DEFAULT = ("rank", "pid", "user", "oom", "oomadj", "badness", "rss", "swap", "pgtables", "group", "comm")
+"""The columns that ``top`` shows when none are asked for."""
+
+_OF_A_PROCESS = (
+    *("pid", "comm", "user", "uid", "start_time", "oom_score_adj", "oom_score", "badness_pages"),
+    *("rss_bytes", "swap_bytes", "pgtables_bytes", "killable", "reason", "cgroup", "unit", "cmdline"),
+)
+
+
+def find(name: str) -> Field:
+    """Return the field called ``name``; BadInput lists the valid ones."""
+    field = _BY_NAME.get(name.strip().lower())
+    if field is None:
+        raise BadInput(f"unknown field {name!r}; valid are {', '.join(field.name for field in FIELDS)}")
+    return field
+
+
+def find_all(names: str) -> tuple[Field, ...]:
+    """Return the fields of a comma separated list."""
+    return tuple(find(name) for name in names.split(","))
+
+
+def process_document(row: Row, page_size: int) -> dict[str, Any]:
+    """Return the ``process`` object of the JSON contract."""
+    return {name: _BY_NAME[name].value(row, page_size) for name in _OF_A_PROCESS}
+
+
+def sort_rows(rows: Sequence[Row], field: Field, page_size: int) -> list[Row]:
+    """Sort by ``field``: numbers biggest first, names from a to z, what has no value last."""
+    known = [row for row in rows if field.value(row, page_size) is not None]
+    unknown = [row for row in rows if field.value(row, page_size) is None]
+    known.sort(key=lambda row: field.value(row, page_size), reverse=field.biggest_first)
+    return known + unknown

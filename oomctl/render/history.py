@@ -1,0 +1,225 @@
+"""Past OOM kills: a line for each, one in full, or the JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from oomctl.model import Candidate, Constraint
+from oomctl.render.simulation import terms_table
+from oomctl.render.text import aligned, count, size, visible
+from oomctl.report import Kill, OomReport, Replay, TableRow
+
+_TITLES = ("N", "TIME", "LIMIT", "TRIGGER", "VICTIM", "RSS", "ADJ", "AGREES")
+_RIGHT = (True, False, False, False, False, True, True, False)
+_MOST_ROWS = 15
+_DEFAULT_PAGE = 4096
+
+
+class Event(NamedTuple):
+    report: OomReport
+    replay: Replay
+    epoch_s: float | None
+    ranking: tuple[Candidate, ...] = ()
+    """The candidates by badness, where the report is enough to say."""
+
+
+def document(events: Sequence[Event]) -> str:
+    """Return the JSON document of ``history``."""
+    return json.dumps({"schema": "oomctl.history/1", "events": [_event(event) for event in events]}) + "\n"
+
+
+def _event(event: Event) -> dict[str, Any]:
+    report, verdict = event.report, event.replay
+    page = _page_size(event)
+    trigger = {"pid": report.trigger_pid, "comm": report.trigger_comm}
+    return {
+        "index": report.number,
+        "time": _iso(event),
+        "uptime_seconds": report.uptime_s,
+        "kernel": report.kernel,
+        "constraint": report.constraint.value if report.constraint else None,
+        "memcg": report.oom_memcg,
+        "totalpages": verdict.totalpages,
+        "page_size": verdict.page_size or report.page_size,
+        "trigger": trigger if any(value is not None for value in trigger.values()) else None,
+        "victim": report.victim and _kill(report.victim, report, page),
+        "killed": [_kill(kill, report, page) for kill in report.killed],
+        "tasks": [_task(row, page) for row in report.rows],
+        "complete": report.complete,
+        "missing": list(report.missing),
+        "replay": {"victim_pid": verdict.victim_pid, "agrees": verdict.agrees, "reason": verdict.reason},
+    }
+
+
+def _kill(kill: Kill, report: OomReport, page: int) -> dict[str, Any]:
+    row = report.row_of(kill.pid)
+    return {
+        "pid": kill.pid,
+        "comm": kill.comm,
+        "uid": kill.uid if kill.uid is not None or row is None else row.uid,
+        "oom_score_adj": _adj(kill, row),
+        "rss_bytes": _rss(kill, row, page),
+    }
+
+
+def _task(row: TableRow, page: int) -> dict[str, Any]:
+    return {
+        "pid": row.tgid,
+        "comm": row.comm,
+        "uid": row.uid,
+        "oom_score_adj": row.oom_score_adj,
+        "rss_bytes": row.rss_pages * page,
+        "swap_bytes": None if row.swap_pages is None else row.swap_pages * page,
+        "pgtables_bytes": row.pgtables_pages(page) * page,
+    }
+
+
+def listing(events: Sequence[Event]) -> str:
+    """Return a line for each event."""
+    cells: list[tuple[str, ...]] = [_TITLES]
+    for event in events:
+        report = event.report
+        row = report.row_of(report.victim.pid) if report.victim else None
+        cells.append(
+            (
+                str(report.number),
+                _when(event),
+                visible(_limit(report)),
+                visible(report.trigger_comm or "?"),
+                _name(report.victim) if report.victim else "panic" if report.panic else "nobody",
+                size(_rss(report.victim, row, _page_size(event)) if report.victim else None),
+                _or_dash(_adj(report.victim, row) if report.victim else None),
+                _agrees(event),
+            )
+        )
+    return aligned(cells, _RIGHT) + "\n"
+
+
+def full(event: Event) -> str:
+    """Return one event with everything the log says of it, and what follows from that."""
+    report, page = event.report, _page_size(event)
+    lines = [f"Event {report.number}   {_when(event)}, kernel {visible(report.kernel or '?')}"]
+    trigger = (
+        f"{visible(report.trigger_comm or '?')} needed memory" if report.trigger_comm else "the log does not say who"
+    )
+    lines.append(f"Trigger   {visible(_limit(report))}: {trigger}")
+    lines += [f"          {line}" for line in _memory(report)]
+    lines += _ranking(event, page)
+    if report.victim is not None:
+        row = report.row_of(report.victim.pid)
+        lines.append(f"Victim    {_name(report.victim)}, {size(_rss(report.victim, row, page))} of RSS")
+    else:
+        lines.append(f"Victim    nobody{': the kernel panicked' if report.panic else ''}")
+    others = [kill for kill in report.killed if report.victim is None or kill.pid != report.victim.pid]
+    if others:
+        names = ", ".join(_name(kill) for kill in others)
+        lines.append(f"          killed along with it: {names}")
+    lines.append(f"Replay    {_agrees(event)}: {visible(event.replay.reason)}")
+    if report.missing:
+        lines.append(f"Missing   {visible('; '.join(report.missing))}")
+    lines += _services(report, page)
+    lines += [f"Remedy    {remedy}" for remedy in _remedies(event)]
+    return "\n".join(lines) + "\n"
+
+
+def _ranking(event: Event, page: int) -> list[str]:
+    report, total = event.report, event.replay.totalpages
+    if not report.rows:
+        return []
+    head = f"Tasks     {len(report.rows)} in the table, {len(report.rows) - len(event.ranking)} not killable"
+    if total:
+        head += f"; totalpages {total} ({size(total * page)})"
+    return [head, *(f"          {line}" for line in terms_table(event.ranking[:_MOST_ROWS], page))]
+
+
+def _memory(report: OomReport) -> list[str]:
+    machine, memcg = report.machine, report.memcg
+    lines = []
+    if memcg.memory is not None:
+        limit = size(memcg.memory.limit_bytes) if memcg.memory.limit_bytes is not None else "no limit"
+        lines.append(f"cgroup memory {size(memcg.memory.usage_bytes)} of {limit}")
+    for name, counter in (("memory and swap", memcg.memsw), ("swap", memcg.swap)):
+        if counter is not None and counter.limit_bytes is not None:
+            lines.append(f"cgroup {name} {size(counter.usage_bytes)} of {size(counter.limit_bytes)}")
+    if machine.total_swap_bytes:
+        lines.append(f"swap {size(machine.free_swap_bytes)} free of {size(machine.total_swap_bytes)}")
+    return lines
+
+
+def _services(report: OomReport, page: int) -> list[str]:
+    """Who held the memory in sum: many small processes of one name hide behind one big one."""
+    held: dict[str, list[int]] = defaultdict(list)
+    for row in report.rows:
+        held[row.comm].append((row.rss_pages + (row.swap_pages or 0)) * page)
+    biggest = sorted(held.items(), key=lambda item: -sum(item[1]))[:5]
+    lines: list[str] = []
+    for comm, sizes in biggest:
+        label = "" if lines else "Held by"
+        lines.append(f"{label:<9} {size(sum(sizes))}: {visible(comm)}, {count(len(sizes), 'process', 'processes')}")
+    return lines
+
+
+def _remedies(event: Event) -> list[str]:
+    report = event.report
+    victim = report.victim
+    found = []
+    row = report.row_of(victim.pid) if victim else None
+    adj = _adj(victim, row) if victim else None
+    if victim is not None and adj is not None and adj > 0:
+        found.append(f"{visible(victim.comm)} carried an oom_score_adj of {adj}: find out who set it (oomctl explain)")
+    if report.constraint is Constraint.MEMCG:
+        found.append(f"raise the limit of {visible(report.oom_memcg or 'the cgroup')}, or make what runs in it smaller")
+    elif report.machine.total_swap_bytes == 0:
+        found.append("the machine has no swap: a little of it turns sudden kills into slowness that can be seen coming")
+    if victim is not None and report.constraint is not Constraint.MEMCG:
+        found.append(f"oomctl simulate --from FILE#{report.number} --without {victim.pid} shows who would be next")
+    return found
+
+
+def _limit(report: OomReport) -> str:
+    if report.constraint is Constraint.MEMCG:
+        return f"cgroup {report.oom_memcg or '?'}"
+    names = {Constraint.NONE: "machine", Constraint.CPUSET: "cpuset", Constraint.MEMPOLICY: "memory policy"}
+    return names[report.constraint] if report.constraint else report.constraint_text or "?"
+
+
+def _agrees(event: Event) -> str:
+    return {True: "yes", False: "NO", None: "cannot say"}[event.replay.agrees]
+
+
+def _when(event: Event) -> str:
+    if event.epoch_s is not None:
+        return f"{datetime.fromtimestamp(event.epoch_s).astimezone():%Y-%m-%d %H:%M:%S}"
+    if event.report.time_text:
+        return visible(event.report.time_text)
+    return "?" if event.report.uptime_s is None else f"{event.report.uptime_s:.0f} s after boot"
+
+
+def _iso(event: Event) -> str | None:
+    if event.epoch_s is None:
+        return event.report.time_text
+    return datetime.fromtimestamp(event.epoch_s, timezone.utc).isoformat(timespec="seconds")
+
+
+def _page_size(event: Event) -> int:
+    return event.replay.page_size or event.report.page_size or _DEFAULT_PAGE
+
+
+def _rss(kill: Kill, row: TableRow | None, page: int) -> int | None:
+    return kill.rss_bytes if kill.rss_bytes is not None or row is None else row.rss_pages * page
+
+
+def _adj(kill: Kill, row: TableRow | None) -> int | None:
+    return kill.oom_score_adj if kill.oom_score_adj is not None or row is None else row.oom_score_adj
+
+
+def _name(kill: Kill) -> str:
+    return f"{kill.pid} ({visible(kill.comm)})"
+
+
+def _or_dash(value: int | None) -> str:
+    return "-" if value is None else str(value)

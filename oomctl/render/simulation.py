@@ -1,0 +1,197 @@
+"""The answer of ``simulate``: the three stages for people, one document for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from oomctl.model import Candidate, Constraint, Outcome, Round, Row, Scenario, Task
+from oomctl.render.fields import process_document
+from oomctl.render.ranking import Machine
+from oomctl.render.text import aligned, count, size, visible
+
+_NEAREST = 5
+_TERMS = ("RANK", "PID", "ADJ", "BADNESS", "= RSS", "+ SWAP", "+ PGTABLES", "+ ADJ", "COMMAND")
+
+
+class Rows(NamedTuple):
+    """The processes of one round with everything that is said of them."""
+
+    victim: Row | None
+    killed: list[Row]
+
+
+class Answer(NamedTuple):
+    scenario: Scenario
+    rounds: Sequence[Round]
+    rows: Sequence[Rows]
+    """One for each round."""
+    machine: Machine | None
+    """Live memory; None for a document."""
+    baseline: Round | None
+    """The plain prediction, where what-if options changed the scenario."""
+    limits: Sequence[tuple[str, int]] = ()
+    """With ``--for``: each limit above the target and the bytes left under it, the nearest first."""
+
+
+def document(answer: Answer) -> str:
+    """Return the JSON document of ``simulate``."""
+    scenario = answer.scenario
+    rounds = [_round(*pair, scenario) for pair in zip(answer.rounds, answer.rows, strict=True)]
+    return (
+        json.dumps(
+            {
+                "schema": "oomctl.simulate/1",
+                "kernel": scenario.kernel,
+                "page_size": scenario.page_size,
+                "constraint": scenario.context.constraint.value,
+                "memcg": scenario.context.memcg,
+                "totalpages": scenario.context.totalpages,
+                **rounds[0],
+                "rounds": rounds,
+                "hidden_processes": scenario.hidden,
+                "baseline": answer.baseline and _baseline(answer.baseline),
+            }
+        )
+        + "\n"
+    )
+
+
+def _round(result: Round, rows: Rows, scenario: Scenario) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome.value,
+        "reason": result.reason,
+        "victim": rows.victim and process_document(rows.victim, scenario.page_size),
+        "selected_pid": _pid(result.selected) if result.selected else None,
+        "certainty": result.certainty.value,
+        "margin_pages": result.margin_pages,
+        "error_bound_pages": result.error_bound_pages,
+        "contenders": [_pid(task) for task in result.contenders],
+        "killed": [process_document(row, scenario.page_size) for row in rows.killed],
+        "freed_bytes": result.freed_pages * scenario.page_size,
+    }
+
+
+def _baseline(result: Round) -> dict[str, Any]:
+    victim = result.victim.task if result.victim else None
+    return {
+        "outcome": result.outcome.value,
+        "victim": victim and {"pid": _pid(victim), "comm": victim.comm, "oom_score_adj": victim.adj},
+    }
+
+
+def _pid(task: Task) -> int | None:
+    """A process of a what-if has no PID; a negative number would be a process group to ``kill``."""
+    return task.pid if task.pid > 0 else None
+
+
+def text(answer: Answer) -> str:
+    """Return the three stages, a block for each round."""
+    blocks = [_trigger(answer)]
+    for number, (result, rows) in enumerate(zip(answer.rounds, answer.rows, strict=True), start=1):
+        if len(answer.rounds) > 1:
+            blocks.append(f"Round {number}")
+        if number == 1 or result.outcome is not Outcome.KILL:
+            blocks.append(_selection(result, answer.scenario))
+        blocks.append(_execution(result, rows, answer.scenario))
+    if len(answer.rounds) > 1:
+        freed = sum(result.freed_pages for result in answer.rounds) * answer.scenario.page_size
+        blocks.append(f"In all     {size(freed)} freed in {count(len(answer.rounds), 'round')}")
+    if answer.baseline is not None:
+        blocks.append(f"What if    without the changes the victim is {_victim_name(answer.baseline)}")
+    return "\n".join(blocks) + "\n"
+
+
+def _trigger(answer: Answer) -> str:
+    scenario, context = answer.scenario, answer.scenario.context
+    domain = {
+        Constraint.NONE: "the whole machine runs out of memory",
+        Constraint.MEMCG: f"the memory cgroup {visible(context.memcg or '/')} hits its limit",
+        Constraint.CPUSET: f"the nodes {_nodes(context.current_mems)} of a cpuset run out of memory",
+        Constraint.MEMPOLICY: f"the nodes {_nodes(context.nodemask)} of a memory policy run out of memory",
+    }[context.constraint]
+    lines = [f"Trigger    {domain}"]
+    for index, (limit, left) in enumerate(answer.limits):
+        lines.append(f"           {'nearest' if index == 0 else 'next'}: {visible(limit)}, {size(left)} away")
+    machine = answer.machine
+    if machine is not None:
+        swap = f", swap {size(machine.swap_left)} of {size(machine.swap_total)}" if machine.swap_total else ", no swap"
+        lines.append(f"           left now: {size(machine.memory_left)} of {size(machine.memory_total)}{swap}")
+    else:
+        lines.append(f"           by the rules of kernel {visible(scenario.kernel)}")
+    return "\n".join(lines)
+
+
+def _selection(result: Round, scenario: Scenario) -> str:
+    total, page = scenario.context.totalpages, scenario.page_size
+    candidates = len(result.ranking) + scenario.unread_candidates
+    unkillable = len(result.spared) + scenario.unread_unkillable
+    hidden = f", {count(scenario.hidden, 'hidden process', 'hidden processes')} not judged" if scenario.hidden else ""
+    lines = [
+        f"Selection  {count(candidates, 'candidate')}, {unkillable} unkillable{hidden};"
+        f" totalpages {total} ({size(total * page)}), one point of adj is {size(total // 1000 * page)}"
+    ]
+    nearest = result.ranking[:_NEAREST]
+    if nearest:
+        lines += ["           " + line for line in terms_table(nearest, page)]
+    if result.outcome is Outcome.KILL:
+        lines.append(f"           {visible(result.reason)}")
+    return "\n".join(lines)
+
+
+def terms_table(ranking: Sequence[Candidate], page: int) -> list[str]:
+    """Lay the terms of each candidate's badness side by side, the first one first."""
+    cells: list[tuple[str, ...]] = [_TERMS]
+    cells += [_terms(rank, candidate, page) for rank, candidate in enumerate(ranking, start=1)]
+    return aligned(cells, [True] * 8 + [False]).split("\n")
+
+
+def _terms(rank: int, candidate: Candidate, page: int) -> tuple[str, ...]:
+    task = candidate.task
+    adj = size((candidate.adj_pages - candidate.root_bonus_pages) * page)
+    return (
+        str(rank),
+        str(task.pid) if task.pid > 0 else "-",
+        str(task.adj),
+        size(candidate.badness * page),
+        size(task.rss_pages * page),
+        size(task.swap_pages * page),
+        size(task.pgtables_pages * page),
+        adj,
+        visible(task.comm),
+    )
+
+
+def _execution(result: Round, rows: Rows, scenario: Scenario) -> str:
+    if result.outcome is not Outcome.KILL:
+        return f"Execution  {result.outcome.value}: {visible(result.reason)}"
+    freed = size(result.freed_pages * scenario.page_size)
+    lines = [f"Execution  SIGKILL to {_victim_name(result)}; {freed} would be freed"]
+    others = rows.killed[1:]
+    if others:
+        names = ", ".join(_name(row.task) for row in others[:8]) + (", …" if len(others) > 8 else "")
+        dying = count(len(others), "more process dies", "more processes die")
+        lines.append(f"           {dying} with it: {names}")
+    margin = "" if result.margin_pages is None else f" by {size(result.margin_pages * scenario.page_size)}"
+    bound = f"the counters may be off by {size(result.error_bound_pages * scenario.page_size)}"
+    if len(result.contenders) == 1:
+        lead = f"it leads{margin}" if margin else "there is no other candidate"
+        lines.append(f"Certainty  certain: {lead}, {bound}")
+    else:
+        names = ", ".join(_name(task) for task in result.contenders[:8])
+        more = f" and {len(result.contenders) - 8} more" if len(result.contenders) > 8 else ""
+        lines.append(f"Certainty  close: it leads{margin or ' by 0'}, {bound}; one of {names}{more}")
+    return "\n".join(lines)
+
+
+def _victim_name(result: Round) -> str:
+    return "nobody" if result.victim is None else _name(result.victim.task)
+
+
+def _name(task: Task) -> str:
+    return f"{task.pid} ({visible(task.comm)})" if task.pid > 0 else f"the added process ({visible(task.comm)})"
+
+
+def _nodes(nodes: frozenset[int] | None) -> str:
+    return ",".join(map(str, sorted(nodes or ())))

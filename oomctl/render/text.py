@@ -1,0 +1,54 @@
+"""Words and numbers for people: names made harmless, sizes in MiB and GiB, plain aligned columns."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+_MIB = 1 << 20
+_GIB = 1 << 30
+# Categories of characters that can move the cursor, hide text or turn its direction.
+_HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def visible(name: str) -> str:
+    """Return ``name`` with everything that a terminal would obey, or an eye would miss, written out.
+
+    Process names and command lines are chosen by whoever runs the process.
+    """
+    if name.isascii() and name.isprintable():
+        return name
+    return "".join(_escaped(char) if unicodedata.category(char) in _HARMFUL else char for char in name)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
+
+
+def size(size_bytes: int | None) -> str:
+    """Return a size as ``812.4MiB`` or ``1.5GiB``, one word, also below zero; ``-`` for None."""
+    if size_bytes is None:
+        return "-"
+    if size_bytes == 0:
+        return "0"
+    if abs(size_bytes) >= _GIB:
+        return f"{size_bytes / _GIB:.2f}GiB"
+    return f"{size_bytes / _MIB:.1f}MiB" if abs(size_bytes) >= _MIB else f"{size_bytes / _MIB:.2f}MiB"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    """Lay ``rows`` out in columns two spaces apart; the last one is not padded."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return ``1 process`` or ``3 processes``."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,203 @@
+"""Lets this very kernel choose among three toy processes in a small memory cgroup of their own.
+
+The toys are made so that the rounded ``oom_score`` names the wrong one: its adj counts in thousandths
+of the machine there, and of the cgroup in the real choice.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple, NoReturn
+
+from oomctl.errors import ImpossibleHere
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.model import Round
+from oomctl.procfs import survey
+from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.reader import Procfs
+
+_MIB = 1 << 20
+_LIMIT_BYTES = 64 * _MIB
+_PATIENCE_S = 20.0
+_INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+class Toy(NamedTuple):
+    comm: str
+    size_bytes: int
+    adj: int
+
+
+# The first ought to die: 24 MiB against 8 MiB + 100 thousandths of 64 MiB. The last one only fills the cgroup.
+TOYS = (Toy("oomctl-large", 24 * _MIB, 0), Toy("oomctl-liked", 8 * _MIB, 100), Toy("oomctl-filler", 0, 0))
+
+
+class Result(NamedTuple):
+    prediction: Round
+    killed: dict[int, str]
+    """PIDs and names of the toys that the kernel killed."""
+
+    @property
+    def agrees(self) -> bool:
+        return {task.pid for task in self.prediction.killed} == self.killed.keys()
+
+
+def run(procfs: Procfs) -> Result:
+    """Make the cgroup and the toys, predict, overflow, compare; everything is removed whatever happens.
+
+    Raises ImpossibleHere with the reason where no such cgroup can be made.
+    """
+    memcgs = Memcgs.of(procfs)
+    if memcgs is None:
+        raise ImpossibleHere("selftest: no memory controller is mounted here")
+    with _cgroup(memcgs) as path, _toys(memcgs.directory(path)) as toys:
+        prediction = out_of_memory(survey.memcg(procfs, path)[0])
+        return Result(prediction, _overflow(toys))
+
+
+@contextmanager
+def _cgroup(memcgs: Memcgs) -> Iterator[str]:
+    """Make a memory cgroup of 64 MiB without swap, next to our own or below the root."""
+    name = f"oomctl-selftest-{os.getpid()}"
+    limit_file, swap_file = ("memory.limit_in_bytes", "memory.swappiness") if memcgs.version == 1 else _V2_FILES
+    refusal = "no cgroup to make it in"
+    for parent in dict.fromkeys((memcgs.path_of_pid(os.getpid()) or "/", memcgs.root)):
+        path = f"{parent.rstrip('/')}/{name}"
+        directory = memcgs.directory(path)
+        try:
+            os.mkdir(directory)
+        except OSError as error:
+            refusal = f"{directory}: {error.strerror}"
+            continue
+        try:
+            try:
+                _write(f"{directory}/{limit_file}", str(_LIMIT_BYTES))
+            except OSError:
+                refusal = f"{directory}/{limit_file}: cannot be set; the memory controller is not enabled there"
+                continue
+            with suppress(OSError):  # a kernel without swap accounting
+                _write(f"{directory}/{swap_file}", "0")
+            yield path
+            return
+        finally:
+            _remove(directory)
+    raise ImpossibleHere(f"selftest: it needs root and a memory cgroup of its own: {refusal}")
+
+
+_V2_FILES = ("memory.max", "memory.swap.max")
+
+
+def _remove(directory: str) -> None:
+    """Remove the cgroup; those killed leave it a moment after they are gone."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            os.rmdir(directory)
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+@contextmanager
+def _toys(directory: str) -> Iterator[dict[int, tuple[str, int]]]:
+    """Start the toys; yields PID -> (name, descriptor that makes it start filling). They end with the block."""
+    toys: dict[int, tuple[str, int]] = {}
+    try:
+        for toy in TOYS:
+            told, tell = os.pipe()
+            heard, ready = os.pipe()
+            # Between its start and its entry in the list a toy must not be forgotten. It keeps the mask:
+            # Ctrl-C at the terminal is for oomctl, which ends the toys.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    inherited = [tell, heard, *(descriptor for _, descriptor in toys.values())]
+                    _live(toy, directory, told, ready, list(toys), inherited)
+                toys[pid] = toy.comm, tell
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTIONS)
+            os.close(told)
+            os.close(ready)
+            with os.fdopen(heard) as report:
+                said = report.read()
+            if said != "ready":
+                raise ImpossibleHere(f"selftest: a toy could not start: {said or 'it died'}")
+        yield toys
+    finally:
+        for pid, (_, tell) in toys.items():
+            os.close(tell)
+            os.kill(pid, signal.SIGKILL)  # not reaped yet, so the PID is still its own
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _live(toy: Toy, directory: str, told: int, ready: int, others: list[int], inherited: list[int]) -> NoReturn:
+    """Be the toy: join, grow, rest; fill the cgroup when told to; end when the parent does."""
+    try:
+        for descriptor in inherited:
+            os.close(descriptor)
+        _write("/proc/self/comm", toy.comm)
+        _write("/proc/self/oom_score_adj", str(toy.adj))
+        _write(f"{directory}/cgroup.procs", str(os.getpid()))
+        memory = mmap.mmap(-1, toy.size_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) if toy.size_bytes else None
+        for offset in range(0, toy.size_bytes, mmap.PAGESIZE):
+            if memory is not None:
+                memory[offset] = 1
+        os.write(ready, b"ready")
+        os.close(ready)
+        if os.read(told, 1):
+            _fill(others)
+            os.read(told, 1)
+    except OSError as error:
+        os.write(ready, str(error).encode())
+    finally:
+        os._exit(0)
+
+
+def _fill(watched: list[int]) -> None:
+    """Charge shared memory to the cgroup, page by page, until one of ``watched`` is killed.
+
+    Each page is unmapped again, so it stays charged and nobody's RSS moves.
+    """
+    filling = mmap.mmap(-1, _LIMIT_BYTES * 2, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
+    for offset in range(0, len(filling), mmap.PAGESIZE):
+        filling[offset] = 1
+        filling.madvise(mmap.MADV_DONTNEED, offset, mmap.PAGESIZE)
+        if any(_has_no_memory(pid) for pid in watched):
+            return
+
+
+def _has_no_memory(pid: int) -> bool:
+    with open(f"/proc/{pid}/statm", "rb") as file:
+        return file.read().startswith(b"0 ")
+
+
+def _overflow(toys: dict[int, tuple[str, int]]) -> dict[int, str]:
+    """Let the last toy fill the cgroup; return who was killed."""
+    *_, (_, tell) = toys.values()
+    os.write(tell, b"!")
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        killed = {pid: comm for pid, (comm, _) in toys.items() if _was_killed(pid)}
+        if killed:
+            return killed
+        time.sleep(0.01)
+    raise ImpossibleHere(f"selftest: the kernel killed nobody within {_PATIENCE_S:.0f} s")
+
+
+def _was_killed(pid: int) -> bool:
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return ended is not None and ended.si_code == os.CLD_KILLED and ended.si_status == signal.SIGKILL
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,268 @@
+"""set, protect, sacrifice and reset on a fake /proc: who is meant, what is said, what is written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.commands.invoke import Ran, ask
+from tests.proc_tree import ProcTree
+
+LISTENER = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
+SESSION = "a login session: everything its user starts would inherit the protection (--force overrides)"
+
+
+@pytest.fixture
+def family(proc_tree: ProcTree) -> ProcTree:
+    """A database of root: 10 -> 11 -> 12 by one name, 13 a helper of another, and 20, the same name of a user."""
+    proc_tree.add(10, "db", 1000, uid=0)
+    proc_tree.add(11, "db", 2000, uid=0, ppid=10)
+    proc_tree.add(12, "db", 3000, uid=0, ppid=11)
+    proc_tree.add(13, "helper", 4000, uid=0, ppid=12)
+    proc_tree.add(20, "db", 5000, uid=54321)
+    return proc_tree
+
+
+def adjs(proc_tree: ProcTree, *pids: int) -> list[int]:
+    return [int((proc_tree.root / f"{pid}/oom_score_adj").read_text()) for pid in pids]
+
+
+def test_a_change_says_old_and_new_rank_and_next_victim(server: ProcTree) -> None:
+    ran = ask(server, "set", "-500", "20")
+    assert ran == Ran(
+        0,
+        "20 (java): oom_score_adj 0 -> -500, rank 1 -> rank 3\nnext victim: 20 (java) -> 11 (postgres)\n",
+        "",
+    )
+    assert adjs(server, 20) == [-500]
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(server: ProcTree) -> None:
+    for option in ("--dry-run", "--dryrun"):
+        ran = ask(server, "set", "-500", "20", option)
+        assert ran == Ran(
+            0,
+            "20 (java): oom_score_adj would go 0 -> -500, rank 1 -> rank 3\nnext victim: 20 (java) -> 11 (postgres)\n",
+            "",
+        )
+        assert adjs(server, 20) == [0]
+
+
+def test_the_value_that_is_there_already_is_no_change(server: ProcTree) -> None:
+    expected = "20 (java): oom_score_adj is 0 already, rank 1\nnext victim: 20 (java), as before\n"
+    assert ask(server, "reset", "20") == Ran(0, expected, "")
+
+
+@pytest.mark.parametrize(
+    ("argv", "after"),
+    [
+        (["protect", "20"], -1000),
+        (["protect", "--level", "-900", "20"], -900),
+        (["sacrifice", "20"], 1000),
+        (["sacrifice", "--level=700", "20"], 700),
+        (["set", "-300", "20"], -300),
+        (["set", "--", "-300", "20"], -300),
+        (["set", "+300", "20"], 300),
+        (["set", "20", "20"], 20),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_each_name_of_the_change_writes_its_value(server: ProcTree, argv: list[str], after: int) -> None:
+    assert ask(server, *argv).status == 0
+    assert adjs(server, 20) == [after]
+
+
+def test_protected_processes_lose_their_rank(server: ProcTree) -> None:
+    ran = ask(server, "protect", "20")
+    assert ran.stdout.splitlines() == [
+        "20 (java): oom_score_adj 0 -> -1000, rank 1 -> cannot be chosen",
+        "next victim: 20 (java) -> 11 (postgres)",
+    ]
+
+
+def test_the_document_of_a_change(server: ProcTree) -> None:
+    ran = ask(server, "protect", "java", "postgres", "--json")
+    assert (ran.status, ran.stderr) == (0, "")
+    assert ran.stdout.count("\n") == 1
+    assert json.loads(ran.stdout) == {
+        "schema": "oomctl.protect/1",
+        "changes": [
+            {
+                "pid": 10,
+                "comm": "postgres",
+                "before": -100,
+                "after": -1000,
+                "status": "changed",
+                "reason": None,
+                "rank_before": 3,
+                "rank_after": None,
+            }
+        ],
+        "left_alone": [
+            {
+                "pid": 20,
+                "comm": "java",
+                "reason": "belongs to 54321, and anyone can use that name (--any-user takes it)",
+            },
+            {"pid": 11, "comm": "postgres", "reason": "child of another match (--all takes it)"},
+        ],
+        "victim_before": {"pid": 20, "comm": "java", "oom_score_adj": 0},
+        "victim_after": {"pid": 20, "comm": "java", "oom_score_adj": 0},
+    }
+
+
+def test_the_document_tells_every_status_apart(server: ProcTree) -> None:
+    ran = ask(server, "set", "-100", "10", "20", "1", "40", "--json", "--dry-run")
+    assert ran.status == 3
+    changes = json.loads(ran.stdout)["changes"]
+    assert {change["pid"]: change["status"] for change in changes} == {
+        10: "unchanged",
+        20: "dry-run",
+        1: "refused",
+        40: "refused",
+    }
+    assert [change["reason"] is None for change in changes] == [False, False, True, True]
+    assert ran.stderr.count("\n") == 2
+
+
+def test_lowering_goes_to_the_root_of_each_match(family: ProcTree) -> None:
+    ran = ask(family, "set", "-500", "db", "--any-user")
+    assert ran.status == 0
+    assert adjs(family, 10, 11, 12, 13, 20) == [-500, 0, 0, 0, -500]
+    assert "left alone: 2 processes: child of another match (--all takes it)\n" in ran.stdout
+
+
+def test_all_lowers_every_match(family: ProcTree) -> None:
+    assert ask(family, "set", "-500", "db", "--all").status == 0
+    assert adjs(family, 10, 11, 12, 13, 20) == [-500, -500, -500, 0, 0]
+
+
+def test_tree_takes_all_descendants(family: ProcTree) -> None:
+    assert ask(family, "set", "-500", "10", "--tree").status == 0
+    assert adjs(family, 10, 11, 12, 13, 20) == [-500, -500, -500, -500, 0]
+
+
+def test_raising_goes_to_every_match_of_any_user(family: ProcTree) -> None:
+    ran = ask(family, "set", "500", "db")
+    assert ran.status == 0
+    assert adjs(family, 10, 11, 12, 13, 20) == [500, 500, 500, 0, 500]
+    assert "left alone" not in ran.stdout
+
+
+def test_whether_it_is_raised_or_lowered_is_each_process_s_own_question(proc_tree: ProcTree) -> None:
+    """reset raises the protected one and lowers the others."""
+    proc_tree.add(10, "db", 1000, uid=0, adj=-999)
+    proc_tree.add(11, "db", 1000, uid=0, ppid=10, adj=500)
+    ran = ask(proc_tree, "set", "-100", "db")
+    assert ran.status == 0
+    assert adjs(proc_tree, 10, 11) == [-100, 500]
+
+
+def test_a_login_user_s_process_is_not_lowered_by_its_name(family: ProcTree) -> None:
+    ran = ask(family, "set", "-500", "db")
+    assert ran.status == 0
+    assert adjs(family, 10, 20) == [-500, 0]
+    reason = "left alone: 1 process: belongs to 54321, and anyone can use that name (--any-user takes it)"
+    assert reason in ran.stdout.splitlines()
+
+
+@pytest.mark.parametrize("target", ["20", "user:54321"])
+def test_a_pid_and_an_owner_are_meant_as_they_are_said(family: ProcTree, target: str) -> None:
+    assert ask(family, "set", "-500", target).status == 0
+    assert adjs(family, 20) == [-500]
+
+
+def test_when_all_matches_are_left_alone_the_status_is_refused(proc_tree: ProcTree) -> None:
+    proc_tree.add(20, "sshd", uid=54321)
+    ran = ask(proc_tree, "protect", "sshd")
+    assert ran == Ran(
+        6,
+        "left alone: 1 process: belongs to 54321, and anyone can use that name (--any-user takes it)\n"
+        "next victim: 20 (sshd), as before\n",
+        "",
+    )
+    assert adjs(proc_tree, 20) == [0]
+
+
+@pytest.mark.parametrize(
+    ("comm", "cmdline"),
+    [
+        ("sshd", "sshd: ann@pts/0"),
+        ("sshd", "sshd: ann [priv]"),
+        ("sshd-session", "sshd-session: ann@pts/0"),
+        ("sshd-auth", ""),
+        ("login", "/bin/login -p --"),
+    ],
+)
+def test_login_sessions_are_refused_for_lowering_only(proc_tree: ProcTree, comm: str, cmdline: str) -> None:
+    proc_tree.add(20, comm, uid=0)
+    proc_tree.write("20/cmdline", cmdline.encode().replace(b" ", b"\0"))
+    if comm == "sshd":  # it writes its title with the spaces in it
+        proc_tree.write("20/cmdline", cmdline.encode() + b"\0" * 20)
+    assert ask(proc_tree, "protect", "20") == Ran(6, "", f"oomctl: 20 ({comm}): {SESSION}\n")
+    assert adjs(proc_tree, 20) == [0]
+    assert ask(proc_tree, "set", "500", "20").status == 0
+    assert ask(proc_tree, "set", "-500", "20", "--force").status == 0
+
+
+def test_the_ssh_listener_is_no_login_session(proc_tree: ProcTree) -> None:
+    proc_tree.add(20, "sshd", uid=0)
+    proc_tree.write("20/cmdline", LISTENER.encode() + b"\0")
+    assert ask(proc_tree, "protect", "sshd").status == 0
+    assert adjs(proc_tree, 20) == [-1000]
+
+
+@pytest.mark.parametrize("pid", [1, 40])
+def test_pid_1_and_kernel_threads_are_refused_unless_forced(server: ProcTree, pid: int) -> None:
+    assert ask(server, "set", "-500", str(pid)).status == 6
+    assert adjs(server, pid) == [0]
+    assert ask(server, "set", "-500", str(pid), "--force").status == 0
+    assert adjs(server, pid) == [-500]
+
+
+def test_a_zombie_is_refused(proc_tree: ProcTree) -> None:
+    proc_tree.add(20, "gone", state="Z", has_memory=False, flags=4, score=0)
+    expected = "oomctl: 20 (gone): it has already exited and only waits to be reaped\n"
+    assert ask(proc_tree, "protect", "20") == Ran(6, "", expected)
+
+
+def test_partial_success_has_its_own_status(server: ProcTree) -> None:
+    ran = ask(server, "set", "500", "20", "nosuch")
+    assert ran.status == 3
+    assert ran.stderr == "oomctl: nosuch: no process matches\n"
+    assert adjs(server, 20) == [500]
+    ran = ask(server, "set", "-500", "20", "1")
+    assert ran.status == 3
+    assert ran.stderr.startswith("oomctl: 1 (systemd): PID 1: ")
+    assert adjs(server, 20, 1) == [-500, 0]
+
+
+def test_a_process_named_twice_is_changed_once(server: ProcTree) -> None:
+    ran = ask(server, "set", "500", "20", "java", "user:54321")
+    assert ran.stdout.splitlines()[0].startswith("20 (java): oom_score_adj 0 -> 500")
+    assert ran.stdout.count("(java): oom_score_adj") == 1
+
+
+def test_a_value_that_something_else_changed_meanwhile_is_no_success(server: ProcTree) -> None:
+    """Writing 5 over the four bytes of -100 leaves 5100 in a file that is no kernel's: it was not taken."""
+    server.write("20/oom_score_adj", "-100\n")
+    ran = ask(server, "set", "500", "20")
+    assert ran.status == 4
+    assert ran.stdout == ""
+    assert ran.stderr == "oomctl: 20 (java): the kernel took 500, but 5000 was read back: something else sets it, too\n"
+
+
+def test_nobody_is_left_to_be_chosen(proc_tree: ProcTree) -> None:
+    proc_tree.add(20, "last", uid=0)
+    assert ask(proc_tree, "protect", "last").stdout.splitlines()[-1] == "next victim: 20 (last) -> nobody"
+
+
+def test_the_sacrificed_one_becomes_the_next_victim(proc_tree: ProcTree) -> None:
+    proc_tree.add(20, "big", 9000, uid=0)
+    proc_tree.add(21, "small", 500, uid=0)
+    ran = ask(proc_tree, "sacrifice", "small", "--dry-run")
+    assert ran.stdout.splitlines() == [
+        "21 (small): oom_score_adj would go 0 -> 1000, rank 2 -> rank 1",
+        "next victim: 20 (big) -> 21 (small)",
+    ]

@@ -1,0 +1,262 @@
+"""set, protect, sacrifice and reset on real processes of our own: pinned, read back, and why the kernel refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oomctl.procfs.reader import Procfs
+from oomctl.procfs.writer import write_adj
+from tests.commands.conftest import Sleeper, adj_of
+from tests.commands.invoke import ROOT, program
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+WITHOUT_CAPABILITY = ("setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root only: becomes another user, mounts")
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(autouse=True)
+def own_value_is_0() -> None:
+    """Children inherit the value of whoever runs the tests."""
+    assert adj_of(os.getpid()) == 0, "run the tests with an oom_score_adj of 0"
+
+
+def said(text: str) -> str:
+    assert text.startswith("oomctl: ")
+    assert text.count("\n") == 1
+    return text.removeprefix("oomctl: ").rstrip("\n")
+
+
+def test_the_kernel_has_the_value_that_was_set(sleeper: Sleeper) -> None:
+    pid = sleeper().pid
+    ran = program("set", "500", str(pid))
+    assert (ran.status, ran.stderr) == (0, "")
+    assert ran.stdout.startswith(f"{pid} (sleep): oom_score_adj 0 -> 500, rank ")
+    assert adj_of(pid) == 500
+
+
+def test_a_dry_run_leaves_the_kernel_s_value(sleeper: Sleeper) -> None:
+    pid = sleeper().pid
+    ran = program("sacrifice", str(pid), "--dry-run")
+    assert ran.status == 0
+    assert ran.stdout.startswith(f"{pid} (sleep): oom_score_adj would go 0 -> 1000, rank ")
+    assert adj_of(pid) == 0
+
+
+def test_the_document_of_a_real_change(sleeper: Sleeper) -> None:
+    pid = sleeper().pid
+    [change] = json.loads(program("sacrifice", str(pid), "--json").stdout)["changes"]
+    assert {name: change[name] for name in ("pid", "comm", "before", "after", "status", "reason")} == {
+        "pid": pid,
+        "comm": "sleep",
+        "before": 0,
+        "after": 1000,
+        "status": "changed",
+        "reason": None,
+    }
+
+
+def test_a_name_takes_processes_by_their_executable_too(sleeper: Sleeper, tmp_path: Path) -> None:
+    binary = shutil.copy(shutil.which("sleep") or "", tmp_path / "oomctl-test-with-a-long-name")
+    pid = sleeper(binary, "60").pid
+    assert program("set", "500", "oomctl-test-with-a-long-name").status == 0
+    assert adj_of(pid) == 500
+    assert program("reset", "oomctl-test-wit*", "--dry-run").status == 0
+
+
+def test_the_shell_that_runs_oomctl_can_be_set_by_its_pid() -> None:
+    script = f"{sys.executable} -m oomctl set 500 $$ && cat /proc/$$/oom_score_adj"
+    ran = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    assert ran.stdout.splitlines()[-1] == "500"
+
+
+def test_a_process_that_has_ended_is_reported_as_vanished(sleeper: Sleeper) -> None:
+    process = sleeper()
+    task = Procfs().task(process.pid)
+    process.kill()
+    process.wait()
+    change = write_adj(Procfs(), task, 500)
+    assert (change.status, change.reason) == ("vanished", f"process {task.pid} has ended")
+
+
+def test_a_process_with_another_start_time_is_not_written(sleeper: Sleeper) -> None:
+    procfs = Procfs()
+    task = procfs.task(sleeper().pid)
+    change = write_adj(procfs, task._replace(start_ticks=task.start_ticks - 1), 500)
+    assert change.status == "vanished"
+    assert change.reason == f"PID {task.pid} now belongs to another process; it was not touched"
+    assert adj_of(task.pid) == 0
+
+
+REUSE = """
+import subprocess, time
+from pathlib import Path
+from oomctl.procfs.reader import Procfs, read_at
+from oomctl.procfs.writer import write_adj
+
+first = subprocess.Popen(["sleep", "60"])
+procfs = Procfs()
+task = procfs.task(first.pid)
+with procfs.open_task(first.pid) as directory:
+    first.kill()
+    first.wait()
+    time.sleep(0.05)  # a clock tick is 0.01 s
+    Path("/proc/sys/kernel/ns_last_pid").write_text(str(first.pid - 1))
+    second = subprocess.Popen(["sleep", "60"])
+    assert second.pid == first.pid, "the PID was not reused"
+    try:
+        read_at(directory, "stat")
+    except ProcessLookupError:
+        print("pinned")
+print(write_adj(procfs, task, 500).status)
+print(Path(f"/proc/{second.pid}/oom_score_adj").read_text().strip())
+second.kill()
+second.wait()
+"""
+
+
+@needs_root
+def test_a_pid_that_is_really_reused_is_not_written() -> None:
+    in_namespace = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", REUSE]
+    ran = subprocess.run(in_namespace, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    assert (ran.stdout.split(), ran.stderr) == (["pinned", "vanished", "0"], "")
+
+
+@needs_root
+def test_a_foreign_owner_is_named(sleeper: Sleeper) -> None:
+    pid = sleeper().pid
+    ran = program("set", "500", str(pid), before=NOBODY)
+    assert (ran.status, ran.stdout) == (4, "")
+    reason = "the process belongs to uid 0, not to you (uid 65534); write as that user or as root"
+    assert said(ran.stderr) == f"{pid} (sleep): {reason}"
+    assert adj_of(pid) == 0
+
+
+@needs_root
+def test_the_owner_may_raise_but_not_go_below_the_floor(sleeper: Sleeper) -> None:
+    pid = sleeper(*NOBODY, "sleep", "60").pid
+    assert program("set", "500", str(pid), before=NOBODY).status == 0
+    assert adj_of(pid) == 500
+    assert program("reset", str(pid), before=NOBODY).status == 0
+    assert adj_of(pid) == 0
+    ran = program("set", "-500", str(pid), before=NOBODY)
+    assert (ran.status, ran.stdout) == (4, "")
+    assert said(ran.stderr) == (
+        f"{pid} (sleep): lowering it to -500 goes below its floor, the last value that a privileged writer set"
+        " (0 at first); that takes CAP_SYS_RESOURCE, which a plain user does not have; use sudo"
+    )
+    assert adj_of(pid) == 0
+
+
+@needs_root
+def test_root_without_the_capability_is_told_who_took_it(sleeper: Sleeper) -> None:
+    pid = sleeper().pid
+    ran = program("protect", str(pid), before=WITHOUT_CAPABILITY)
+    assert (ran.status, ran.stdout) == (4, "")
+    assert said(ran.stderr).endswith(
+        "that takes CAP_SYS_RESOURCE, which was taken from root here (container or unit with a bounded capability set);"
+        " write from the host, or add CAP_SYS_RESOURCE to the container or to CapabilityBoundingSet="
+    )
+    assert adj_of(pid) == 0
+
+
+@needs_root
+def test_a_user_namespace_is_named_as_the_reason(sleeper: Sleeper) -> None:
+    pid = sleeper().pid
+    ran = program("protect", str(pid), before=("unshare", "--map-root-user"))
+    assert ran.status == 4
+    assert said(ran.stderr).endswith(
+        "which counts only in the initial user namespace and this is another one; write from the host"
+    )
+    assert adj_of(pid) == 0
+
+
+NOT_DUMPABLE = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0); print(flush=True); time.sleep(60)"
+
+
+@needs_root
+def test_a_process_that_is_not_dumpable_is_told_apart_from_a_foreign_one(sleeper: Sleeper) -> None:
+    process = sleeper(*NOBODY, sys.executable, "-c", NOT_DUMPABLE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout:
+        process.stdout.readline()
+    ran = program("set", "500", str(process.pid), before=NOBODY)
+    assert ran.status == 4
+    assert said(ran.stderr).endswith(
+        "the process gave up being inspected (not dumpable), so its files belong to root; write as root"
+    )
+    assert program("set", "500", str(process.pid)).status == 0
+
+
+@needs_root
+def test_root_that_lost_its_power_over_files_is_told_so(sleeper: Sleeper) -> None:
+    process = sleeper(*NOBODY, "sleep", "60")
+    before = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
+    ran = program("set", "500", str(process.pid), before=before)
+    assert ran.status == 4
+    assert said(ran.stderr).endswith(
+        "the process belongs to uid 65534, and root here lacks CAP_DAC_OVERRIDE; write as that user or from the host"
+    )
+
+
+READ_ONLY = ("unshare", "--mount", "sh", "-c", 'mount -o remount,ro,bind /proc && exec "$@"', "sh")
+
+
+@needs_root
+def test_a_read_only_proc_is_named_as_the_reason(sleeper: Sleeper) -> None:
+    pid = sleeper().pid
+    ran = program("set", "500", str(pid), before=READ_ONLY)
+    assert ran.status == 4
+    reason = "/proc is mounted read-only; write from outside the container, or remount it rw"
+    assert said(ran.stderr) == f"{pid} (sleep): {reason}"
+    assert adj_of(pid) == 0
+    ran = program("run", "-n", "500", "true", before=READ_ONLY)
+    assert (ran.status, ran.stdout) == (4, "")
+    assert said(ran.stderr) == f"run: {reason}; true was not started"
+
+
+@needs_root
+def test_what_was_changed_before_a_refusal_is_reported(sleeper: Sleeper) -> None:
+    own, foreign = sleeper(*NOBODY, "sleep", "60").pid, sleeper().pid
+    ran = program("set", "500", str(own), str(foreign), "--json", before=NOBODY)
+    assert ran.status == 3
+    changes = {change["pid"]: change for change in json.loads(ran.stdout)["changes"]}
+    assert (changes[own]["status"], changes[own]["after"]) == ("changed", 500)
+    assert (changes[foreign]["status"], changes[foreign]["before"], changes[foreign]["after"]) == ("denied", 0, 0)
+    assert said(ran.stderr) == f"{foreign} (sleep): {changes[foreign]['reason']}"
+
+
+def test_a_real_zombie_is_refused(sleeper: Sleeper) -> None:
+    process = sleeper("true")
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    ran = program("set", "500", str(process.pid))
+    assert ran.status == 6
+    assert said(ran.stderr) == f"{process.pid} (true): it has already exited and only waits to be reaped"
+
+
+def test_pid_1_of_this_machine_is_refused_for_lowering() -> None:
+    before = adj_of(1)
+    ran = program("protect", "1")
+    assert ran.status == 6
+    assert "PID 1: the OOM killer never takes it" in said(ran.stderr)
+    assert adj_of(1) == before
+
+
+def test_whoever_shares_the_memory_takes_the_value_along(sleeper: Sleeper) -> None:
+    """Two threads are one process to oom_score_adj, whichever thread is asked."""
+    source = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); print(flush=True)"
+    process = sleeper(sys.executable, "-c", source, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout:
+        process.stdout.readline()
+    assert program("set", "500", str(process.pid)).status == 0
+    values = {path.read_text() for path in Path(f"/proc/{process.pid}/task").glob("*/oom_score_adj")}
+    assert values == {"500\n"}

@@ -1,0 +1,157 @@
+"""explain: terms, rank, reason, and a flip that simulate confirms."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.commands.invoke import Ran, ask
+from tests.commands.test_simulate import PROCESS, assert_has
+from tests.proc_tree import ProcTree
+
+
+def explained(proc_tree: ProcTree, *argv: str) -> dict[int, dict[str, Any]]:
+    ran = ask(proc_tree, "explain", *argv, "--json")
+    assert (ran.status, ran.stderr) == (0, "")
+    found = json.loads(ran.stdout)
+    assert found["schema"] == "oomctl.explain/1"
+    return {process["pid"]: process for process in found["processes"]}
+
+
+def victim(proc_tree: ProcTree, pid: int, adj: int) -> int | None:
+    found: dict[str, Any] | None = json.loads(ask(proc_tree, "simulate", "--set", f"{pid}={adj}", "--json").stdout)[
+        "victim"
+    ]
+    return None if found is None else found["pid"]
+
+
+def test_every_term_adds_up_to_the_badness(server: ProcTree) -> None:
+    assert ask(server, "explain", "10") == Ran(
+        0,
+        """\
+10 (postgres), root, no cgroup
+  rank 3 of 3; oom_score 600, oom_score_adj -100
+  TERM               PAGES       SIZE
+  RSS                50000   195.3MiB
+  swap                   0          0
+  page tables           10    0.04MiB
+  adj -100 x 1000  -100000  -390.6MiB
+  badness           -49990  -195.3MiB
+  would be first from an oom_score_adj of 41 on
+""",
+        "",
+    )
+
+
+def test_the_first_in_line_is_told_what_would_save_it(server: ProcTree) -> None:
+    lines = ask(server, "explain", "java").stdout.splitlines()
+    assert lines[1] == "  rank 1 of 3; oom_score 726, oom_score_adj 0"
+    assert lines[-1] == "  first in line; at -71 or less another process would be taken"
+
+
+@pytest.mark.parametrize(
+    ("pid", "reason"),
+    [(1, "global init"), (30, "oom_score_adj is -1000"), (40, "kernel thread")],
+)
+def test_who_cannot_be_chosen_is_told_why(server: ProcTree, pid: int, reason: str) -> None:
+    lines = ask(server, "explain", str(pid)).stdout.splitlines()
+    assert lines[1] == f"  cannot be chosen: {reason}"
+    process = explained(server, str(pid))[pid]
+    assert (process["killable"], process["reason"], process["rank"]) == (False, reason, None)
+    assert process["flip"] == {"first_at": None, "spared_at": None}
+
+
+def test_a_protected_process_can_still_be_explained(server: ProcTree) -> None:
+    """At -1000 it has no badness, so no value is said to make it first although 1000 would."""
+    assert explained(server, "30")[30]["terms"]["rss_pages"] == 5000
+
+
+def test_the_document_has_every_promised_field(server: ProcTree) -> None:
+    process = explained(server, "java")[20]
+    assert_has(process, PROCESS)
+    assert process["rank"] == 1
+    assert process["terms"] == {
+        "rss_pages": 90_000,
+        "swap_pages": 256,
+        "pgtables_pages": 10,
+        "adj_pages": 0,
+        "root_bonus_pages": 0,
+        "totalpages": 1_000_000,
+    }
+    assert process["origin"] is None
+    assert process["flip"] == {"first_at": -70, "spared_at": -71}
+
+
+def test_the_flip_is_where_the_victim_changes(server: ProcTree) -> None:
+    for pid, process in explained(server, "java", "postgres").items():
+        first_at = process["flip"]["first_at"]
+        assert victim(server, pid, first_at) == pid
+        assert victim(server, pid, first_at - 1) != pid
+        assert victim(server, pid, 1000) == pid
+        spared_at = process["flip"]["spared_at"]
+        assert (spared_at is not None) == (process["rank"] == 1)
+        if spared_at is not None:
+            assert spared_at == first_at - 1
+
+
+@pytest.mark.parametrize("rss", [4999, 5000, 5001])
+@pytest.mark.parametrize("kernel", ["4.14.1", "5.10.0", "6.1.20", "7.1.5"])
+def test_the_flip_is_right_where_badness_ties(proc_tree: ProcTree, rss: int, kernel: str) -> None:
+    proc_tree.write("sys/kernel/osrelease", f"{kernel}\n")
+    proc_tree.add(10, "a", 5000, uid=0)
+    proc_tree.add(11, "b", rss, uid=0)
+    proc_tree.add(12, "c", 5000 - 3000, uid=0, adj=3)
+    for pid, process in explained(proc_tree, "10", "11", "12").items():
+        first_at = process["flip"]["first_at"]
+        assert victim(proc_tree, pid, first_at) == pid
+        assert victim(proc_tree, pid, first_at - 1) != pid
+
+
+def test_somebody_whom_nothing_makes_first(proc_tree: ProcTree) -> None:
+    proc_tree.add(10, "small", 10, uid=0)
+    proc_tree.add(11, "giant", 900_000, uid=0, adj=1000)
+    process = explained(proc_tree, "small")[10]
+    assert process["flip"] == {"first_at": None, "spared_at": None}
+    assert ask(proc_tree, "explain", "small").stdout.splitlines()[-1] == "  no oom_score_adj would make it the first"
+    assert victim(proc_tree, 10, 1000) == 11
+
+
+def test_only_minus_1000_saves_the_only_one(proc_tree: ProcTree) -> None:
+    proc_tree.add(10, "lone", 10, uid=0)
+    assert explained(proc_tree, "lone")[10]["flip"] == {"first_at": -999, "spared_at": -1000}
+    last = ask(proc_tree, "explain", "lone").stdout.splitlines()[-1]
+    assert last == "  first in line; only -1000 would save it"
+    assert victim(proc_tree, 10, -1000) is None
+
+
+def test_the_root_bonus_of_old_kernels_is_a_term(proc_tree: ProcTree) -> None:
+    proc_tree.write("sys/kernel/osrelease", "4.14.1\n")
+    proc_tree.add(10, "root", 10_000, uid=0, cap_eff=1 << 21)
+    process = explained(proc_tree, "10")[10]
+    assert process["terms"]["root_bonus_pages"] == (10_000 + 10) * 3 // 100
+    assert "  3 % off for CAP_SYS_ADMIN" in ask(proc_tree, "explain", "10").stdout
+
+
+def test_terms_add_up_in_every_document(server: ProcTree) -> None:
+    for process in explained(server, "*").values():
+        terms = process["terms"]
+        if process["killable"]:
+            parts = ("rss_pages", "swap_pages", "pgtables_pages", "adj_pages")
+            assert sum(terms[name] for name in parts) - terms["root_bonus_pages"] == process["badness_pages"]
+
+
+def test_several_targets_are_paragraphs_and_some_may_be_missing(server: ProcTree) -> None:
+    ran = ask(server, "explain", "java", "30", "nosuch")
+    assert ran.status == 3
+    assert ran.stderr == "oomctl: nosuch: no process matches\n"
+    assert [text.split(" ")[0] for text in ran.stdout.split("\n\n")] == ["20", "30"]
+
+
+def test_a_cgroup_has_its_own_total(server: ProcTree) -> None:
+    server.mount_v2()
+    server.cgroup("/db", (10, 11), memory__max="819200000")
+    process = explained(server, "10", "--cgroup", "/db")[10]
+    assert (process["rank"], process["terms"]["totalpages"], process["terms"]["adj_pages"]) == (1, 200_000, -20_000)
+    assert ask(server, "explain", "20", "--cgroup", "/db").status == 1

@@ -1,0 +1,418 @@
+"""simulate: scopes, what-if options, documents, and the JSON that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.invoke import Ran, ask
+from tests.proc_tree import ProcTree
+
+CASES = json.loads((Path(__file__).parent.parent / "data/selection-cases.json").read_text())["cases"]
+ZONE = """Node {node}, zone   Normal
+  pages free     {free}
+        min      10
+        spanned  {spanned}
+        present  {present}
+        managed  {present}
+      nr_inactive_file {file}
+      nr_active_file 0
+"""
+
+
+@pytest.fixture
+def app(server: ProcTree) -> ProcTree:
+    """The server, with a limited cgroup /app (20, and 21 below it), and /free without a limit."""
+    server.mount_v2()
+    server.add(21, "worker", 100_000, uid=54321, cgroup="0::/app/inner\n")
+    server.write("20/cgroup", "0::/app\n")
+    server.write("10/cgroup", "0::/free\n")
+    server.cgroup("/app", (20,), memory__max="819200000", memory__current="778600448", memory__swap__max="0")
+    server.cgroup("/app/inner", (21,), memory__max="max", memory__current="409600000")
+    server.cgroup("/free", (10,), memory__max="max", memory__current="1")
+    server.cgroup("/empty", (), memory__max="40960", memory__current="0")
+    return server
+
+
+def document(proc_tree: ProcTree, *argv: str, stdin: str | None = None) -> dict[str, Any]:
+    ran = ask(proc_tree, "simulate", *argv, "--json", stdin=stdin)
+    assert ran.stderr == ""
+    assert ran.stdout.count("\n") == 1
+    found: dict[str, Any] = json.loads(ran.stdout)
+    assert ran.status == (0 if found["victim"] else 1)
+    return found
+
+
+def victim(proc_tree: ProcTree, *argv: str) -> int | None:
+    found: dict[str, int] | None = document(proc_tree, *argv)["victim"]
+    return found["pid"] if found else None
+
+
+def test_the_three_stages(server: ProcTree) -> None:
+    ran = ask(server, "simulate")
+    assert (ran.status, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert lines[:-1] == [
+        "Trigger    the whole machine runs out of memory",
+        "           left now: 1.91GiB of 3.81GiB, no swap",
+        "Selection  3 candidates, 3 unkillable; totalpages 1000000 (3.81GiB), one point of adj is 3.9MiB",
+        "           RANK  PID   ADJ    BADNESS     = RSS  + SWAP  + PGTABLES      + ADJ  COMMAND",
+        "              1   20     0   352.6MiB  351.6MiB  1.0MiB     0.04MiB          0  java",
+        "              2   11     0    78.2MiB   78.1MiB       0     0.04MiB          0  postgres",
+        "              3   10  -100  -195.3MiB  195.3MiB       0     0.04MiB  -390.6MiB  postgres",
+        "           20 (java) has the highest badness, 70256 pages ahead of 11 (postgres)",
+        "Execution  SIGKILL to 20 (java); 352.6MiB would be freed",
+    ]
+    assert lines[-1].startswith("Certainty  certain: it leads by 274.4MiB, the counters may be off by ")
+
+
+OPTIONAL_TEXT = (str, type(None))
+PROCESS = {
+    "pid": int,
+    "comm": str,
+    "user": OPTIONAL_TEXT,
+    "uid": int,
+    "start_time": (int, float),
+    "oom_score_adj": int,
+    "oom_score": int,
+    "badness_pages": int,
+    "rss_bytes": int,
+    "swap_bytes": int,
+    "pgtables_bytes": int,
+    "killable": bool,
+    "reason": OPTIONAL_TEXT,
+    "cgroup": OPTIONAL_TEXT,
+    "unit": OPTIONAL_TEXT,
+    "cmdline": OPTIONAL_TEXT,
+}
+ROUND = {
+    "outcome": str,
+    "reason": str,
+    "victim": dict,
+    "certainty": str,
+    "margin_pages": int,
+    "error_bound_pages": int,
+    "contenders": list,
+    "killed": list,
+    "freed_bytes": int,
+}
+DOCUMENT = {
+    "schema": str,
+    "kernel": str,
+    "page_size": int,
+    "constraint": str,
+    "memcg": OPTIONAL_TEXT,
+    "totalpages": int,
+    **ROUND,
+    "rounds": list,
+}
+
+
+def assert_has(found: dict[str, Any], fields: dict[str, Any]) -> None:
+    for name, kind in fields.items():
+        assert name in found
+        assert isinstance(found[name], kind), name
+
+
+def test_the_document_has_every_promised_field(server: ProcTree) -> None:
+    found = document(server)
+    assert_has(found, DOCUMENT)
+    assert_has(found["victim"], PROCESS)
+    assert (found["schema"], found["constraint"], found["outcome"]) == ("oomctl.simulate/1", "none", "kill")
+    assert found["killed"][0] == found["victim"]
+    assert [{name: found[name] for name in found["rounds"][0]}] == found["rounds"]
+    assert found["contenders"] == [20]
+    assert found["victim"]["badness_pages"] == 90_000 + 256 + 10
+    assert found["freed_bytes"] == (90_000 + 256 + 10) * 4096
+    assert (found["victim"]["rss_bytes"], found["victim"]["swap_bytes"]) == (90_000 * 4096, 256 * 4096)
+    assert found["victim"]["start_time"] == 1700000000.2
+
+
+def test_a_cgroup_s_own_limit_and_members_count(app: ProcTree) -> None:
+    found = document(app, "--cgroup", "/app")
+    assert (found["constraint"], found["memcg"], found["totalpages"]) == ("memcg", "/app", 200_000)
+    assert found["victim"]["pid"] == 21
+    assert found["victim"]["cgroup"] == "/app/inner"
+    assert victim(app, "--cgroup", "app") == 21
+    assert victim(app, "--cgroup", str(app.cgroup_mount / "app")) == 21
+    assert "the memory cgroup /app hits its limit" in ask(app, "simulate", "--cgroup", "/app").stdout
+
+
+def test_a_v1_cgroup_is_asked_the_same_way(server: ProcTree) -> None:
+    server.mount_v1()
+    for pid in (10, 20):
+        server.write(f"{pid}/cgroup", "4:memory:/app\n0::/\n")
+    server.cgroup("/app", (10, 20), memory__limit_in_bytes="819200000", memory__usage_in_bytes="778600448")
+    found = document(server, "--cgroup", "/app")
+    assert (found["memcg"], found["totalpages"], found["victim"]["pid"]) == ("/app", 200_000, 20)
+
+
+def test_a_cgroup_without_a_limit_has_no_oom(app: ProcTree) -> None:
+    found = document(app, "--cgroup", "/free")
+    assert (found["outcome"], found["victim"], found["killed"]) == ("no_oom", None, [])
+    assert found["reason"] == "the cgroup /free has no limit that it could hit"
+    ran = ask(app, "simulate", "--cgroup", "/free")
+    assert ran.status == 1
+    assert ran.stdout.splitlines()[-1] == "Execution  no_oom: the cgroup /free has no limit that it could hit"
+
+
+def test_a_cgroup_without_members_has_nobody_to_kill(app: ProcTree) -> None:
+    found = document(app, "--cgroup", "/empty")
+    assert (found["outcome"], found["victim"]) == ("no_killable", None)
+
+
+def test_a_cgroup_that_does_not_exist_is_impossible_here(app: ProcTree) -> None:
+    expected = f"oomctl: cgroup /nope: no such memory cgroup under {app.cgroup_mount}\n"
+    assert ask(app, "simulate", "--cgroup", "/nope") == Ran(7, "", expected)
+    assert ask(app, "top", "--cgroup", "/nope") == Ran(7, "", expected)
+    assert ask(app, "explain", "20", "--cgroup", "/nope") == Ran(7, "", expected)
+
+
+def test_for_names_the_limit_that_is_nearest(app: ProcTree) -> None:
+    app.write("zoneinfo", ZONE.format(node=0, free=500_000, spanned=1_000_000, present=1_000_000, file=0))
+    found = document(app, "--for", "java")
+    assert (found["memcg"], found["victim"]["pid"]) == ("/app", 21)
+    lines = ask(app, "simulate", "--for", "20").stdout.splitlines()
+    assert lines[1].split(": ")[1].startswith("the limit of cgroup /app, ")
+    assert document(app, "--for", "10")["constraint"] == "none"
+
+
+@pytest.fixture
+def numa(server: ProcTree) -> ProcTree:
+    """Two nodes, 600,000 and 400,000 pages; java may use node 1 only, the others both."""
+    zones = [
+        ZONE.format(node=0, free=1000, spanned=600_000, present=600_000, file=0),
+        ZONE.format(node=1, free=1000, spanned=400_000, present=400_000, file=0),
+    ]
+    server.write("zoneinfo", "".join(zones))
+    for pid in (1, 10, 11, 20, 30, 40):
+        status = (server.root / f"{pid}/status").read_text()
+        for name in (f"{pid}/status", f"{pid}/task/{pid}/status"):
+            server.write(name, status + f"Mems_allowed_list:\t{'1' if pid == 20 else '0-1'}\n")
+    return server
+
+
+def test_only_those_who_may_use_the_nodes_are_candidates(numa: ProcTree) -> None:
+    found = document(numa, "--nodes", "0")
+    assert (found["constraint"], found["totalpages"], found["victim"]["pid"]) == ("cpuset", 600_000, 11)
+    found = document(numa, "--nodes", "1")
+    assert (found["totalpages"], found["victim"]["pid"]) == (400_000, 20)
+    assert document(numa, "--nodes", "0-1")["totalpages"] == 1_000_000
+    assert document(numa, "--nodes", "1", "--mempolicy")["constraint"] == "mempolicy"
+
+
+def test_a_node_that_does_not_exist_is_refused(numa: ProcTree) -> None:
+    expected = "oomctl: node 7: no such node with memory; here are 0, 1\n"
+    assert ask(numa, "simulate", "--nodes", "0,7") == Ran(2, "", expected)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([], 20),
+        (["--set", "java=-900"], 11),
+        (["--set", "20=-1000"], 11),
+        (["--set", "postgres=1000"], 10),
+        (["--set", "java=-900", "--set", "11=-900"], 10),
+        (["--grow", "11=1G"], 11),
+        (["--grow", "11=300MiB"], 11),
+        (["--grow", "11=100M"], 20),
+        (["--without", "java"], 11),
+        (["--without", "java", "--without", "11"], 10),
+        (["--without", "java", "--set", "java=1000"], 11),
+        (["--add", "1M@-1000"], 20),
+        (["--add", "1M"], 20),
+        (["--set", "30=0", "--grow", "30=2G"], 30),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_if(server: ProcTree, argv: list[str], expected: int) -> None:
+    assert victim(server, *argv) == expected
+
+
+def test_an_added_process_has_no_pid(server: ProcTree) -> None:
+    found = document(server, "--add", "8G@300")
+    assert (found["victim"]["pid"], found["victim"]["comm"]) == (None, "added")
+    assert found["victim"]["rss_bytes"] == 8 << 30
+    assert found["contenders"] == [None]
+    assert found["baseline"]["victim"]["pid"] == 20
+    text = ask(server, "simulate", "--add", "8G@300").stdout
+    assert "Execution  SIGKILL to the added process (added); " in text
+    assert text.splitlines()[-1] == "What if    without the changes the victim is 20 (java)"
+
+
+def test_rounds_go_on_killing(server: ProcTree) -> None:
+    found = document(server, "--rounds", "2")
+    assert [one["victim"]["pid"] for one in found["rounds"]] == [20, 11]
+    assert [one["outcome"] for one in document(server, "--rounds", "9")["rounds"]] == ["kill"] * 3 + ["panic"]
+    lines = ask(server, "simulate", "--rounds", "2").stdout.splitlines()
+    assert [line for line in lines if line.startswith("Round")] == ["Round 1", "Round 2"]
+    assert lines[-1] == "In all     430.8MiB freed in 2 rounds"
+
+
+def test_free_goes_on_until_enough_is_freed(server: ProcTree) -> None:
+    assert len(document(server, "--free", "1M")["rounds"]) == 1
+    assert len(document(server, "--free", "400M")["rounds"]) == 2
+    assert document(server, "--free", "100G")["rounds"][-1]["victim"] is None
+    assert len(document(server, "--free", "100G", "--rounds", "2")["rounds"]) == 2
+
+
+def test_the_allocating_task_dies_where_the_kernel_is_set_so(server: ProcTree) -> None:
+    assert victim(server, "--allocating", "11") == 20
+    server.write("sys/vm/oom_kill_allocating_task", "1\n")
+    assert victim(server, "--allocating", "11") == 11
+    assert victim(server) == 20
+
+
+def test_panic_on_oom_is_no_kill(server: ProcTree) -> None:
+    server.write("sys/vm/panic_on_oom", "1\n")
+    ran = ask(server, "simulate")
+    assert ran.status == 1
+    last = "Execution  panic: vm.panic_on_oom is 1: the kernel panics when the whole machine is out of memory"
+    assert ran.stdout.splitlines()[-1] == last
+    assert document(server)["outcome"] == "panic"
+
+
+def test_another_kernel_s_rules_can_be_asked_for(proc_tree: ProcTree) -> None:
+    """Of two that are equal v5.18 and later take the one scanned first, and those before the last."""
+    proc_tree.add(10, "first", 5000, uid=0)
+    proc_tree.add(11, "last", 5000, uid=0)
+    chosen = {kernel: victim(proc_tree, "--kernel", kernel) for kernel in ("3.10", "4.14", "6.1.20", "rhel8.1")}
+    assert len(set(chosen.values())) == 2
+    assert document(proc_tree, "--kernel", "4.14")["kernel"] == "4.14"
+    assert document(proc_tree)["certainty"] == "close"
+    assert sorted(document(proc_tree)["contenders"]) == [10, 11]
+
+
+def test_a_group_dies_together(app: ProcTree) -> None:
+    app.cgroup("/app", (20,), memory__oom__group="1")
+    found = document(app, "--cgroup", "/app")
+    assert [process["pid"] for process in found["killed"]] == [21, 20]
+    text = ask(app, "simulate", "--cgroup", "/app").stdout
+    assert "           1 more process dies with it: 20 (java)\n" in text
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_every_worked_case_through_the_command_line(proc_tree: ProcTree, case: dict[str, Any]) -> None:
+    found = document(proc_tree, "--from", "-", stdin=json.dumps(case))
+    assert found["outcome"] == case["outcome"]
+    assert (found["victim"] and found["victim"]["pid"]) == case["victim"]
+    assert sorted(process["pid"] for process in found["killed"]) == sorted(case["killed"])
+    assert found["certainty"] == "certain" or len(found["contenders"]) > 1
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Path:
+    """A hand-written document."""
+    tasks = [
+        {"pid": 10, "ppid": 1, "uid": 0, "comm": "a", "rss": 500, "swap": 0, "pgtables_pages": 1, "adj": 0},
+        {"pid": 11, "ppid": 1, "uid": 0, "comm": "b", "rss": 900, "swap": 0, "pgtables_pages": 1, "adj": -500},
+    ]
+    context = {
+        "constraint": "none",
+        "totalpages": 100_000,
+        "memcgs": {"/m": {"memory_max": 5000}, "/unlimited": {"memory_max": None}},
+        "nodes": {"0": {"present": 60_000}, "1": {"present": 40_000}},
+    }
+    tasks[1]["memcg"] = "/m"
+    path = tmp_path / "paper.json"
+    path.write_text(json.dumps({"kernel": "6.18", "context": context, "tasks": tasks}))
+    return path
+
+
+def test_a_document_is_read_from_a_file_or_stdin_alike(proc_tree: ProcTree, paper: Path) -> None:
+    found = document(proc_tree, "--from", str(paper))
+    assert found == document(proc_tree, "--from", "-", stdin=paper.read_text())
+    assert (found["victim"]["pid"], found["kernel"], found["totalpages"]) == (10, "6.18", 100_000)
+    assert_has(found, DOCUMENT)
+
+
+def test_a_document_needs_no_proc(paper: Path, tmp_path: Path) -> None:
+    nowhere = ProcTree(tmp_path / "nowhere")
+    nowhere.root.rename(tmp_path / "gone")
+    assert document(nowhere, "--from", str(paper))["victim"]["pid"] == 10
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--set", "b=0"], 11),
+        (["--grow", "11=1G"], 11),
+        (["--without", "a"], 11),
+        (["--cgroup", "/m"], 11),
+        (["--cgroup", "m"], 11),
+        (["--set", "cgroup:/m=0"], 11),
+        (["--set", "user:0=0"], 11),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_document_can_be_asked_what_if(proc_tree: ProcTree, paper: Path, argv: list[str], expected: int) -> None:
+    assert victim(proc_tree, "--from", str(paper), *argv) == expected
+
+
+def test_other_scopes_of_a_document(proc_tree: ProcTree, paper: Path) -> None:
+    assert document(proc_tree, "--from", str(paper), "--cgroup", "/unlimited")["outcome"] == "no_oom"
+    assert document(proc_tree, "--from", str(paper), "--nodes", "1")["totalpages"] == 40_000
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "message"),
+    [
+        (["--cgroup", "/x"], 7, "cgroup /x: the document has no limits for it"),
+        (["--nodes", "0,5"], 2, "--nodes 0,5: the document knows the nodes 0, 1"),
+        (
+            ["--for", "a"],
+            2,
+            "--for asks what is left under live limits; a document does not say (use --cgroup or --nodes)",
+        ),
+        (["--set", "nosuch=5"], 1, "nosuch: no process matches"),
+        (["--without", "cmd:x"], 2, "target 'cmd:x': the document has no command lines to match"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_a_document_cannot_answer(
+    proc_tree: ProcTree, paper: Path, argv: list[str], status: int, message: str
+) -> None:
+    assert ask(proc_tree, "simulate", "--from", str(paper), *argv) == Ran(status, "", f"oomctl: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "scenario: not JSON"),
+        ("[]", "scenario: expected an object"),
+        ("{}", "kernel: missing"),
+        ('{"kernel": "6.18", "context": {"constraint": "none", "totalpages": 9}}', "tasks: missing"),
+        ('{"kernel": "6.18", "context": {"constraint": "none"}, "tasks": []}', "context.totalpages: missing"),
+        (
+            '{"kernel": "6.18", "context": {"constraint": "none", "totalpages": 9}, "tasks": [{"pid": 5}]}',
+            "tasks[0].comm: missing",
+        ),
+        (
+            '{"kernel": "6.18", "context": {"constraint": "none", "totalpages": 9},'
+            ' "tasks": [{"pid": 5, "comm": "a", "rss": -1}]}',
+            "tasks[0].rss: expected a whole number from 0, got -1",
+        ),
+        ("[" * 1_000_000, "scenario: nested too deeply"),
+        ('{"page_size": NaN}', "scenario: not JSON: NaN is not a number"),
+        ('{"\x1b[31m": 1}', "scenario: not JSON"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_malformed_document_is_one_line_that_names_the_field(proc_tree: ProcTree, text: str, named: str) -> None:
+    ran = ask(proc_tree, "simulate", "--from", "-", stdin=text)
+    assert (ran.status, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(f"oomctl: stdin: {named}")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_unknown_fields_are_named_and_ignored(proc_tree: ProcTree, paper: Path) -> None:
+    written = json.loads(paper.read_text())
+    written["tasks"][0]["oom_score_adj"] = 5
+    paper.write_text(json.dumps(written))
+    ran = ask(proc_tree, "simulate", "--from", str(paper), "--json")
+    assert ran.status == 0
+    assert ran.stderr == f"oomctl: {paper}: tasks[0].oom_score_adj: unknown field, ignored\n"

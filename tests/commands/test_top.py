@@ -1,0 +1,207 @@
+"""top: columns, order, filters and formats of the ranking."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.commands.invoke import Ran, ask
+from tests.commands.test_simulate import PROCESS, assert_has
+from tests.proc_tree import ProcTree
+
+PLAIN = """\
+RANK  PID  USER   OOM    ADJ    BADNESS       RSS    SWAP  PGTABLES  UNIT/CGROUP  COMMAND
+   1   20  54321  726      0   352.6MiB  351.6MiB  1.0MiB   0.04MiB  -            java
+   2   11  root   679      0    78.2MiB   78.1MiB       0   0.04MiB  -            postgres
+   3   10  root   600   -100  -195.3MiB  195.3MiB       0   0.04MiB  -            postgres
+   -    1  root     0      0          -    1.2MiB       0   0.04MiB  -            systemd
+   -   30  root     0  -1000          -   19.5MiB       0   0.04MiB  -            safe
+   -   40  root     0      0          -         0       0         0  -            kworker/0:1
+"""
+TSV = """\
+rank\tpid\tuser\toom_score\toom_score_adj\tbadness_bytes\trss_bytes\tswap_bytes\tpgtables_bytes\tgroup\tcomm
+1\t20\t54321\t726\t0\t369729536\t368640000\t1048576\t40960\t\tjava
+2\t11\troot\t679\t0\t81960960\t81920000\t0\t40960\t\tpostgres
+3\t10\troot\t600\t-100\t-204759040\t204800000\t0\t40960\t\tpostgres
+\t1\troot\t0\t0\t\t1228800\t0\t40960\t\tsystemd
+\t30\troot\t0\t-1000\t\t20480000\t0\t40960\t\tsafe
+\t40\troot\t0\t0\t\t0\t0\t0\t\tkworker/0:1
+"""
+
+
+def pids(proc_tree: ProcTree, *argv: str) -> list[int]:
+    ran = ask(proc_tree, "top", "--format", "tsv", "-o", "pid", *argv)
+    assert (ran.status, ran.stderr) == (0, "")
+    return [int(line) for line in ran.stdout.splitlines()[1:]]
+
+
+def test_plain_text_in_a_pipe(server: ProcTree) -> None:
+    assert ask(server, "top") == Ran(0, PLAIN, "")
+    assert ask(server, "top", "--once") == Ran(0, PLAIN, "")
+    assert ask(server, "top", "--format", "plain") == Ran(0, PLAIN, "")
+
+
+def test_tab_separated_values_are_bytes_and_nothing(server: ProcTree) -> None:
+    assert ask(server, "top", "--format", "tsv") == Ran(0, TSV, "")
+
+
+def test_the_document(server: ProcTree) -> None:
+    ran = ask(server, "top", "--json")
+    assert (ran.status, ran.stderr) == (0, "")
+    assert ran == ask(server, "top", "--format", "json")
+    found = json.loads(ran.stdout)
+    processes = found.pop("processes")
+    assert found == {
+        "schema": "oomctl.top/1",
+        "kernel": "7.1.5",
+        "page_size": 4096,
+        "totalpages": 1_000_000,
+        "hidden_processes": 0,
+    }
+    assert [(process["rank"], process["pid"]) for process in processes] == [
+        (1, 20), (2, 11), (3, 10), (None, 1), (None, 30), (None, 40)
+    ]  # fmt: skip
+    for process in processes[:3]:
+        assert_has(process, PROCESS)
+        assert (process["killable"], process["reason"]) == (True, None)
+    for process in processes[3:]:
+        assert (process["killable"], process["badness_pages"]) == (False, None)
+    assert [process["reason"] for process in processes[3:]] == [
+        "global init",
+        "oom_score_adj is -1000",
+        "kernel thread",
+    ]
+
+
+def test_details_in_the_document(server: ProcTree) -> None:
+    server.mount_v2()
+    server.write("20/cgroup", "0::/system.slice/app.service\n")
+    server.write("20/cmdline", b"java\0-jar\0a b.jar\0")
+    server.cgroup("/system.slice")
+    server.cgroup("/system.slice")
+    server.cgroup("/system.slice/app.service", (20,))
+    first = json.loads(ask(server, "top", "20", "--json").stdout)["processes"][0]
+    assert (first["cgroup"], first["unit"]) == ("/system.slice/app.service", "app.service")
+    assert (first["cmdline"], first["user"], first["start_time"]) == ("java -jar a b.jar", "54321", 1700000000.2)
+
+
+def test_n_limits_the_lines(server: ProcTree) -> None:
+    assert pids(server, "-n", "1") == [20]
+    assert pids(server, "-n2") == [20, 11]
+    assert pids(server, "--num", "2") == [20, 11]
+    assert pids(server, "-n", "3") == [20, 11, 10]
+    assert pids(server, "-n", "all") == [20, 11, 10, 1, 30, 40]
+    assert pids(server, "-n", "1", "postgres") == [11]
+
+
+@pytest.mark.parametrize(
+    ("key", "order"),
+    [
+        ("rss", [20, 10, 11, 30, 1, 40]),
+        ("swap", [20, 11, 10, 1, 30, 40]),
+        ("pid", [1, 10, 11, 20, 30, 40]),
+        ("adj", [20, 11, 1, 40, 10, 30]),
+        ("oom", [20, 11, 10, 1, 30, 40]),
+        ("comm", [20, 40, 11, 10, 30, 1]),
+        ("badness", [20, 11, 10, 1, 30, 40]),
+        ("rank", [20, 11, 10, 1, 30, 40]),
+    ],
+)
+def test_sort_orders_numbers_downwards_and_names_upwards(server: ProcTree, key: str, order: list[int]) -> None:
+    assert pids(server, "--sort", key) == order
+
+
+def test_sort_by_command_line_reads_it(server: ProcTree) -> None:
+    server.write("10/cmdline", b"zebra\0")
+    server.write("30/cmdline", b"ape\0")
+    assert pids(server, "--sort", "cmdline")[:2] == [30, 10]
+
+
+def test_columns_have_the_names_of_ps_too(server: ProcTree) -> None:
+    ran = ask(server, "top", "-n", "1", "-o", "pid,oom,oomadj,rss,comm,uid,ppid,points,killable,reason,args")
+    assert ran.stdout.splitlines()[0].split() == [
+        *("PID", "OOM", "ADJ", "RSS", "COMMAND", "UID", "PPID", "PAGES", "KILLABLE", "REASON", "CMDLINE")
+    ]
+    assert ran.stdout.splitlines()[1].split() == [
+        *("20", "726", "0", "351.6MiB", "java", "54321", "1", "90266", "yes", "-", "-")
+    ]
+
+
+def test_column_names_may_be_in_capitals_and_apart(server: ProcTree) -> None:
+    assert ask(server, "top", "-o", "PID, OOM", "-n1").stdout == "PID  OOM\n 20  726\n"
+
+
+def test_ranks_stay_those_among_all(server: ProcTree) -> None:
+    ran = ask(server, "top", "postgres", "--format", "tsv", "-o", "rank,pid")
+    assert ran.stdout == "rank\tpid\n2\t11\n3\t10\n"
+
+
+def test_targets_and_owners_limit_the_list(server: ProcTree) -> None:
+    assert pids(server, "20", "safe") == [20, 30]
+    assert pids(server, "--user", "54321") == [20]
+    assert pids(server, "-u", "root", "p*") == [11, 10]
+    assert pids(server, "-u", "0", "user:root") == [11, 10, 1, 30]
+
+
+def test_a_cgroup_has_its_own_ranking_and_total(server: ProcTree) -> None:
+    server.mount_v2()
+    server.write("10/cgroup", "0::/db\n")
+    server.cgroup("/db", (10, 11), memory__max="819200000", memory__current="409600000")
+    assert pids(server, "--cgroup", "/db") == [10, 11]
+    found = json.loads(ask(server, "top", "--cgroup", "/db", "--json").stdout)
+    assert found["totalpages"] == 200_000
+    table = ask(server, "top", "--cgroup", "/db", "--format", "table").stdout
+    assert table.startswith("cgroup /db: 390.6MiB left of 781.2MiB, no swap; 2 killable, 0 not\n")
+
+
+def test_an_empty_cgroup_is_an_empty_list(server: ProcTree) -> None:
+    server.mount_v2()
+    server.cgroup("/db", (), memory__max="4096")
+    for extra in ([], ["--sort", "rss"], ["-n", "3"]):
+        assert ask(server, "top", "--cgroup", "/db", "-o", "pid", *extra) == Ran(0, "PID\n", "")
+
+
+def test_the_table_has_a_summary_and_a_bar(server: ProcTree) -> None:
+    server.meminfo(4_000_000, swap_total_kb=1024, swap_free_kb=512)
+    lines = ask(server, "top", "--format", "table").stdout.splitlines()
+    assert lines[0] == "machine: 1.91GiB left of 3.81GiB, swap 0.50MiB left of 1.0MiB; 3 killable, 3 not"
+    assert lines[1].split()[:4] == ["RANK", "NEAR", "PID", "USER"]
+    assert [line.split()[1:3] for line in lines[2:5]] == [["████████", "20"], ["██······", "11"], ["········", "10"]]
+
+
+def test_a_table_on_a_narrow_terminal_keeps_its_numbers(server: ProcTree) -> None:
+    """Text gives way first: half a PID is none."""
+    server.add(4_194_304, "a-long-name-yes", 80_000, uid=0, score=720)
+    lines = narrow(server, "80")
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[1].split()[:3] == ["RANK", "PID", "USER"]
+    rows = [line.split() for line in lines[2:]]
+    assert [row[1] for row in rows] == ["20", "4194304", "11", "10"]
+    assert [row[5] for row in rows] == ["352.6MiB", "312.5MiB", "78.2MiB", "-195.3MiB"]
+    assert rows[1][-1] == "a-long-…"
+
+
+def narrow(proc_tree: ProcTree, columns: str) -> list[str]:
+    from click.testing import CliRunner
+
+    from oomctl.cli import cli
+
+    env = {"OOMCTL_PROC": str(proc_tree.root), "COLUMNS": columns, "LINES": "30"}
+    result = CliRunner().invoke(cli, ["top", "-n", "4", "--format", "table"], env=env)
+    assert result.exit_code == 0
+    return result.stdout.splitlines()
+
+
+def test_a_directory_that_is_no_process_hides_nobody(server: ProcTree) -> None:
+    """The link count of /proc tells of processes that it does not list; its other directories count, too."""
+    (server.root / "not-a-process").mkdir()
+    assert json.loads(ask(server, "top", "--json").stdout)["hidden_processes"] == 0
+
+
+@pytest.mark.parametrize("count", ["1", "2", "3"])
+def test_the_first_few_are_those_of_the_whole_list(server: ProcTree, count: str) -> None:
+    few = ask(server, "top", "-n", count).stdout.splitlines()
+    every = ask(server, "top").stdout.splitlines()
+    assert [re.split(" +", line) for line in few] == [re.split(" +", line) for line in every[: len(few)]]

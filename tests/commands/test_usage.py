@@ -1,0 +1,214 @@
+"""Every misuse: exit status, one line that names the thing, nothing on stdout, nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oomctl.cli import COMMANDS
+from tests.commands.invoke import Ran, ask
+from tests.proc_tree import ProcTree
+
+ADJ_RANGE = "is not an oom_score_adj: -1000..1000, -1000 = never kill; see oomctl"
+PIDS = "not a PID, they run from 1 to 4194304"
+SIZES = "not a size: 512M, 2G, 1.5GiB or bytes"
+HINT = "hint: 5 is a small step here; -17..15 was the scale of oom_adj, whose -17 is -1000 today"
+
+
+def refused(proc_tree: ProcTree, *argv: str) -> tuple[int | None, str]:
+    """Status and message of a command that must print and write nothing."""
+    before = adjs(proc_tree)
+    ran = ask(proc_tree, *argv)
+    assert ran.stdout == ""
+    assert adjs(proc_tree) == before
+    assert ran.stderr.startswith("oomctl: ")
+    return ran.status, ran.stderr.removeprefix("oomctl: ")
+
+
+def adjs(proc_tree: ProcTree) -> dict[str, str]:
+    return {str(path): path.read_text() for path in Path(proc_tree.root).glob("[0-9]*/oom_score_adj")}
+
+
+@pytest.mark.parametrize("word", ["1001", "-1001", "abc", "0x10", "1.5", "", " ", "010", "1e2", "--5", "\u0665", "5_0"])
+def test_what_is_no_adj_is_refused(server: ProcTree, word: str) -> None:
+    status, message = refused(server, "set", "--", word, "20")
+    assert (status, message) == (2, f"Invalid value for 'ADJ': {word.strip()!r} {ADJ_RANGE} set --help\n")
+
+
+@pytest.mark.parametrize("word", ["1001", "-1001", "abc", "0x10", "1.5"])
+@pytest.mark.parametrize("command", [["protect", "--level"], ["sacrifice", "--level"]], ids=["protect", "sacrifice"])
+def test_what_is_no_level_is_refused(server: ProcTree, command: list[str], word: str) -> None:
+    status, message = refused(server, *command, word, "20")
+    assert (status, message) == (2, f"Invalid value for '--level': {word!r} {ADJ_RANGE} {command[0]} --help\n")
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "+0", "4194305", "99999999999999999999", "-99999999999999999999"])
+@pytest.mark.parametrize("command", [["set", "500"], ["protect"], ["reset"], ["explain"], ["top"]], ids=" ".join)
+def test_what_can_be_no_pid_is_refused(server: ProcTree, command: list[str], word: str) -> None:
+    assert refused(server, *command, word) == (2, f"target {word}: {PIDS}\n")
+
+
+@pytest.mark.parametrize("digits", [5_000, 100_000])
+def test_a_pid_of_thousands_of_digits_is_refused(server: ProcTree, digits: int) -> None:
+    status, message = refused(server, "set", "500", "9" * digits)
+    assert status == 2
+    assert message.endswith(f": {PIDS}\n")
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize("command", ["explain", "top", "protect", "sacrifice", "reset"])
+def test_a_pid_that_does_not_exist_matches_nothing(server: ProcTree, command: str) -> None:
+    status, message = refused(server, command, "999999")
+    assert status == 1
+    assert message in ("999999: no process matches\n", "no process matches 999999\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "message"),
+    [
+        (["set"], 2, "Missing argument 'ADJ'; see oomctl set --help"),
+        (["set", "500"], 2, "Missing argument 'TARGET...'; see oomctl set --help"),
+        (["set", "--bogus", "500", "20"], 2, "No such option '--bogus'; see oomctl set --help"),
+        (["set", "500", ""], 2, "target: an empty word names no process"),
+        (["set", "500", "user:"], 2, "target 'user:': nothing behind user:"),
+        (
+            ["set", "500", "cmd:("],
+            2,
+            "target 'cmd:(': not a regular expression: missing ), unterminated subpattern at position 0",
+        ),
+        (["set", "500", "cgroup:/x"], 7, "target cgroup:/x: no memory controller is mounted here"),
+        (["set", "500", "user:nobody-of-that-name"], 1, "user:nobody-of-that-name: no process matches"),
+        (["set", "500", "nginx.service"], 1, "nginx.service: no process matches"),
+        (
+            ["set", "-500", "40"],
+            6,
+            "40 (kworker/0:1): kernel thread: it is never chosen, whatever its adj (--force overrides)",
+        ),
+        (
+            ["protect", "1"],
+            6,
+            "1 (systemd): PID 1: the OOM killer never takes it, and everything started later would inherit the value"
+            " (--force overrides)",
+        ),
+        (["top", "-n", "0"], 2, None),
+        (["top", "-n", "x"], 2, None),
+        (["top", "--user", "nobody-of-that-name"], 2, "user 'nobody-of-that-name': no such user on this machine"),
+        (["top", "--user", "4242"], 1, "no process matches user 4242"),
+        (["top", "--user", "0", "java"], 1, "no process matches java of user 0"),
+        (["top", "nosuch", "also*not"], 1, "no process matches nosuch also*not"),
+        (["top", "--json", "--format", "tsv"], 2, "--json and --format tsv contradict each other"),
+        (
+            ["top", "--cgroup", "/x"],
+            7,
+            "no memory controller is mounted here: there are no memory cgroups to ask about",
+        ),
+        (["simulate", "extra"], 2, "Got unexpected extra argument (extra); see oomctl simulate --help"),
+        (["simulate", "--nodes", "x"], 2, "node list 'x': expected numbers and ranges such as 0,2-3"),
+        (
+            ["simulate", "--nodes", "0", "--cgroup", "/x"],
+            2,
+            "--cgroup and --nodes ask about different memory; give one of them",
+        ),
+        (["simulate", "--mempolicy"], 2, "--mempolicy says how --nodes are confined; give --nodes as well"),
+        (["simulate", "--set", "java"], 2, "--set java: expected TARGET=ADJ"),
+        (["simulate", "--set", "=5"], 2, "--set =5: expected TARGET=ADJ"),
+        (
+            ["simulate", "--set", "java=2000"],
+            2,
+            "--set java=2000: '2000' is not an oom_score_adj: -1000..1000, -1000 = never kill",
+        ),
+        (["simulate", "--grow", "java=5X"], 2, f"--grow java=5X: {SIZES}"),
+        (["simulate", "--grow", "java=-5"], 2, f"--grow java=-5: {SIZES}"),
+        (["simulate", "--grow", "nosuch=5G"], 1, "nosuch: no process matches"),
+        (["simulate", "--add", "x"], 2, f"--add x: {SIZES}"),
+        (
+            ["simulate", "--add", "5G@"],
+            2,
+            "--add 5G@: '' is not an oom_score_adj: -1000..1000, -1000 = never kill",
+        ),
+        (["simulate", "--without", "0"], 2, f"target 0: {PIDS}"),
+        (
+            ["simulate", "--rounds", "0"],
+            2,
+            "Invalid value for '--rounds': 0 is not in the range 1<=x<=10000; see oomctl simulate --help",
+        ),
+        (
+            ["simulate", "--free", "5X"],
+            2,
+            "Invalid value for '--free': '5X' is not a size: 512M, 2G, 1.5GiB or bytes; see oomctl simulate --help",
+        ),
+        (
+            ["simulate", "--kernel", "beos"],
+            2,
+            "kernel 'beos': expected a release such as 6.1.20, or a label such as rhel8.1",
+        ),
+        (["simulate", "--kernel", "2.6.32"], 2, "kernel 2.6.32: the rules are known from 3.10 on"),
+        (["simulate", "--from", "/nonexistent"], 2, "/nonexistent: No such file or directory"),
+        (["simulate", "--from", "/proc"], 2, "/proc: Is a directory"),
+        (["simulate", "--allocating", "nosuch"], 1, "nosuch: no process matches"),
+        (["explain"], 2, "Missing argument 'TARGET...'; see oomctl explain --help"),
+        (["run"], 2, "Missing argument 'COMMAND...'; see oomctl run --help"),
+        (["nosuch"], 2, "No such command 'nosuch'; see oomctl --help"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_misuse_is_one_line_and_a_status(server: ProcTree, argv: list[str], status: int, message: str | None) -> None:
+    found, line = refused(server, *argv)
+    assert found == status
+    assert line.count("\n") == 1
+    assert message is None or line == message + "\n"
+
+
+@pytest.mark.parametrize("argv", [["top", "-o", "pid,foo"], ["top", "--sort", "foo"]], ids=" ".join)
+def test_an_unknown_field_is_answered_with_the_valid_ones(server: ProcTree, argv: list[str]) -> None:
+    status, line = refused(server, *argv)
+    assert status == 2
+    assert line.startswith("unknown field 'foo'; valid are rank, pid, ")
+    assert "oom_score_adj" in line
+
+
+def test_without_proc_every_command_is_impossible_here(proc_tree: ProcTree) -> None:
+    nowhere = ProcTree(proc_tree.root.parent / "other")
+    for path in sorted(nowhere.root.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    advice = f"{nowhere.root}/sys/kernel/osrelease: No such file or directory; oomctl needs Linux with its whole /proc"
+    for argv in (["top"], ["simulate"], ["explain", "1"], ["set", "500", "1"], ["protect", "x"], ["run", "true"]):
+        assert ask(nowhere, *argv) == Ran(7, "", f"oomctl: {advice} mounted there\n")
+
+
+def test_a_hint_goes_with_values_of_the_old_scale(server: ProcTree) -> None:
+    ran = ask(server, "set", "5", "java", "--dry-run")
+    assert ran.status == 0
+    assert ran.stderr == f"oomctl: {HINT}\n"
+
+
+@pytest.mark.parametrize(
+    ("adj", "hinted"),
+    [("-18", False), ("-17", True), ("-1", True), ("0", False), ("1", True), ("15", True), ("16", False)],
+)
+def test_the_old_scale_ends_at_minus_17_and_15(server: ProcTree, adj: str, hinted: bool) -> None:
+    ran = ask(server, "set", adj, "20", "--dry-run")
+    assert ran.status == 0
+    assert ran.stderr.startswith(f"oomctl: hint: {adj} ") == hinted
+    assert (ran.stderr == "") != hinted
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(proc_tree: ProcTree, command: str) -> None:
+    ran = ask(proc_tree, command, "--help")
+    assert ran.status == 0
+    assert ran.stdout.startswith(f"Usage: oomctl {command} ")
+    assert ran == ask(proc_tree, command, "-h")
+
+
+def test_without_a_command_help_is_shown_as_misuse(proc_tree: ProcTree) -> None:
+    ran = ask(proc_tree)
+    assert ran.status == 2
+    assert "Usage: oomctl" in ran.stderr
+
+
+def test_version_says_which_oomctl_this_is(proc_tree: ProcTree) -> None:
+    ran = ask(proc_tree, "--version")
+    assert ran.status == 0
+    assert ran.stdout.endswith("(OOM killer ranking and prediction; not the oomctl of systemd-oomd)\n")

@@ -1,0 +1,46 @@
+"""The sentences and the document of a change."""
+
+from __future__ import annotations
+
+import json
+
+from oomctl.model import Change, LeftAlone
+from oomctl.render.changes import Report, document, text
+from tests.tasks import task
+
+CHANGED = Change(10, "db", 0, -500, "changed", None, 1, 3)
+DENIED = Change(11, "db", 0, 0, "denied", "the kernel refused")
+
+
+def test_only_what_went_well_is_told_on_stdout() -> None:
+    assert text(Report([CHANGED, DENIED], [], task(10), task(12))).splitlines() == [
+        "10 (db): oom_score_adj 0 -> -500, rank 1 -> rank 3",
+        "next victim: 10 (task10) -> 12 (task12)",
+    ]
+    assert text(Report([DENIED], [], task(10), task(10))) == ""
+
+
+def test_who_was_left_alone_is_counted_by_reason() -> None:
+    alone = [LeftAlone(1, "a", "too old"), LeftAlone(2, "b", "too old"), LeftAlone(3, "c", "too new")]
+    assert text(Report([CHANGED], alone, None, None)).splitlines()[1:] == [
+        "left alone: 2 processes: too old",
+        "left alone: 1 process: too new",
+        "next victim: nobody, as before",
+    ]
+
+
+def test_hostile_names_are_harmless_in_the_sentences() -> None:
+    hostile = CHANGED._replace(comm="\x1b[31m\n")
+    out = text(Report([hostile], [], task(1, comm="\x07"), None))
+    assert out == ("10 (\\x1b[31m\\n): oom_score_adj 0 -> -500, rank 1 -> rank 3\nnext victim: 1 (\\x07) -> nobody\n")
+
+
+def test_the_document_carries_every_field() -> None:
+    found = json.loads(document(Report([CHANGED, DENIED], [LeftAlone(3, "c", "why")], task(10, adj=7), None), "reset"))
+    assert found["schema"] == "oomctl.reset/1"
+    assert [sorted(change) for change in found["changes"]] == [
+        ["after", "before", "comm", "pid", "rank_after", "rank_before", "reason", "status"]
+    ] * 2
+    assert found["left_alone"] == [{"pid": 3, "comm": "c", "reason": "why"}]
+    assert found["victim_before"] == {"pid": 10, "comm": "task10", "oom_score_adj": 7}
+    assert found["victim_after"] is None
