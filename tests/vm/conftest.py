@@ -1,0 +1,92 @@
+"""Boots are shared: one guest runs many kinds of kills, and each kind is a test of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.vm import kernels, qemu
+from tests.vm.agreement import Agreement, agreement, table
+from tests.vm.kernels import NotHere, Release
+
+_COUNTS = pytest.StashKey[dict[tuple[str, str], Agreement]]()
+_BOOTS = pytest.StashKey[list[str]]()
+_TAIL = 60
+SCRIPT_SECONDS = 180
+"""What a guest script may take besides its kills."""
+KILL_SECONDS = 12
+
+
+class Guests:
+    """Boots guests when their results are first asked for."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._rounds = -(-int(config.getoption("--kills")) // KINDS)
+        self._seed = int(config.getoption("--seed"))
+        self._done: dict[tuple[str, str, tuple[tuple[str, int], ...]], qemu.Boot] = {}
+        config.stash[_COUNTS] = {}
+        config.stash[_BOOTS] = []
+
+    def run(self, release: Release, script: str, nodes: int = 1, **settings: int) -> qemu.Boot:
+        """Return what the guest script ``script`` said under this kernel; skips where no guest can run."""
+        key = (release.label, script, tuple(settings.items()))
+        if key not in self._done:
+            settings = {"rounds": self._rounds, "seed": self._seed, **settings}
+            deadline = SCRIPT_SECONDS + KILL_SECONDS * KINDS * self._rounds
+            try:
+                found = qemu.boot(kernels.kernel(release), script, qemu.Machine(nodes=nodes), deadline, **settings)
+            except NotHere as reason:
+                pytest.skip(f"no guest with Linux {release.label}: {reason}")
+            self._done[key] = found
+            self._config.stash[_BOOTS].append(
+                f"{found.kernel} {script}: started after {found.boot_seconds} s, ended after {found.seconds:.0f} s"
+            )
+        return self._done[key]
+
+    def kills(self, release: Release, script: str, kind: str, nodes: int = 1) -> list[dict[str, Any]]:
+        """Return the kills of one kind; fails when the guest did not get to its end."""
+        boot = self.run(release, script, nodes)
+        kills = [kill for kill in boot.of("kill") if kill["kind"] == kind]
+        if kills:
+            self._config.stash[_COUNTS][boot.kernel, kind] = agreement(kills)
+        finished(boot)
+        return kills
+
+
+KINDS = 21
+"""Kinds of kills over all scripts: --kills is shared out among them."""
+
+
+def finished(boot: qemu.Boot) -> None:
+    """Fail unless the guest script came to its end."""
+    if not boot.of("finished") or boot.of("error"):
+        said = "\n".join(str(event.get("text")) for event in boot.of("error")) or "nothing"
+        pytest.fail(f"{boot.script} under {boot.kernel} did not finish; it said {said}\n{told(boot)}", pytrace=False)
+
+
+def told(boot: qemu.Boot) -> str:
+    return f"--- end of the console ({boot.console}) ---\n{boot.console_tail(_TAIL)}"
+
+
+@pytest.fixture(scope="session")
+def guests(pytestconfig: pytest.Config) -> Guests:
+    reason = qemu.why_not()
+    if reason is not None:
+        pytest.skip(f"real kernels were not asked: {reason}")
+    return Guests(pytestconfig)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "release" in metafunc.fixturenames:
+        chosen = kernels.RELEASES if metafunc.config.getoption("--all-kernels") else (kernels.DEFAULT,)
+        metafunc.parametrize("release", chosen, ids=[release.label for release in chosen], scope="session")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    counts = config.stash.get(_COUNTS, {})
+    if counts:
+        terminalreporter.section("right predictions by kind and kernel")
+        for line in (*config.stash[_BOOTS], "", *table(counts)):
+            terminalreporter.line(line)

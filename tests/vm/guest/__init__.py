@@ -1,0 +1,1 @@
+"""What runs inside the emulated machine; the host takes only the format of swap areas from here."""

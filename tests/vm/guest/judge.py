@@ -1,0 +1,232 @@
+"""Asks the installed oomctl, lets the kernel choose, and reports both answers to the host."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from tests.vm.guest import report
+from tests.vm.guest.kernel_log import KernelLog, Kill
+from tests.vm.guest.toys import PAGE, Nursery, Recipe, Toy
+
+_SHOWN = 6
+_ATTEMPTS = 3
+
+
+class Reading(NamedTuple):
+    """What /proc said about a process just before the kill, in pages; read here, not by oomctl."""
+
+    comm: str
+    adj: int
+    stat_rss: int
+    status_rss: int
+    swap: int
+    pgtables: int
+
+
+class Answer(NamedTuple):
+    status: int
+    document: dict[str, Any]
+    stderr: str
+
+
+def ask(*arguments: str) -> Answer:
+    """Run an oomctl command in this interpreter, which has it imported already."""
+    from oomctl.cli import cli
+
+    raw = io.BytesIO()
+    stdout, stderr = io.TextIOWrapper(raw, encoding="utf-8", write_through=True), io.StringIO()
+    status = 0
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        try:
+            cli(list(arguments), prog_name="oomctl")
+        except SystemExit as end:
+            status = int(end.code or 0)
+    text = raw.getvalue().decode()
+    return Answer(status, json.loads(text) if text.startswith("{") else {}, stderr.getvalue())
+
+
+def ask_afresh(*arguments: str) -> Answer:
+    """Run an oomctl command as its users do, in a process of its own."""
+    command = [sys.executable, "-m", "oomctl", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=_ENVIRONMENT)
+    return Answer(done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}, done.stderr)
+
+
+_ENVIRONMENT = {"PYTHONPATH": sys.path[0], "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
+
+
+class Judge:
+    """Keeps the toys that are alive, and compares one kill after another."""
+
+    def __init__(self) -> None:
+        self.nursery = Nursery()
+        self.log = KernelLog()
+        self.toys: list[Toy] = []
+
+    def make(self, recipe: Recipe) -> Toy:
+        toy = self.nursery.toy(recipe)
+        self.toys.append(toy)
+        return toy
+
+    def clear(self) -> None:
+        for toy in self.toys:
+            toy.dismiss()
+        self.toys.clear()
+
+    def compare(
+        self,
+        kind: str,
+        question: Iterable[str],
+        trigger: Callable[[], object],
+        constraint: str = "none",
+        at_rest: bool = False,
+    ) -> Kill | None:
+        """Predict, let ``trigger`` make the kernel choose, report, and forget the dead.
+
+        ``at_rest``: nobody's memory changes in between, so that differences between /proc and the kernel's
+        table are those of the counters.
+        """
+        for _ in range(_ATTEMPTS):
+            self._settle()
+            began = time.monotonic()
+            answer = ask("simulate", "--json", *question)
+            asked = time.monotonic() - began
+            readings = {toy.pid: reading for toy in self.toys if (reading := _read(toy)) is not None}
+            if not self.log.killed_since():
+                break  # otherwise memory ran out already, and the answer is about what was before
+        trigger()
+        kill = self.log.kill(60.0, groups=len(answer.document.get("killed", [])) > 1)
+        verdict = self._verdict(answer, kill, constraint)
+        if verdict["misses"] or not verdict["agrees"]:
+            verdict["evidence"] = _evidence(answer, kill, readings)
+        errors = _errors(kill, readings) if at_rest else {}
+        report.send("kill", kind=kind, seconds=round(asked, 2), errors=errors, **verdict)
+        self.toys = [toy for toy in self.toys if toy.alive or not toy.await_end(0.1)]
+        return kill
+
+    def _settle(self) -> None:
+        """Wait for the end of those whom the kernel killed before it was meant to, and forget them."""
+        killed = self.log.killed_since()
+        for toy in self.toys:
+            if killed & {*toy.tids}:
+                toy.await_end()
+        self.toys = [toy for toy in self.toys if toy.alive]
+        self.log.skip()
+
+    def _verdict(self, answer: Answer, kill: Kill | None, constraint: str) -> dict[str, Any]:
+        document = answer.document
+        predicted = (document.get("victim") or {}).get("pid")
+        contenders = document.get("contenders", [])
+        certainty = document.get("certainty")
+        victim = self._leader(kill.pids[0]) if kill else None
+        misses: list[str] = []
+        if answer.status or not document:
+            misses.append(f"oomctl ended with {answer.status}: {answer.stderr.strip()}")
+        if kill is None:
+            misses.append("the kernel reported no kill")
+        if certainty == "certain" and victim != predicted:
+            misses.append(f"certain of {predicted}, the kernel took {victim}")
+        if victim not in contenders:
+            misses.append(f"the kernel took {victim}, not one of the contenders {contenders}")
+        said = document.get("constraint"), kill.constraint if kill else None
+        if not {*said} <= {constraint, None}:
+            misses.append(f"meant {constraint}; oomctl and the kernel said {said}")
+        if kill is not None and victim == predicted:
+            misses += self._wrong_dead([process["pid"] for process in document.get("killed", [])], kill)
+        return {
+            "certainty": certainty,
+            "predicted": predicted,
+            "victim": victim,
+            "agrees": victim is not None and victim == predicted,
+            "contenders": contenders,
+            "margin": document.get("margin_pages"),
+            "bound": document.get("error_bound_pages"),
+            "misses": misses,
+        }
+
+    def _leader(self, pid: int) -> int:
+        """The thread group of ``pid``, which the log may name by a thread when its report is cut short."""
+        return next((toy.pid for toy in self.toys if pid in toy.tids), pid)
+
+    def _wrong_dead(self, expected: list[int], kill: Kill) -> list[str]:
+        """Compare who is gone with who was said to die, but for those whom the kernel killed next."""
+        deadline = time.monotonic() + 20
+        while (living := [pid for pid in expected if _lives(pid)]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        misses = [f"{living} were said to die and live"] if living else []
+        dead = [toy for toy in self.toys if toy.pid not in expected and not _lives(toy.pid)]
+        next_victims = {*kill.later} | self.log.killed_since()
+        dead = [toy for toy in dead if not next_victims & {*toy.tids}]
+        return misses + [f"{toy.pid} died without having been announced" for toy in dead]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return fields[0] != "Z" or int(fields[17]) > 1
+
+
+def _read(toy: Toy) -> Reading | None:
+    # A leader that has exited shows nothing; any other thread shows the same memory map.
+    tid = toy.tids[-1] if toy.recipe.get("leader_exits") else toy.pid
+    try:
+        with open(f"/proc/{toy.pid}/task/{tid}/stat", encoding="utf-8", errors="replace") as file:
+            comm, _, rest = file.read().partition("(")[2].rpartition(")")
+        with open(f"/proc/{toy.pid}/task/{tid}/status", encoding="utf-8", errors="replace") as file:
+            status = dict(line.partition(":")[::2] for line in file)
+        with open(f"/proc/{toy.pid}/oom_score_adj", encoding="ascii") as file:
+            adj = int(file.read())
+    except OSError:
+        return None
+    sizes = [int(status.get(name, "0").split()[0]) * 1024 // PAGE for name in ("VmRSS", "VmSwap", "VmPTE")]
+    return Reading(comm, adj, int(rest.split()[21]), *sizes)
+
+
+def _errors(kill: Kill | None, readings: dict[int, Reading]) -> dict[str, list[int]]:
+    """How far the kernel's table is from what /proc said: the least and the greatest difference in pages."""
+    if kill is None or not kill.rows:
+        return {}
+    differences: dict[str, list[int]] = {"stat_rss": [], "status_rss": [], "swap": [], "pgtables": []}
+    for pid, reading in readings.items():
+        row = dict(zip(kill.columns, kill.rows.get(pid, []), strict=False))
+        if row:
+            differences["stat_rss"].append(row["rss"] - reading.stat_rss)
+            differences["status_rss"].append(row["rss"] - reading.status_rss)
+            differences["swap"].append(row["swapents"] - reading.swap)
+            differences["pgtables"].append(row["pgtables_bytes"] // PAGE - reading.pgtables)
+    return {name: [min(values), max(values)] for name, values in differences.items() if values}
+
+
+def _evidence(answer: Answer, kill: Kill | None, readings: dict[int, Reading]) -> dict[str, Any]:
+    """The terms of those near the first, and the kernel's own report."""
+    total = int(answer.document.get("totalpages", 0))
+    victims = set(answer.document.get("contenders", [])) | set(kill.pids if kill else ())
+    terms: list[str] = []
+
+    def badness(pid: int) -> int:
+        reading = readings[pid]
+        return reading.status_rss + reading.swap + reading.pgtables + reading.adj * (total // 1000)
+
+    for rank, pid in enumerate(sorted(readings, key=badness, reverse=True)):
+        if rank < _SHOWN or pid in victims:
+            row = dict(zip(kill.columns, kill.rows.get(pid, []), strict=False)) if kill else {}
+            terms.append(f"{pid} badness~{badness(pid)} {readings[pid]} kernel's table: {row}")
+    oomctl = {name: answer.document.get(name) for name in ("victim", "reason", "totalpages", "constraint", "memcg")}
+    return {"terms": terms, "oomctl": oomctl, "kernel_report": _brief(kill.text) if kill else []}
+
+
+def _brief(lines: list[str]) -> list[str]:
+    """The report without stack and memory statistics."""
+    words = ("oom", "Out of memory", "Killed process", "pgtables_bytes", "limit ", "Total swap", "pages R", "reserved")
+    rows = [line for line in lines if line.startswith("[") or any(word in line for word in words)]
+    return rows[:80]

@@ -1,0 +1,329 @@
+"""Toy processes: the nursery that forks them, and the judge's side of talking to them.
+
+The nursery is an interpreter of its own with next to nothing imported, so that a toy is small. A toy connects
+to the judge, makes itself the way its recipe says, answers with its PID and then only waits for orders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+PAGE = 4096
+_ADDRESS = "\0oomctl-toys"
+_PAGEOUT = 21  # MADV_PAGEOUT, include/uapi/asm-generic/mman-common.h
+_CLONE_VM, _CLONE_VFORK = 0x100, 0x4000
+_EXIT = 60  # arch/x86/entry/syscalls/syscall_64.tbl
+_SET_MEMPOLICY = 238
+_MPOL_BIND = 2
+_UNHURRIED = 60.0
+
+
+class Recipe(TypedDict, total=False):
+    """What a toy makes of itself, in pages. The order below is the order in which it does so."""
+
+    cgroup: str
+    cpuset: str
+    """A cgroup too, joined for its cpuset."""
+    bind: int
+    """Take memory from this NUMA node only."""
+    anon: int
+    shmem: int
+    sparse: int
+    """Pages each of which needs a page table of its own."""
+    swapped: int
+    """So many of ``anon`` go to swap."""
+    threads: int
+    """Threads that take ``anon_each`` more on a CPU of their own."""
+    anon_each: int
+    adj: int
+    sharer: bool
+    """A second process runs on the same memory map."""
+    vfork: bool
+    """A child is stuck between vfork and exec."""
+    leader_exits: bool
+
+
+class Toy:
+    def __init__(self, pid: int, recipe: Recipe, connection: socket.socket, tids: list[int]) -> None:
+        self.pid = pid
+        self.recipe = recipe
+        self.tids = tids
+        self._connection = connection
+
+    def order(self, word: str, pages: int, wait: float = _UNHURRIED) -> bool:
+        """Give an order and wait for its end; False when the toy died of it or was not done in time."""
+        try:
+            self._connection.sendall(json.dumps([word, pages]).encode() + b"\n")
+        except OSError:
+            return False
+        readable, _, _ = select.select([self._connection], [], [], wait)
+        if not readable:
+            return False
+        try:
+            return bool(self._connection.recv(100))
+        except OSError:
+            return False
+
+    def grow_until_kill(self) -> None:
+        """Take a MiB at a time until the machine counts another OOM kill."""
+        self.order("grow-until-kill", 256)
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is still a process of its; a zombie leader with live threads is one."""
+        try:
+            return bool(os.listdir(f"/proc/{self.pid}/task"))
+        except OSError:
+            return False
+
+    def await_end(self, seconds: float = 20.0) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.alive:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        self._connection.close()
+        return True
+
+    def dismiss(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self.await_end()
+
+
+class Nursery:
+    """Starts toys; they are the nursery's children, and nobody has to wait for them."""
+
+    def __init__(self) -> None:
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(_ADDRESS)
+        self._listener.listen(64)
+        self._listener.settimeout(_UNHURRIED)
+        ours, theirs = os.pipe()
+        if os.fork() == 0:
+            os.dup2(ours, 0)
+            os.execv(sys.executable, [sys.executable, "-I", "-S", "-B", _path_of_byte_code()])  # noqa: S606
+        os.close(ours)
+        self._orders = os.fdopen(theirs, "w", buffering=1)
+
+    def toy(self, recipe: Recipe) -> Toy:
+        self._orders.write(json.dumps(recipe) + "\n")
+        connection, _ = self._listener.accept()
+        connection.settimeout(_UNHURRIED)
+        line = b""
+        while not line.endswith(b"\n"):
+            part = connection.recv(4096)
+            if not part:
+                raise RuntimeError(f"a toy died while it was being made: {recipe}")
+            line += part
+        hello = json.loads(line)
+        if "error" in hello:
+            raise RuntimeError(f"{recipe}: {hello['error']}")
+        return Toy(hello["pid"], recipe, connection, hello["tids"])
+
+
+def _path_of_byte_code() -> str:
+    """This module again; its byte code, so that the nursery need not compile it."""
+    return __spec__.cached if __spec__ is not None and __spec__.cached else __file__
+
+
+def nursery() -> None:
+    """Fork a toy for each line of stdin; it is out of the killer's reach until it is complete."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to reap toys
+    for line in sys.stdin:
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _live(json.loads(line))
+            os._exit(0)
+    os._exit(0)
+
+
+def _live(recipe: Recipe) -> None:
+    judge = socket.socket(socket.AF_UNIX)
+    judge.connect(_ADDRESS)
+    try:
+        kept = _make(recipe)
+        tids = [int(name) for name in os.listdir("/proc/self/task")]
+    except Exception as error:
+        judge.sendall(json.dumps({"error": repr(error)}).encode() + b"\n")
+        return
+    answer = json.dumps({"pid": os.getpid(), "tids": tids}).encode() + b"\n"
+    if recipe.get("leader_exits"):
+        _in_thread(lambda: _leave_to_thread(judge, answer, kept))
+        _libc().syscall(_EXIT, 0)
+    judge.sendall(answer)
+    _obey(judge, kept)
+
+
+def _leave_to_thread(judge: socket.socket, answer: bytes, kept: list[mmap.mmap]) -> None:
+    state = ""
+    while state != "Z":
+        with open(f"/proc/{os.getpid()}/stat", encoding="ascii") as file:
+            state = file.read().rpartition(")")[2].split()[0]
+        time.sleep(0.01)
+    judge.sendall(answer)
+    _obey(judge, kept)
+
+
+def _obey(judge: socket.socket, kept: list[mmap.mmap]) -> None:
+    while True:
+        line = judge.recv(100)
+        if not line:
+            os._exit(0)
+        word, pages = json.loads(line)
+        if word == "grow":
+            kept.append(_anon(pages))
+        elif word == "grow-until-kill":
+            _grow_until_kill(kept, pages)
+        elif word == "grow-until-scarce":
+            while _free_pages() > pages:
+                kept.append(_anon(256))
+        elif word == "shrink":
+            _shrink(kept, pages)
+        judge.sendall(b"done\n")
+
+
+def _grow_until_kill(kept: list[mmap.mmap], step: int) -> None:
+    """Take ``step`` pages at a time until the machine counts another OOM kill."""
+    before = kills_counted()
+    while kills_counted() == before:
+        kept.append(_anon(step))
+
+
+def _shrink(kept: list[mmap.mmap], pages: int) -> None:
+    while kept and pages > 0:
+        area = kept.pop()
+        pages -= len(area) // PAGE
+        area.close()
+
+
+def kills_counted() -> int:
+    """The machine's count of OOM kills: /proc/vmstat's oom_kill."""
+    with open("/proc/vmstat", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _free_pages() -> int:
+    """RAM and swap that nobody uses."""
+    free = 0
+    with open("/proc/meminfo", encoding="ascii") as file:
+        for line in file:
+            if line.startswith(("MemFree:", "SwapFree:")):
+                free += int(line.split()[1]) * 1024 // PAGE
+    return free
+
+
+def _make(recipe: Recipe) -> list[mmap.mmap]:
+    """Do what the recipe says and return what has to be kept."""
+    for cgroup in (recipe.get("cgroup"), recipe.get("cpuset")):
+        if cgroup is not None:
+            _write(f"/sys/fs/cgroup{cgroup}/cgroup.procs", "0")
+    if "bind" in recipe:
+        _bind(recipe["bind"])
+    kept = [_anon(recipe["anon"])] if recipe.get("anon") else []
+    if recipe.get("shmem"):
+        kept.append(_touched(mmap.mmap(-1, recipe["shmem"] * PAGE, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)))
+    if recipe.get("sparse"):
+        kept.append(_sparse(recipe["sparse"]))
+    for number in range(recipe.get("threads", 0)):
+        _grow_in_thread(kept, recipe.get("anon_each", 0), number % (os.cpu_count() or 1))
+    if recipe.get("swapped"):
+        kept[0].madvise(_PAGEOUT, 0, recipe["swapped"] * PAGE)
+    _write("/proc/self/oom_score_adj", str(recipe.get("adj", 0)))
+    if recipe.get("sharer"):
+        _clone(_CLONE_VM | signal.SIGCHLD)
+    if recipe.get("vfork"):
+        _in_thread(lambda: _clone(_CLONE_VM | _CLONE_VFORK | signal.SIGCHLD))
+        time.sleep(0.2)  # the thread is stuck in it by then
+    return kept
+
+
+def _anon(pages: int) -> mmap.mmap:
+    return _touched(mmap.mmap(-1, pages * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+def _touched(area: mmap.mmap) -> mmap.mmap:
+    for offset in range(0, len(area), PAGE):
+        area[offset] = 1
+    return area
+
+
+def _sparse(pages: int) -> mmap.mmap:
+    """Touch one page in every 2 MiB: each takes a page table of its own."""
+    stride = PAGE * 512
+    area = mmap.mmap(-1, pages * stride, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for offset in range(0, len(area), stride):
+        area[offset] = 1
+    return area
+
+
+def _grow_in_thread(kept: list[mmap.mmap], pages: int, cpu: int) -> None:
+    done: list[bool] = []
+
+    def work() -> None:
+        os.sched_setaffinity(0, {cpu})  # of this thread only
+        if pages:
+            kept.append(_anon(pages))
+        done.append(True)
+        signal.pause()
+
+    _in_thread(work)
+    while not done:
+        time.sleep(0.005)
+
+
+def _in_thread(work: Callable[[], Any]) -> None:
+    import _thread
+
+    _thread.start_new_thread(work, ())
+
+
+def _bind(node: int) -> None:
+    import ctypes
+
+    mask = ctypes.c_ulong(1 << node)
+    if _libc().syscall(_SET_MEMPOLICY, _MPOL_BIND, ctypes.byref(mask), ctypes.c_ulong(64)):
+        raise OSError(ctypes.get_errno(), "set_mempolicy")
+
+
+def _clone(flags: int) -> None:
+    """Start a process on this memory map that does nothing but pause()."""
+    import ctypes
+
+    libc = _libc()
+    stack = mmap.mmap(-1, 16 * PAGE)
+    _STACKS.append(stack)
+    top = ctypes.addressof(ctypes.c_char.from_buffer(stack)) + len(stack)
+    if libc.clone(libc.pause, ctypes.c_void_p(top), ctypes.c_int(flags), None) < 0:
+        raise OSError(ctypes.get_errno(), "clone")
+
+
+_STACKS: list[mmap.mmap] = []
+
+
+def _libc() -> Any:
+    import ctypes  # makes a toy 1 MiB bigger: only for those that need it
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    nursery()
