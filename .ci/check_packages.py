@@ -1,0 +1,41 @@
+"""Fail unless the sdist and the wheel given hold what they should, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+IN_SDIST = (
+    *("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", "docs/top.svg"),
+    *("oomctl/cli.py", "tests/conftest.py", "benchmarks/speed.py"),
+)
+
+
+def wrong_in_wheel(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as wheel:
+        names = wheel.namelist()
+    wrong = [name for name in names if not (name.startswith("oomctl/") or ".dist-info/" in name)]
+    return wrong + [f"no {name}" for name in ("oomctl/py.typed", "LICENSE") if not any(n.endswith(name) for n in names)]
+
+
+def wrong_in_sdist(path: Path) -> list[str]:
+    with tarfile.open(path) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    junk = [name for name in names if "__pycache__" in name or "_cache/" in name or name.startswith(".venv")]
+    return junk + [f"no {name}" for name in IN_SDIST if name not in names]
+
+
+def main(paths: list[str]) -> None:
+    wheels = [path for path in paths if path.endswith(".whl")]
+    sdists = [path for path in paths if path.endswith(".tar.gz")]
+    if len(wheels) != 1 or len(sdists) != 1:
+        sys.exit(f"expected one wheel and one sdist, got {paths}")
+    wrong = wrong_in_wheel(Path(wheels[0])) + wrong_in_sdist(Path(sdists[0]))
+    if wrong:
+        sys.exit("the packages are wrong: " + ", ".join(wrong))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,193 @@
+"""README, CHANGELOG and help say what the program does."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from oomctl import __version__, errors
+from oomctl.cli import COMMANDS, cli
+from oomctl.model import Row
+from oomctl.render import fields
+from tests.tasks import task
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text()
+CHANGES = {"set", "protect", "sacrifice", "reset"}
+TOY = "import sys, time; open('/proc/self/comm', 'w').write(sys.argv[1]); print(flush=True); time.sleep(600)"
+
+
+def blocks(marker: str) -> list[str]:
+    """Return the commands of README's code blocks below ``<!-- marker -->``."""
+    found = re.findall(rf"<!-- {marker} -->\n```sh\n(.*?)```", README, re.DOTALL)
+    return [line for block in found for line in block.splitlines()]
+
+
+EXAMPLES = blocks("examples")
+
+
+def stages(line: str) -> list[list[str]]:
+    """Split a command line at its pipes, without what stands before oomctl."""
+    words = [shlex.split(part.partition(">")[0]) for part in line.split("|")]
+    return [stage[1:] if stage[0] == "sudo" else stage for stage in words]
+
+
+def command(name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None, f"README names oomctl {name}, which does not exist"
+    return found
+
+
+def option_names(*commands: click.Command) -> set[str]:
+    options = [option for one in commands for option in one.params if isinstance(option, click.Option)]
+    return {name for option in options for name in option.opts} | {"-h", "--help"}
+
+
+def mentions() -> list[str]:
+    """Return every piece of code in README that begins with oomctl, from its text as from its blocks."""
+    spans = re.findall(r"`(oomctl [^`]+)`", README)
+    return spans + re.findall(r"^(?:\$ |sudo )?(oomctl .*)$", README, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def toys() -> Iterator[None]:
+    """Start one harmless process of each name that the examples use."""
+    started = []
+    for name in ("postgres", "java", "firefox"):
+        toy = subprocess.Popen([sys.executable, "-c", TOY, name], stdout=subprocess.PIPE)
+        assert toy.stdout is not None
+        toy.stdout.readline()
+        started.append(toy)
+    yield
+    for toy in started:
+        toy.kill()
+        toy.communicate()
+
+
+def run(arguments: list[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "oomctl", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=PROJECT,
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_a_place_in_the_readme(name: str) -> None:
+    assert command(name).get_short_help_str()
+    assert re.search(rf"^\| `oomctl {name}\b", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_help(name: str) -> None:
+    options = [option for option in command(name).params if isinstance(option, click.Option)]
+    assert [option.opts for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize("text", mentions())
+def test_what_the_readme_says_of_oomctl_exists(text: str) -> None:
+    name, *words = re.split(r"[ \[\]=]+", text.partition(" | ")[0].partition(" -- ")[0])[1:]
+    if name.startswith("-"):
+        assert name in option_names(cli) | {"--version"}
+    elif name != "COMMAND":
+        given = {word for word in words if re.match(r"--?[a-z]", word)}
+        assert given <= option_names(command(name))
+
+
+def test_every_option_in_the_readme_exists() -> None:
+    known = option_names(*map(command, COMMANDS))
+    named = set(re.findall(r"`(--?[a-z][a-z-]*)", README))
+    assert named <= known
+
+
+def test_there_are_ten_examples() -> None:
+    assert len(EXAMPLES) == 10
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_an_example_is_understood(line: str) -> None:
+    program, name, *arguments = stages(line)[0]
+    assert program == "oomctl"
+    command(name).make_context(name, arguments)
+
+
+@pytest.mark.live
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize("line", [line for line in EXAMPLES if stages(line)[0][1] != "run"])
+def test_an_example_runs(line: str) -> None:
+    output = ""
+    for program, name, *arguments in stages(line):
+        if program != "oomctl":
+            break  # another program reads what oomctl said
+        careful = ["--dry-run", "--any-user"] if name in CHANGES else []
+        result = run([name, *arguments, *careful], stdin=output)
+        assert (result.returncode, result.stderr) == (errors.DONE, "")
+        assert result.stdout
+        output = result.stdout
+
+
+def test_the_victim_is_where_the_example_for_scripts_looks() -> None:
+    assert "jq .victim.pid" in EXAMPLES[-1]
+    assert json.loads(run(["simulate", "--json"]).stdout)["victim"]["pid"] > 0
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    (test_command,) = blocks("test command")
+    assert (PROJECT / ".ci" / "run").read_text().splitlines()[-1] == test_command
+
+
+def test_the_install_command_shows_the_ranking() -> None:
+    (install_command,) = blocks("install command")
+    assert install_command.endswith("oomctl top -n 10")
+
+
+def test_the_readme_lists_every_exit_status() -> None:
+    table = README.partition("| exit status |")[2].partition("\n\n")[0]
+    listed = {int(number) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for number in row.split(",")}
+    constants: dict[str, Any] = vars(errors)
+    assert listed == {value for value in constants.values() if type(value) is int}
+
+
+def test_the_readme_lists_every_field_of_a_process() -> None:
+    (row,) = re.findall(r"^\| a process \| (.*) \|$", README, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", row)) == fields.process_document(Row(task(10)), 4096).keys()
+
+
+def test_the_readme_names_real_fields_of_simulate() -> None:
+    (row,) = re.findall(r"^\| `oomctl.simulate/1` \| (.*) \|$", README, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", row)) <= json.loads(run(["simulate", "--json"]).stdout).keys()
+
+
+def test_the_changelog_has_this_version() -> None:
+    assert re.search(rf"^## \[{re.escape(__version__)}\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
+def test_the_changelog_names_every_command() -> None:
+    changelog = (PROJECT / "CHANGELOG.md").read_text()
+    assert [name for name in COMMANDS if not re.search(rf"`(oomctl )?{name}`", changelog)] == []
+
+
+def test_version_is_the_packages() -> None:
+    output = CliRunner().invoke(cli, ["--version"]).output
+    assert output.startswith(f"oomctl {__version__} ")
+    assert "not the oomctl of systemd-oomd" in output
+
+
+def test_the_picture_needs_nothing_from_the_network() -> None:
+    picture = (PROJECT / "docs" / "top.svg").read_text()
+    assert "oomctl" in picture
+    assert not re.search(r"url\(\W*http|<image|href=.http", picture)
