@@ -18,7 +18,7 @@ from oomctl.errors import ANSWER_IS_NO, DONE
 def selftest(as_json: bool) -> int:
     """Let this kernel choose among three toy processes and compare.
 
-    Makes a memory cgroup of 64 MiB, starts three small processes in it, predicts, fills it up and sees
+    Makes a memory cgroup of 96 MiB, starts three small processes in it, predicts, fills it up and sees
     whom the kernel kills. Nothing outside that cgroup is touched; it needs root.
     """
     # The clean-up runs on termination as it does on Ctrl-C.

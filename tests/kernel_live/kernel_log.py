@@ -15,6 +15,7 @@ _KILLED = re.compile(r"Memory cgroup out of memory: Killed process (?P<pid>\d+) 
 _HEADER = re.compile(r"\[ *pid *\] +uid +tgid .* name$")
 _ROW = re.compile(r"\[ *\d+\] ")
 _INVOKED = " invoked oom-killer: "
+_GROUP = " are going to be killed due to memory.oom.group set"
 
 
 class Row(NamedTuple):
@@ -57,6 +58,8 @@ class KernelLog:
     def wait_for_kill(self, memcg: str, pids: frozenset[int], timeout_s: float = 10.0) -> KernelKill:
         """Return the first kill because of the limit of ``memcg``; ``pids`` are the ids of all its threads.
 
+        A second one right after it is none of it: its report may lack all lines but the last (see `Pace`).
+
         Other kills of the machine are passed over. Raises TimeoutError when there is none.
         """
         deadline = time.monotonic() + timeout_s
@@ -71,6 +74,13 @@ class KernelLog:
         """How many `Killed process` lines there are by now about the threads ``pids``."""
         self._read(0)
         return sum((kill := _KILLED.search(line)) is not None and int(kill["pid"]) in pids for line in self._lines)
+
+    def new_kills(self) -> int:
+        """How many processes, of whatever cgroup, were killed since this was last asked."""
+        self._read(0)
+        kills = sum(_KILLED.search(line) is not None for line in self._lines)
+        self._lines.clear()
+        return kills
 
     def _read(self, deadline: float) -> None:
         select.select([self._fd], [], [], max(deadline - time.monotonic(), 0))
@@ -92,18 +102,21 @@ def parse(lines: list[str], memcg: str, pids: frozenset[int]) -> KernelKill | No
     rows: list[Row] = []
     victim: int | None = None
     killed: list[int] = []
+    group = False
     for line in lines:
         if _INVOKED in line:
             if killed:
                 break
-            columns, rows, victim = [], [], None
+            columns, rows, victim, group = [], [], None, False
+        elif _GROUP in line:
+            group = True
         elif _HEADER.match(line):
             columns = re.sub(r"\[ *pid *\]", "pid", line).split()
         elif columns and _ROW.match(line):
             rows.append(_row(columns, line))
         elif summary := _SUMMARY.search(line):
             victim = int(summary["pid"]) if summary["memcg"] == memcg else None
-        elif (kill := _KILLED.search(line)) and int(kill["pid"]) in pids:
+        elif (kill := _KILLED.search(line)) and int(kill["pid"]) in pids and (group or not killed):
             killed.append(int(kill["pid"]))
     return KernelKill(victim, tuple(killed), tuple(rows) if victim is not None else ()) if killed else None
 

@@ -13,6 +13,7 @@ import pytest
 from tests.kernel_live.kernel_log import KernelLog
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy
+from tests.kernel_live.trials import PACE
 
 
 @pytest.mark.kernel
@@ -20,6 +21,7 @@ def test_a_kill_shows_up_within_a_second(cgroup: ToyCgroup, nursery: Nursery) ->
     toy = nursery.start(Toy(cgroup, grows_pages=64 * MIB // PAGE, name="grower"))
     cgroup.limit_bytes = 32 * MIB
     with KernelLog() as log:
+        PACE.wait()
         toy.poke()
         log.wait_for_kill(cgroup.path, frozenset({toy.pid}))
     killed = time.monotonic()
