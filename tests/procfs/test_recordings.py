@@ -1,7 +1,4 @@
-"""Real kills: what /proc said just before, laid out as a tree, and the kernel's own choice as the answer.
-
-The cpuset and mempolicy recordings are not listed: nothing reads NUMA nodes yet.
-"""
+"""Real kills: what /proc said just before, laid out as a tree, and the kernel's own choice as the answer."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ import pytest
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model import Certainty, Outcome, Round, Scenario
 from oomctl.procfs import survey
+from oomctl.procfs.reader import Procfs
 from tests.proc_tree import ProcTree
 
 RECORDINGS = Path(__file__).parent.parent / "data/recordings"
@@ -29,7 +27,7 @@ def recordings(*kinds: str) -> list[str]:
     return [name for name in found if any(f"-{kind}-" in name for kind in kinds)]
 
 
-AT_REST = recordings("select", "memcg-lower")
+AT_REST = recordings("select", "memcg-lower", "cpuset", "mempolicy")
 MOVING = recordings(*GROWING)
 
 
@@ -48,6 +46,9 @@ def laid_out(recording: dict[str, Any], tree: ProcTree) -> Scenario:
         for name, text in process.items():
             if isinstance(text, str):
                 tree.write(f"{pid}/{name}", text)
+        tids = [pid, *sorted(process.get("threads", {}).keys() - {pid}, key=int)]
+        for tid, first_map in zip(tids, process.get("policies", ()), strict=False):
+            tree.write(f"{pid}/numa_maps" if tid == pid else f"{pid}/task/{tid}/numa_maps", first_map)
         for tid, thread in process.get("threads", {}).items():
             for name, text in thread.items():
                 tree.write(f"{pid}/task/{tid}/{name}", text)
@@ -55,9 +56,13 @@ def laid_out(recording: dict[str, Any], tree: ProcTree) -> Scenario:
     for path, files in sorted(before["cgroups"].items(), key=lambda cgroup: cgroup[1]["inode"]):
         tree.cgroup(path, **{name.replace(".", "__"): text for name, text in files.items() if name != "inode"})
     procfs = tree.procfs(before["kernel"], cpus=before["cpus"])
-    cgroup = recording["scope"]["cgroup"]
-    found = survey.machine(procfs) if cgroup is None else survey.memcg(procfs, cgroup)[0]
-    return with_recorded_sharing(found, before["procs"])
+    return with_recorded_sharing(surveyed(procfs, recording["scope"]), before["procs"])
+
+
+def surveyed(procfs: Procfs, scope: dict[str, Any]) -> Scenario:
+    if scope["nodes"]:
+        return survey.memory_nodes(procfs, frozenset(scope["nodes"]), scope["constraint"] == "mempolicy")
+    return survey.machine(procfs) if scope["cgroup"] is None else survey.memcg(procfs, scope["cgroup"])[0]
 
 
 def with_recorded_sharing(found: Scenario, processes: dict[str, Any]) -> Scenario:
