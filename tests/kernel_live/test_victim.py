@@ -61,15 +61,15 @@ def test_adj_is_scaled_by_the_cgroups_limit_not_by_the_machine(
 
 
 def test_totalpages_is_divided_before_it_is_multiplied_by_adj(nursery: Nursery, cgroup: ToyCgroup) -> None:
-    # 20 * 1000 pages for adj 100 are 2000; multiplied first they would be 2099 and save the larger one.
-    plain, adjusted = Toy(cgroup, pages=2950), Toy(cgroup, pages=900, adj=100)
+    # 20 pages * 500 are 10,000; 20,999 * 500 / 1000 would be 10,499 and save the larger one.
+    plain, adjusted = Toy(cgroup, pages=10_650), Toy(cgroup, pages=400, adj=500)
     result, started = overflowed(nursery, cgroup, plain, adjusted, limit_pages=20_999)
     assert result.certain
     assert (result.prediction["victim"]["pid"], result.victim) == (started[0].pid, started[0].pid)
 
 
 def test_below_1000_pages_adj_has_no_effect(nursery: Nursery, cgroup: ToyCgroup) -> None:
-    plain, adjusted = Toy(cgroup, pages=200), Toy(cgroup, pages=100, adj=1000)
+    plain, adjusted = Toy(cgroup, pages=300), Toy(cgroup, pages=0, adj=1000)
     result, started = overflowed(nursery, cgroup, plain, adjusted, limit_pages=999)
     assert result.certain
     assert (result.prediction["victim"]["pid"], result.victim) == (started[0].pid, started[0].pid)
@@ -86,7 +86,8 @@ def test_who_shares_the_victims_memory_dies_too(nursery: Nursery, cgroup: ToyCgr
     result, started = overflowed(nursery, cgroup, shared, other, limit_pages=9000)
     both = {started[0].pid, *started[0].sharers}
     assert result.victim in both
-    assert {process["pid"] for process in result.prediction["killed"]} == both == result.dead
+    assert {process["pid"] for process in result.prediction["killed"]} == both
+    assert result.cost(both), result.dead
 
 
 def test_a_process_whose_leader_has_exited_is_chosen(nursery: Nursery, cgroup: ToyCgroup) -> None:
@@ -102,8 +103,10 @@ def test_not_the_vfork_child_but_its_parent_is_chosen_and_both_die(nursery: Nurs
     result, started = overflowed(nursery, cgroup, waiting, other, limit_pages=9000)
     assert result.certain
     assert (result.prediction["victim"]["pid"], result.victim) == (started[0].pid, started[0].pid)
+    assert started[0].vfork_child is not None
     both = {started[0].pid, started[0].vfork_child}
-    assert {process["pid"] for process in result.prediction["killed"]} == both == result.dead
+    assert {process["pid"] for process in result.prediction["killed"]} == both
+    assert result.cost(both), result.dead
 
 
 def test_members_of_nested_cgroups_count_and_those_beside_do_not(nursery: Nursery, cgroup: ToyCgroup) -> None:
@@ -126,7 +129,7 @@ def test_forks_count_what_they_inherited(nursery: Nursery, cgroup: ToyCgroup) ->
     assert result.certain
     heir = started[0].children[0].pid
     assert (result.prediction["victim"]["pid"], result.victim) == (heir, heir)
-    assert result.dead == {heir}
+    assert result.cost({heir}), result.dead
 
 
 def test_a_process_that_grows_beyond_the_others_dies(nursery: Nursery, cgroup: ToyCgroup) -> None:

@@ -82,8 +82,11 @@ class Result(NamedTuple):
     @property
     def killed_agrees(self) -> bool:
         """Whether ``killed`` names exactly the dead; says something only where the victim agrees."""
-        killed = {process["pid"] for process in self.prediction["killed"]}
-        return killed <= self.dead if self.further_kills else killed == self.dead
+        return self.cost({process["pid"] for process in self.prediction["killed"]})
+
+    def cost(self, pids: set[int]) -> bool:
+        """Whether the kill was the end of exactly ``pids``; a further kill may have taken others besides."""
+        return pids <= self.dead if self.further_kills else pids == self.dead
 
 
 class Pace:
