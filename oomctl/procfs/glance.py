@@ -1,4 +1,4 @@
-"""A quick look at thousands of processes: only what badness is made of, by as many CPUs as there are.
+"""A quick look at thousands of processes: only what badness is made of.
 
 For kernels since v5.9, and for processes whose score is known and not 0. Files are opened by path here:
 a PID that is reused in between could mix two processes up, so whatever turns out to matter is read again,
@@ -7,30 +7,21 @@ whole and through one open directory.
 
 from __future__ import annotations
 
-import contextlib
-import marshal
 import os
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from oomctl.kernel.rules import Counters
 from oomctl.model import Task
+from oomctl.procfs.halves import by_halves
 from oomctl.procfs.reader import Procfs, Score, Tasks
 
-_WORTH_A_SECOND_CPU = 1000
 _PTE_AND_SWAP = re.compile(rb"\nVmPTE:\s*(\d+) kB\nVmSwap:\s*(\d+) kB")
 _RSS_IN_STATUS = re.compile(rb"\nVmRSS:\s*(\d+) kB")
 
 
-class _Seen(NamedTuple):
-    """What one worker saw; plain numbers and bytes, which marshal can carry between processes."""
-
-    tasks: list[tuple[int, int, int, bytes, int, int, int, int, int, int, bool]]
-    """Badness, start time and PID first: in this order the kernel would take them, the last one first."""
-    whole: list[int]
-    """PIDs that need a whole read: exited leaders, or just exiting."""
-    hidden: int
+_Row = tuple[int, int, int, bytes, int, int, int, int, int, int, bool]
+"""Badness, start time and PID first: in this order the kernel would take them, the last one first."""
 
 
 def glance(procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int | None) -> Tasks:
@@ -38,8 +29,8 @@ def glance(procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int
 
     Those that end meanwhile are left out. Who is dying, who owns it and what its death would free stays unread.
     """
-    parts = _look(procfs, scores, count, reach_pages)
-    seen = _worst([task for part in parts for task in part.tasks], count, reach_pages)
+    parts = by_halves(lambda half: _seen(procfs, half, count, reach_pages), scores, procfs.cpus)
+    seen = _worst([row for rows, _, _ in parts for row in rows], count, reach_pages)
     tasks = [
         Task(
             pid,
@@ -55,43 +46,17 @@ def glance(procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int
         )
         for _, start, pid, comm, rss, swap, pgtables, adj, score, vsize, running in seen
     ]
-    exited = procfs.tasks([pid for part in parts for pid in part.whole])
+    exited = procfs.tasks([pid for _, whole, _ in parts for pid in whole])
     tasks += exited.read
     tasks.sort(key=lambda task: (task.start_ticks, task.pid))
-    return Tasks(tasks, exited.hidden + sum(part.hidden for part in parts))
+    return Tasks(tasks, exited.hidden + sum(hidden for _, _, hidden in parts))
 
 
-def _look(procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int | None) -> list[_Seen]:
-    """Share the work with one more process where that pays."""
-    if procfs.cpus < 2 or len(scores) < _WORTH_A_SECOND_CPU:
-        return [_seen(procfs, scores, count, reach_pages)]
-    half = len(scores) // 2
-    source, sink = os.pipe()
-    try:
-        helper = os.fork()
-    except OSError:  # no memory for it, of all times
-        os.close(source)
-        os.close(sink)
-        return [_seen(procfs, scores, count, reach_pages)]
-    if helper == 0:
-        with contextlib.suppress(BaseException), os.fdopen(sink, "wb") as results:
-            results.write(marshal.dumps(tuple(_seen(procfs, scores[half:], count, reach_pages))))
-        os._exit(0)
-    os.close(sink)
-    with os.fdopen(source, "rb") as results:
-        try:
-            first = _seen(procfs, scores[:half], count, reach_pages)
-            text = results.read()
-        finally:
-            results.close()
-            os.waitpid(helper, 0)
-    # The helper may have been killed: memory is what this is about.
-    second = _Seen(*marshal.loads(text)) if text else _seen(procfs, scores[half:], count, reach_pages)  # noqa: S302
-    return [first, second]
-
-
-def _seen(procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int | None) -> _Seen:
-    tasks: list[Any] = []
+def _seen(
+    procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int | None
+) -> tuple[list[_Row], list[int], int]:
+    """Return rows, the PIDs that need a whole read (exited leaders, or just exiting), and how many are hidden."""
+    rows: list[_Row] = []
     whole: list[int] = []
     hidden = 0
     prefix, page_kb, batch = procfs.root + "/", procfs.page_size // 1024, procfs.swap_batch
@@ -124,16 +89,16 @@ def _seen(procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int 
         points = rss + swap + pgtables + adj * pages_per_adj
         comm = stat[stat.index(b"(") + 1 : end]
         start, vsize = int(fields[19]), int(fields[20])
-        tasks.append((points, start, pid, comm, rss, swap, pgtables, adj, score, vsize, fields[0] == b"R"))
-    return _Seen(_worst(tasks, count, reach_pages), whole, hidden)
+        rows.append((points, start, pid, comm, rss, swap, pgtables, adj, score, vsize, fields[0] == b"R"))
+    return _worst(rows, count, reach_pages), whole, hidden
 
 
-def _worst(tasks: list[Any], count: int, reach_pages: int | None) -> list[Any]:
+def _worst(rows: list[_Row], count: int, reach_pages: int | None) -> list[_Row]:
     """Keep what the whole choice can turn on: the part of a worker holds at least its share of it."""
-    tasks.sort(reverse=True)
+    rows.sort(reverse=True)
     if reach_pages is None:
-        return tasks[:count]
-    return tasks[:count] + [task for task in tasks[count:] if tasks[0][0] - task[0] <= reach_pages]
+        return rows[:count]
+    return rows[:count] + [row for row in rows[count:] if rows[0][0] - row[0] <= reach_pages]
 
 
 def _text(path: str, size: int) -> bytes:

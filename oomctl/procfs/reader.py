@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from oomctl.kernel.badness import ADJ_MIN, badness, oom_score
 from oomctl.kernel.certainty import batch_pages
 from oomctl.kernel.rules import Counters, Pgtables, Rules, rules_for
 from oomctl.model import Task, Thread
+from oomctl.procfs.halves import by_halves
 
 _PF_EXITING = 0x00000004  # include/linux/sched.h
 _PF_KTHREAD = 0x00200000
@@ -77,14 +78,18 @@ class Procfs:
 
     def scores(self) -> Scores:
         """Read ``oom_score`` of every process: the cheapest file that says who can matter at all."""
-        listed: list[Score] = []
-        unreadable = 0
         names, unlisted = self._listing()
+        parts = by_halves(self._scores_of, [name for name in names if name[0] in "123456789"], self.cpus)
+        listed = [Score(score, pid) for scores, _ in parts for score, pid in scores if pid != self.own_pid]
+        return Scores(listed, unlisted + sum(unreadable for _, unreadable in parts))
+
+    def _scores_of(self, names: Sequence[str]) -> tuple[list[tuple[int, int]], int]:
+        """Return (score, PID) of each process, and how many may not be read."""
+        listed: list[tuple[int, int]] = []
+        unreadable = 0
         prefix = self.root + "/"
         opened, read, close = os.open, os.read, os.close  # 10,000 times each
         for name in names:
-            if name[0] not in "123456789":
-                continue
             try:
                 fd = opened(prefix + name + "/oom_score", os.O_RDONLY)
             except PermissionError:
@@ -93,14 +98,12 @@ class Procfs:
             except _VANISHED:
                 continue
             try:
-                pid = int(name)
-                if pid != self.own_pid:
-                    listed.append(Score(int(read(fd, 16)), pid))
+                listed.append((int(read(fd, 16)), int(name)))
             except ProcessLookupError:
                 continue
             finally:
                 close(fd)
-        return Scores(listed, unreadable + unlisted)
+        return listed, unreadable
 
     def tasks(self, pids: Iterable[int] | None = None) -> Tasks:
         """Read the processes ``pids`` (default: all), leaving out oomctl's own and those that end meanwhile.
