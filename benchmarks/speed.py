@@ -91,6 +91,7 @@ def main() -> None:
     if 0 < most < options.processes + 100:
         sys.exit(f"only {most} processes are allowed here")
 
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed command has its bytecode
     print(f"{'':<46} {'oomctl':>11} {'other':>11}   medians of {options.runs}")
     compare("--version, against import click", [*OOMCTL, "--version"], [sys.executable, "-c", "import click"], 15)
     with crowd(300, tie=False):

@@ -11,14 +11,12 @@ from typing import NamedTuple
 from oomctl import scenario as documents
 from oomctl import targets as target_words
 from oomctl.cli import complain
-from oomctl.commands.history import report_of_log
 from oomctl.commands.listing import machine_line
 from oomctl.commands.options import unescaped
 from oomctl.errors import BadInput, ImpossibleHere, NothingMatched
 from oomctl.kernel.constraint import memcg_totalpages, nodes_totalpages
 from oomctl.kernel.rules import rules_for
 from oomctl.model import Constraint, Scenario, Task
-from oomctl.oomlog.replay import scenario_of
 from oomctl.procfs import nodes as numa
 from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
@@ -88,6 +86,9 @@ def from_file(name: str, scope: Scope) -> Question:
         return _from_document(name, scope)
     if any(scope):
         raise BadInput("a kernel log says which memory ran out; --cgroup, --nodes and --for do not go with it")
+    from oomctl.commands.history import report_of_log  # the parser and its patterns are needed for this only
+    from oomctl.oomlog.replay import scenario_of
+
     return Question(scenario_of(report_of_log(path, number)), None, None)
 
 
