@@ -22,6 +22,7 @@ COMMANDS = {
     "protect": "oomctl.commands.adjust",
     "sacrifice": "oomctl.commands.adjust",
     "reset": "oomctl.commands.adjust",
+    "undo": "oomctl.commands.undo",
     "run": "oomctl.commands.run",
     "snapshot": "oomctl.commands.snapshot",
     "history": "oomctl.commands.history",
@@ -140,7 +141,7 @@ def cli() -> None:
     oomctl top                    who is most likely to be killed
     oomctl simulate               whom the kernel would kill now, and why
     oomctl explain sshd           one process: its terms, its rank, what would change it
-    oomctl protect postgres       never kill it (oomctl reset takes that back)
+    oomctl protect postgres       never kill it (oomctl undo takes that back)
     oomctl set 500 firefox        prefer it as a victim
 
     The same program is installed as oomadm: systemd-oomd ships another oomctl.

@@ -258,3 +258,24 @@ class LeftAlone(NamedTuple):
     pid: int
     comm: str
     reason: str
+
+
+class Replaced(NamedTuple):
+    """One value that was replaced. PID, start time and boot together are an identity."""
+
+    pid: int
+    start_ticks: int
+    comm: str
+    before: int
+    after: int
+
+
+class Recorded(NamedTuple):
+    """What one command changed."""
+
+    what: str
+    """The command, for people: ``set 500 firefox``."""
+    time: float
+    """Seconds since the epoch."""
+    boot_id: str
+    values: tuple[Replaced, ...]

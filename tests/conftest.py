@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,13 @@ def proc_tree(tmp_path: Path) -> ProcTree:
 def procfs(proc_tree: ProcTree) -> Procfs:
     """Reads ``proc_tree``; what is added to it later is seen too."""
     return proc_tree.procfs()
+
+
+@pytest.fixture(autouse=True)
+def state_home() -> Iterator[Path]:
+    """A journal of this test's own, where whichever user it becomes can write."""
+    # Not the test's own monkeypatch: what else that replaces must be back before the directory is removed.
+    with tempfile.TemporaryDirectory(prefix="oomctl-state-") as name, pytest.MonkeyPatch.context() as patch:
+        Path(name).chmod(0o1777)
+        patch.setenv("XDG_STATE_HOME", name)
+        yield Path(name)

@@ -22,6 +22,7 @@ class ProcTree:
         for name in ("panic_on_oom", "oom_kill_allocating_task"):
             self.write(f"sys/vm/{name}", "0\n")
         self.write("sys/vm/swappiness", "60\n")
+        self.write("sys/kernel/random/boot_id", "8d3a2c7e-0000-4000-8000-000000000001\n")
         self.write("self/mountinfo", "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n")
         self.write("stat", "cpu  1 2 3\nbtime 1700000000\n")
         self._spare: list[Path] = []

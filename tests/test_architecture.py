@@ -32,6 +32,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "oomlog": ("model", "report", "errors", "kernel.", "oomlog."),
     "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd."),
     "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy."),
+    "journal": ("model", "errors", "kernel.badness"),
     "targets": ("model", "errors", "kernel.", "procfs."),
 }
 INPUT_AND_OUTPUT = {

@@ -10,35 +10,22 @@ import click
 from oomctl import errors
 from oomctl import targets as target_words
 from oomctl.cli import complain
-from oomctl.commands.options import (
-    ADJ,
-    NumbersAsArguments,
-    emit,
-    emit_after_change,
-    json_option,
-    machine_procfs,
-    unescaped,
-)
-from oomctl.kernel import whatif
+from oomctl.commands import changing
+from oomctl.commands.options import ADJ, NumbersAsArguments, dry_run_option, json_option, machine_procfs, unescaped
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.kernel.invocation import out_of_memory
-from oomctl.kernel.selection import scan
-from oomctl.model import Change, Scenario, Task
+from oomctl.model import Change
 from oomctl.procfs import survey
-from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
-from oomctl.render import changes as render
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _OLD_SCALE = range(-17, 16)  # OOM_DISABLE..OOM_ADJUST_MAX of the oom_adj that 2.6.36 replaced
-_STATUS_OF = {"denied": errors.NOT_PERMITTED, "vanished": errors.VANISHED, "refused": errors.REFUSED}
 
 
 def _change_options(function: _Function) -> _Function:
     for option in reversed(
         (
             click.argument("words", metavar="TARGET...", nargs=-1, required=True),
-            click.option("--dry-run", "--dryrun", is_flag=True, help="Print what would change and write nothing."),
+            dry_run_option,
             click.option(
                 "-a", "--all", "everyone", is_flag=True, help="When lowering: every match, not only its root."
             ),
@@ -110,45 +97,10 @@ def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any
     if len(selection.unmatched) == len(targets):
         return errors.ANSWER_IS_NO
 
-    changes = [Change(entry.pid, entry.comm, None, None, "refused", entry.reason) for entry in selection.refused] + [
-        write_adj(procfs, task, adj, options["dry_run"]) for task in selection.meant
-    ]
-    after = scenario
-    for change in changes:
-        if change.status in ("changed", "dry-run"):
-            after = whatif.with_adj(after, change.pid, adj)
-    changes = _with_ranks(changes, scenario, after, procfs)
-    report = render.Report(changes, selection.left_alone, _victim(scenario, procfs), _victim(after, procfs))
-    was_made = any(change.status == "changed" for change in changes)
-    (emit_after_change if was_made else emit)(
-        render.document(report, command) if options["as_json"] else render.text(report)
-    )
-    for change in changes:
-        if change.status in _STATUS_OF:
-            complain(f"{change.pid} ({change.comm}): {change.reason}")
-    return _exit_status([change.status for change in changes], bool(selection.unmatched), bool(selection.left_alone))
-
-
-def _with_ranks(changes: list[Change], before: Scenario, after: Scenario, procfs: Procfs) -> list[Change]:
-    was, will_be = _ranks(before, procfs), _ranks(after, procfs)
-    return [change._replace(rank_before=was.get(change.pid), rank_after=will_be.get(change.pid)) for change in changes]
-
-
-def _ranks(scenario: Scenario, procfs: Procfs) -> dict[int, int]:
-    ranking = scan(scenario.tasks, scenario.context, procfs.rules).ranking
-    return {candidate.task.pid: rank for rank, candidate in enumerate(ranking, start=1)}
-
-
-def _victim(scenario: Scenario, procfs: Procfs) -> Task | None:
-    victim = out_of_memory(scenario, procfs.rules).victim
-    return victim.task if victim else None
-
-
-def _exit_status(statuses: Sequence[str], some_unmatched: bool, some_left_alone: bool) -> int:
-    """Everything went well, something did, or what stood in the way of all."""
-    failures = [status for status in statuses if status in _STATUS_OF]
-    if len(failures) < len(statuses):
-        return errors.PARTLY_DONE if failures or some_unmatched else errors.DONE
-    if failures:
-        return _STATUS_OF[failures[0]]
-    return errors.REFUSED if some_left_alone else errors.DONE
+    changes = [Change(entry.pid, entry.comm, None, None, "refused", entry.reason) for entry in selection.refused]
+    changes += [write_adj(procfs, task, adj, options["dry_run"]) for task in selection.meant]
+    value = [str(adj)] if command == "set" else []
+    changing.record(" ".join([command, *value, *unescaped(words)]), changes, selection.meant, procfs)
+    changing.report(command, changes, selection.left_alone, scenario, procfs, options["as_json"])
+    statuses = [change.status for change in changes]
+    return changing.exit_status(statuses, bool(selection.unmatched), bool(selection.left_alone))

@@ -89,6 +89,11 @@ def json_option(function: _Function) -> _Function:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
 
 
+def dry_run_option(function: _Function) -> _Function:
+    text = "Print what would change and write nothing."
+    return click.option("--dry-run", "--dryrun", is_flag=True, help=text)(function)
+
+
 def cgroup_option(function: _Function) -> _Function:
     return click.option("--cgroup", metavar="PATH", help="Ask about this memory cgroup instead of the machine.")(
         function

@@ -323,6 +323,13 @@ class Procfs:
         match = re.search(r"^btime (\d+)$", self.machine_text("stat"), re.MULTILINE)
         return float(match[1]) if match else 0.0
 
+    def boot_id(self) -> str:
+        """Return the random name of this boot; empty where the kernel does not say it."""
+        try:
+            return self.machine_text("sys/kernel/random/boot_id").strip()
+        except ImpossibleHere:
+            return ""
+
     def machine_text(self, name: str) -> str:
         """Return the text of a machine-wide file; ImpossibleHere when it cannot be read."""
         path = f"{self.root}/{name}"

@@ -13,8 +13,8 @@ _CAP_SYS_RESOURCE = 1 << 24  # include/uapi/linux/capability.h
 _WHOLE_ID_RANGE = 4294967295
 
 
-def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False) -> Change:
-    """Set ``oom_score_adj`` of exactly this process and read it back.
+def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_if: int | None = None) -> Change:
+    """Set ``oom_score_adj`` of exactly this process (with ``only_if``: where it has this value) and read it back.
 
     Everything goes through one open directory, so a PID that is reused is never written; the start
     time tells a process that took the PID before the directory was opened.
@@ -26,7 +26,12 @@ def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False) -> Ch
                 return gone._replace(reason=f"PID {task.pid} now belongs to another process; it was not touched")
             before = int(read_at(directory, "oom_score_adj", 16))
             outcome = Change(task.pid, task.comm, before, adj, "unchanged" if before == adj else "dry-run")
-            if before == adj or dry_run:
+            if before == adj:
+                return outcome
+            if only_if is not None and before != only_if:
+                reason = f"something else has set it to {before} since; oomctl set {adj} {task.pid} overrides that"
+                return outcome._replace(after=before, status="refused", reason=reason)
+            if dry_run:
                 return outcome
             try:
                 _write(directory, adj)

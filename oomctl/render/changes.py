@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from oomctl.model import Change, LeftAlone, Task
+from oomctl.model import Change, LeftAlone, Recorded, Task
 from oomctl.render.text import count, visible
 
 
@@ -16,27 +17,32 @@ class Report(NamedTuple):
     left_alone: Sequence[LeftAlone]
     victim_before: Task | None
     victim_after: Task | None
+    undone: Recorded | None = None
+    """What ``undo`` puts back."""
 
 
 def document(report: Report, command: str) -> str:
-    """Return the JSON document of ``set``, ``protect``, ``sacrifice`` and ``reset``."""
-    return (
-        json.dumps(
-            {
-                "schema": f"oomctl.{command}/1",
-                "changes": [change._asdict() for change in report.changes],
-                "left_alone": [entry._asdict() for entry in report.left_alone],
-                "victim_before": _victim(report.victim_before),
-                "victim_after": _victim(report.victim_after),
-            }
-        )
-        + "\n"
-    )
+    """Return the JSON document of ``set``, ``protect``, ``sacrifice``, ``reset`` and ``undo``."""
+    found = {
+        "schema": f"oomctl.{command}/1",
+        "changes": [change._asdict() for change in report.changes],
+        "left_alone": [entry._asdict() for entry in report.left_alone],
+        "victim_before": _victim(report.victim_before),
+        "victim_after": _victim(report.victim_after),
+    }
+    if report.undone is not None:
+        found["undone"] = {"what": report.undone.what, "time": report.undone.time}
+    return json.dumps(found) + "\n"
 
 
 def text(report: Report) -> str:
     """Return the same for people, a line for every change."""
     lines = [_line(change) for change in report.changes if change.status in ("changed", "unchanged", "dry-run")]
+    if report.undone is not None:
+        lines.insert(
+            0,
+            f"undo of: {visible(report.undone.what)} ({datetime.fromtimestamp(report.undone.time):%Y-%m-%d %H:%M:%S})",
+        )
     for reason, number in Counter(entry.reason for entry in report.left_alone).items():
         lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
     before, after = _name(report.victim_before), _name(report.victim_after)

@@ -1,0 +1,81 @@
+"""What the commands that change something share: the record for ``undo``, the report, the exit status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from oomctl import errors
+from oomctl.cli import complain
+from oomctl.commands.options import emit, emit_after_change
+from oomctl.journal import Journal
+from oomctl.kernel import whatif
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.kernel.selection import scan
+from oomctl.model import Change, LeftAlone, Recorded, Replaced, Scenario, Task
+from oomctl.procfs.reader import Procfs
+from oomctl.render import changes as render
+
+_STATUS_OF = {"denied": errors.NOT_PERMITTED, "vanished": errors.VANISHED, "refused": errors.REFUSED}
+
+
+def record(what: str, changes: Sequence[Change], tasks: Sequence[Task], procfs: Procfs) -> None:
+    """Write down what was changed; that this cannot be done does not undo the change."""
+    start_ticks = {task.pid: task.start_ticks for task in tasks}
+    values = tuple(
+        Replaced(change.pid, start_ticks[change.pid], change.comm, change.before, change.after)
+        for change in changes
+        if change.status == "changed" and change.before is not None and change.after is not None
+    )
+    if not values:
+        return
+    try:
+        Journal.of_user().append(Recorded(what, time.time(), procfs.boot_id(), values))
+    except errors.NotPermitted as error:
+        complain(f"the change was made, but undo will not know of it: {error}")
+
+
+def report(
+    command: str,
+    changes: Sequence[Change],
+    left_alone: Sequence[LeftAlone],
+    before: Scenario,
+    procfs: Procfs,
+    as_json: bool,
+    undone: Recorded | None = None,
+) -> None:
+    """Say what changed, the ranks, the next victim, and on stderr what could not be done."""
+    after = before
+    for change in changes:
+        if change.status in ("changed", "dry-run") and change.after is not None:
+            after = whatif.with_adj(after, change.pid, change.after)
+    was, will_be = _ranks(before, procfs), _ranks(after, procfs)
+    ranked = [
+        change._replace(rank_before=was.get(change.pid), rank_after=will_be.get(change.pid)) for change in changes
+    ]
+    said = render.Report(ranked, left_alone, _victim(before, procfs), _victim(after, procfs), undone)
+    was_made = any(change.status == "changed" for change in changes)
+    (emit_after_change if was_made else emit)(render.document(said, command) if as_json else render.text(said))
+    for change in changes:
+        if change.status in _STATUS_OF:
+            complain(f"{change.pid} ({change.comm}): {change.reason}")
+
+
+def exit_status(statuses: Sequence[str], some_unmatched: bool, some_left_alone: bool) -> int:
+    """Everything went well, something did, or what stood in the way of all."""
+    failures = [status for status in statuses if status in _STATUS_OF]
+    if len(failures) < len(statuses):
+        return errors.PARTLY_DONE if failures or some_unmatched else errors.DONE
+    if failures:
+        return _STATUS_OF[failures[0]]
+    return errors.REFUSED if some_left_alone else errors.DONE
+
+
+def _ranks(scenario: Scenario, procfs: Procfs) -> dict[int, int]:
+    ranking = scan(scenario.tasks, scenario.context, procfs.rules).ranking
+    return {candidate.task.pid: rank for rank, candidate in enumerate(ranking, start=1)}
+
+
+def _victim(scenario: Scenario, procfs: Procfs) -> Task | None:
+    victim = out_of_memory(scenario, procfs.rules).victim
+    return victim.task if victim else None

@@ -1,0 +1,47 @@
+"""``oomctl undo``: put back what the last change replaced, where the same processes still live."""
+
+from __future__ import annotations
+
+import click
+
+from oomctl.commands import changing
+from oomctl.commands.options import dry_run_option, json_option, machine_procfs
+from oomctl.errors import NothingMatched
+from oomctl.journal import Journal
+from oomctl.model import Recorded, Task
+from oomctl.procfs import survey
+from oomctl.procfs.writer import write_adj
+
+
+@click.command()
+@dry_run_option
+@json_option
+def undo(dry_run: bool, as_json: bool) -> int:
+    """Put back the values that your last set, protect, sacrifice or reset replaced.
+
+    Only in the very processes that were changed, and only where nothing else has set another value since.
+    Undo again goes one change further back. What you change with sudo, undo with sudo.
+    """
+    procfs = machine_procfs()
+    journal = Journal.of_user()
+    entry = _last(journal, procfs.boot_id())
+    scenario = survey.machine(procfs)
+    uids = {task.pid: task.uid for task in scenario.tasks}
+    changes = []
+    for value in entry.values:
+        task = Task(value.pid, value.comm, uid=uids.get(value.pid, 0), start_ticks=value.start_ticks)
+        changes.append(write_adj(procfs, task, value.before, dry_run, only_if=value.after))
+    if not dry_run:  # what was denied now may be permitted another time
+        denied = {change.pid for change in changes if change.status == "denied"}
+        journal.replace(entry, tuple(value for value in entry.values if value.pid in denied))
+    changing.report("undo", changes, [], scenario, procfs, as_json, entry)
+    return changing.exit_status([change.status for change in changes], False, False)
+
+
+def _last(journal: Journal, boot_id: str) -> Recorded:
+    entries = journal.entries()
+    if not entries:
+        raise NothingMatched(f"undo: no change is recorded in {journal.path}; what sudo changed, sudo oomctl undoes")
+    if entries[-1].boot_id != boot_id:
+        raise NothingMatched("undo: the last change was before this machine was started, and its processes are gone")
+    return entries[-1]
