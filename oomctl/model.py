@@ -223,6 +223,19 @@ class Details(NamedTuple):
     """Arguments joined by spaces; None where not readable, or not safe to read at this moment."""
 
 
+class Origin(NamedTuple):
+    """Where an ``oom_score_adj`` probably comes from; the kernel does not record it."""
+
+    kind: str
+    """default, inherited, unit, program, runtime, kubelet, oomctl or unknown."""
+    by: str
+    """In words."""
+    confidence: str
+    """sure, likely or possible."""
+    source: str | None
+    """What says so; None where nothing does."""
+
+
 class Row(NamedTuple):
     """One process as it is listed."""
 

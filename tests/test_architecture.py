@@ -33,6 +33,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd."),
     "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy."),
     "journal": ("model", "errors", "kernel.badness"),
+    "origins": ("model",),
     "targets": ("model", "errors", "kernel.", "procfs."),
 }
 INPUT_AND_OUTPUT = {

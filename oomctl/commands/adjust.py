@@ -13,8 +13,10 @@ from oomctl.cli import complain
 from oomctl.commands import changing
 from oomctl.commands.options import ADJ, NumbersAsArguments, dry_run_option, json_option, machine_procfs, unescaped
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.model import Change
+from oomctl.model import Change, Task
 from oomctl.procfs import survey
+from oomctl.procfs.reach import limiting_memcg
+from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -102,5 +104,21 @@ def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any
     value = [str(adj)] if command == "set" else []
     changing.record(" ".join([command, *value, *unescaped(words)]), changes, selection.meant, procfs)
     changing.report(command, changes, selection.left_alone, scenario, procfs, options["as_json"])
+    if adj == ADJ_MIN:
+        _warn_of_limits(selection.meant, procfs)
     statuses = [change.status for change in changes]
     return changing.exit_status(statuses, bool(selection.unmatched), bool(selection.left_alone))
+
+
+def _warn_of_limits(tasks: Sequence[Task], procfs: Procfs) -> None:
+    """At -1000 a process is exempt from the kills of its own memory cgroup as well; say where that matters."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        memcg = limiting_memcg(procfs, task)
+        if memcg is not None:
+            found.setdefault(memcg, []).append(f"{task.pid} ({task.comm})")
+    for memcg, names in found.items():
+        complain(
+            f"hint: at {ADJ_MIN} the limit of cgroup {memcg} cannot take {', '.join(names)} either;"
+            f" --level {ADJ_MIN + 1} is nearly as strong and keeps that limit working"
+        )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
+from oomctl import origins
 from oomctl import targets as target_words
 from oomctl.cli import complain
 from oomctl.commands.listing import ranked_rows, with_details
 from oomctl.commands.options import NumbersAsArguments, cgroup_option, emit, json_option, machine_procfs, unescaped
-from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE
+from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE, NotPermitted
+from oomctl.journal import Journal
 from oomctl.kernel.selection import scan
 from oomctl.kernel.whatif import first_adj_that_wins
+from oomctl.model import Row
 from oomctl.procfs import survey
+from oomctl.procfs.reader import Procfs
 from oomctl.render import explanation as render
 
 
@@ -23,7 +29,8 @@ def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
     """Explain where TARGETs stand with the OOM killer.
 
     Shows every term of the badness, the rank, why a process cannot be chosen if so, and which
-    oom_score_adj would make it the first victim or save it.
+    oom_score_adj would make it the first victim or save it. Says who probably set the present value and
+    how sure that is: the kernel does not record it.
 
     \b
     oomctl explain postgres
@@ -42,9 +49,41 @@ def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
     wanted = {task.pid for tasks in matches.values() for task in tasks}
     rows = with_details([row for row in ranked_rows(found) if row.task.pid in wanted], procfs, cmdline=True)
     entries = [
-        render.Entry(row, first_adj_that_wins(scenario, row.task.pid, procfs.rules) if row.candidate else None)
-        for row in rows
+        render.Entry(
+            row,
+            first_adj_that_wins(scenario, row.task.pid, procfs.rules) if row.candidate else None,
+            origins.origin(facts),
+        )
+        for row, facts in zip(rows, _facts(rows, procfs), strict=True)
     ]
     answer = render.Explanation(scenario, entries, len(found.ranking))
     emit(render.document(answer) if as_json else render.text(answer))
     return PARTLY_DONE if unmatched else DONE
+
+
+def _facts(rows: Sequence[Row], procfs: Procfs) -> list[origins.Facts]:
+    recorded = _recorded(procfs)
+    return [
+        origins.Facts(
+            row.task,
+            row.details,
+            procfs.ancestors(row.task),
+            recorded=recorded.get((row.task.pid, row.task.start_ticks, row.task.adj)),
+        )
+        for row in rows
+    ]
+
+
+def _recorded(procfs: Procfs) -> dict[tuple[int, int, int], str]:
+    """Return the command of oomctl that set a value, by PID, start time and the value."""
+    try:
+        entries = Journal.of_user().entries()
+    except NotPermitted:  # explaining does not depend on it
+        return {}
+    boot_id = procfs.boot_id()
+    return {
+        (value.pid, value.start_ticks, value.after): entry.what
+        for entry in entries
+        if entry.boot_id == boot_id
+        for value in entry.values
+    }

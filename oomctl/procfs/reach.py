@@ -44,6 +44,15 @@ def limits_above(procfs: Procfs, task: Task) -> list[Limit]:
     return sorted(found, key=lambda limit: limit.left_bytes)
 
 
+def limiting_memcg(procfs: Procfs, task: Task) -> str | None:
+    """Return the nearest memory cgroup with a limit of its own that ``task`` is in; None without one."""
+    memcgs = Memcgs.of(procfs)
+    path = memcgs.path_of_pid(task.pid) if memcgs else None
+    if memcgs is None or path is None:
+        return None
+    return next((above for above in memcgs.ancestors(path) if memcgs.limits(above).memory_pages is not None), None)
+
+
 def _memcg_limits(memcgs: Memcgs, paths: Sequence[str], procfs: Procfs) -> list[Limit]:
     found = []
     page = procfs.page_size

@@ -209,6 +209,19 @@ class Procfs:
             return found
         return found
 
+    def ancestors(self, task: Task) -> list[Task]:
+        """Return who started ``task``, its parent first, as far up as can be read."""
+        found: list[Task] = []
+        seen = {task.pid}
+        while task.ppid > 0 and task.ppid not in seen:
+            seen.add(task.ppid)
+            try:
+                task = self.task(task.ppid)
+            except (*_VANISHED, PermissionError):
+                break
+            found.append(task)
+        return found
+
     def _with_hidden_state(self, task: Task) -> Task:
         """Mark a task that the kernel scores 0 although its numbers would make it a candidate.
 

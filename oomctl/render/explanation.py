@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
-from oomctl.model import Row, Scenario
+from oomctl.model import Origin, Row, Scenario
 from oomctl.render.fields import process_document
 from oomctl.render.text import aligned, size, visible
 
@@ -16,6 +16,7 @@ class Entry(NamedTuple):
     row: Row
     first_adj: int | None
     """The lowest adj at which it is first; None: no adj makes it first, or it cannot be chosen."""
+    origin: Origin
 
 
 class Explanation(NamedTuple):
@@ -44,7 +45,7 @@ def _process(entry: Entry, answer: Explanation) -> dict[str, Any]:
             "root_bonus_pages": candidate.root_bonus_pages if candidate else None,
             "totalpages": answer.scenario.context.totalpages,
         },
-        "origin": None,
+        "origin": entry.origin._asdict(),
         "flip": {"first_at": entry.first_adj, "spared_at": _spared_at(entry)},
     }
 
@@ -71,9 +72,11 @@ def _paragraph(entry: Entry, answer: Explanation) -> str:
     total = answer.scenario.context.totalpages
     if candidate is None:
         lines.append(f"  cannot be chosen: {visible(row.reason or '')}")
-        lines.append(f"  oom_score_adj {task.adj}, oom_score {task.oom_score}")
+        lines.append(f"  oom_score {task.oom_score}, oom_score_adj {task.adj}")
+        lines.append(_origin(entry.origin))
         return "\n".join(lines) + "\n"
     lines.append(f"  rank {row.rank} of {answer.candidates}; oom_score {task.oom_score}, oom_score_adj {task.adj}")
+    lines.append(_origin(entry.origin))
     terms = [
         ("  RSS", str(task.rss_pages), size(task.rss_pages * page)),
         ("  swap", str(task.swap_pages), size(task.swap_pages * page)),
@@ -86,6 +89,11 @@ def _paragraph(entry: Entry, answer: Explanation) -> str:
     lines += aligned([("  TERM", "PAGES", "SIZE"), *terms], [False, True, True]).splitlines()
     lines.append(f"  {_flip(entry)}")
     return "\n".join(lines) + "\n"
+
+
+def _origin(origin: Origin) -> str:
+    source = f"; {origin.source}" if origin.source else ""
+    return f"  set by: {visible(origin.by)} ({origin.confidence}{source})"
 
 
 def _flip(entry: Entry) -> str:

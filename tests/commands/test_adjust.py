@@ -266,3 +266,20 @@ def test_the_sacrificed_one_becomes_the_next_victim(proc_tree: ProcTree) -> None
         "21 (small): oom_score_adj would go 0 -> 1000, rank 2 -> rank 1",
         "next victim: 20 (big) -> 21 (small)",
     ]
+
+
+def test_never_killing_it_in_a_limited_cgroup_suggests_one_less(proc_tree: ProcTree) -> None:
+    """At -1000 the cgroup's own limit has nobody to take; something else dies there, or the cgroup hangs."""
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/pod", memory__max="819200000")
+    proc_tree.cgroup("/pod/db", (10,), memory__max="max")
+    proc_tree.add(10, "db", uid=0, cgroup="0::/pod/db\n")
+    proc_tree.add(11, "other", uid=0)
+    expected = (
+        "oomctl: hint: at -1000 the limit of cgroup /pod cannot take 10 (db) either;"
+        " --level -999 is nearly as strong and keeps that limit working\n"
+    )
+    ran = ask(proc_tree, "protect", "db")
+    assert (ran.status, ran.stderr) == (0, expected)
+    assert ask(proc_tree, "protect", "--level", "-999", "db", "--dry-run").stderr == ""
+    assert ask(proc_tree, "protect", "other").stderr == ""

@@ -33,6 +33,7 @@ def test_every_term_adds_up_to_the_badness(server: ProcTree) -> None:
         """\
 10 (postgres), root, no cgroup
   rank 3 of 3; oom_score 600, oom_score_adj -100
+  set by: nobody that oomctl knows: root or a service, for a value below 0 takes privilege (possible)
   TERM               PAGES       SIZE
   RSS                50000   195.3MiB
   swap                   0          0
@@ -80,7 +81,12 @@ def test_the_document_has_every_promised_field(server: ProcTree) -> None:
         "root_bonus_pages": 0,
         "totalpages": 1_000_000,
     }
-    assert process["origin"] is None
+    assert process["origin"] == {
+        "kind": "default",
+        "by": "the kernel's default",
+        "confidence": "sure",
+        "source": "kernel: init_task",
+    }
     assert process["flip"] == {"first_at": -70, "spared_at": -71}
 
 
@@ -155,3 +161,31 @@ def test_a_cgroup_has_its_own_total(server: ProcTree) -> None:
     process = explained(server, "10", "--cgroup", "/db")[10]
     assert (process["rank"], process["terms"]["totalpages"], process["terms"]["adj_pages"]) == (1, 200_000, -20_000)
     assert ask(server, "explain", "20", "--cgroup", "/db").status == 1
+
+
+def test_a_value_that_oomctl_set_is_known_for_sure(server: ProcTree) -> None:
+    ask(server, "set", "300", "java")
+    assert explained(server, "java")[20]["origin"] == {
+        "kind": "oomctl",
+        "by": "oomctl set 300 java",
+        "confidence": "sure",
+        "source": "oomctl's journal",
+    }
+    assert "  set by: oomctl set 300 java (sure; oomctl's journal)\n" in ask(server, "explain", "java").stdout
+    server.write("20/oom_score_adj", "200\n")
+    assert explained(server, "java")[20]["origin"]["kind"] == "unknown"
+
+
+def test_an_inherited_value_is_traced_to_whoever_has_it_first(proc_tree: ProcTree) -> None:
+    proc_tree.add(1, "systemd", ppid=0)
+    for pid in (10, 11, 12):
+        proc_tree.add(pid, f"level{pid}", adj=250, ppid=pid - 1 if pid > 10 else 1)
+    assert explained(proc_tree, "12")[12]["origin"]["by"] == "inherited from 10 (level10)"
+    assert explained(proc_tree, "10")[10]["origin"]["kind"] == "unknown"
+    assert explained(proc_tree, "1")[1]["origin"]["kind"] == "default"
+
+
+def test_a_loop_of_parents_has_no_origin(proc_tree: ProcTree) -> None:
+    proc_tree.add(10, adj=5, ppid=11)
+    proc_tree.add(11, adj=5, ppid=10)
+    assert explained(proc_tree, "10")[10]["origin"]["kind"] == "inherited"
