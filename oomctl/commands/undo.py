@@ -26,10 +26,9 @@ def undo(dry_run: bool, as_json: bool) -> int:
     journal = Journal.of_user()
     entry = _last(journal, procfs.boot_id())
     scenario = survey.machine(procfs)
-    uids = {task.pid: task.uid for task in scenario.tasks}
     changes = []
     for value in entry.values:
-        task = Task(value.pid, value.comm, uid=uids.get(value.pid, 0), start_ticks=value.start_ticks)
+        task = Task(value.pid, value.comm, start_ticks=value.start_ticks)
         changes.append(write_adj(procfs, task, value.before, dry_run, only_if=value.after))
     if not dry_run:  # what was denied now may be permitted another time
         denied = {change.pid for change in changes if change.status == "denied"}

@@ -7,10 +7,8 @@ import os
 import re
 
 from oomctl.model import Change, Task
+from oomctl.procfs.privilege import why_no_sys_resource
 from oomctl.procfs.reader import Procfs, read_at, start_ticks_at
-
-_CAP_SYS_RESOURCE = 1 << 24  # include/uapi/linux/capability.h
-_WHOLE_ID_RANGE = 4294967295
 
 
 def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_if: int | None = None) -> Change:
@@ -36,7 +34,7 @@ def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_
             try:
                 _write(directory, adj)
             except PermissionError:
-                return outcome._replace(after=before, status="denied", reason=_denial(procfs, directory, task, adj))
+                return outcome._replace(after=before, status="denied", reason=_denial(procfs, directory, before, adj))
             except OSError as error:
                 if error.errno != errno.EROFS:
                     raise
@@ -47,8 +45,18 @@ def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_
                 reason = f"the kernel took {adj}, but {after} was read back: something else sets it, too"
                 return outcome._replace(after=after, status="denied", reason=reason)
             return outcome._replace(status="changed")
+    except PermissionError:
+        return _out_of_sight(procfs, task)
     except (FileNotFoundError, ProcessLookupError):
-        return gone
+        return _out_of_sight(procfs, task) if _hidden(procfs, task.pid) else gone
+
+
+def _out_of_sight(procfs: Procfs, task: Task) -> Change:
+    reason = (
+        f"{procfs.root} hides process {task.pid} from you (mounted with hidepid=); ask as its owner, as root, or as"
+        " a member of the group that its gid= names"
+    )
+    return Change(task.pid, task.comm, None, None, "denied", reason)
 
 
 def _write(directory: int, adj: int) -> None:
@@ -60,44 +68,44 @@ def _write(directory: int, adj: int) -> None:
         os.close(fd)
 
 
-def _denial(procfs: Procfs, directory: int, task: Task, adj: int) -> str:
+def _denial(procfs: Procfs, directory: int, before: int, adj: int) -> str:
     """Say which rule of the kernel (``__set_oom_adj``, proc file permissions) refused the write."""
     you = os.geteuid()
     if not os.access("oom_score_adj", os.W_OK, dir_fd=directory, effective_ids=True):
-        if you == task.uid:
+        owner = _owner(directory)
+        if you == owner:
             return "the process gave up being inspected (not dumpable), so its files belong to root; write as root"
         if you != 0:
-            return f"the process belongs to uid {task.uid}, not to you (uid {you}); write as that user or as root"
+            return f"the process belongs to uid {owner}, not to you (uid {you}); write as that user or as root"
         return (
-            f"the process belongs to uid {task.uid}, and root here lacks CAP_DAC_OVERRIDE;"
+            f"the process belongs to uid {owner}, and root here lacks CAP_DAC_OVERRIDE;"
             " write as that user or from the host"
+        )
+    if adj > before:
+        return (
+            f"a security module refused it (SELinux, AppArmor), for raising it to {adj} needs no privilege;"
+            " look for the denial in the audit log"
         )
     return (
         f"lowering it to {adj} goes below its floor, the last value that a privileged writer set (0 at first);"
-        f" that takes CAP_SYS_RESOURCE, which {_why_no_capability(procfs)}"
+        f" that takes CAP_SYS_RESOURCE, which {why_no_sys_resource(procfs)}"
     )
 
 
-def _why_no_capability(procfs: Procfs) -> str:
-    """Tell apart who took CAP_SYS_RESOURCE away from this very process, and what would help."""
-    with open(f"{procfs.root}/self/status", encoding="utf-8", errors="replace") as file:
-        status = file.read()
-    bounding = re.search(r"^CapBnd:\s*(\w+)", status, re.MULTILINE)
-    if not _in_initial_user_namespace(procfs):
-        return "counts only in the initial user namespace and this is another one; write from the host"
-    if os.geteuid() != 0:
-        return "a plain user does not have; use sudo"
-    if bounding and not int(bounding[1], 16) & _CAP_SYS_RESOURCE:
-        return (
-            "was taken from root here (container or unit with a bounded capability set);"
-            " write from the host, or add CAP_SYS_RESOURCE to the container or to CapabilityBoundingSet="
-        )
-    return "this process does not have although it is root; run it without dropping capabilities"
+def _owner(directory: int) -> int:
+    """Return the real user of the process; its files may belong to root all the same."""
+    match = re.search(rb"^Uid:\t(\d+)", read_at(directory, "status"), re.MULTILINE)
+    return int(match[1]) if match else 0
 
 
-def _in_initial_user_namespace(procfs: Procfs) -> bool:
+def _hidden(procfs: Procfs, pid: int) -> bool:
+    """Whether a process is there although /proc does not show it (hidepid=2)."""
+    if procfs.own_pid is None or os.path.exists(f"{procfs.root}/{pid}"):  # a /proc of another place; in sight
+        return False
     try:
-        with open(f"{procfs.root}/self/uid_map", encoding="ascii") as file:
-            return [int(number) for number in file.read().split()] == [0, 0, _WHOLE_ID_RANGE]
-    except OSError:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
         return True
+    return True

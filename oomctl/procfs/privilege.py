@@ -1,0 +1,65 @@
+"""Why this very process may not lower an ``oom_score_adj`` below its floor, and what would help."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from oomctl.procfs.details import unit_in
+from oomctl.procfs.reader import Procfs
+
+_CAP_SYS_RESOURCE = 1 << 24  # include/uapi/linux/capability.h
+_WHOLE_ID_RANGE = 4294967295
+
+
+def why_no_sys_resource(procfs: Procfs) -> str:
+    """Say who took CAP_SYS_RESOURCE away, as the end of a sentence that begins with its name."""
+    if not _in_initial_user_namespace(procfs):
+        return (
+            "counts only in the initial user namespace and this is another one (rootless container, unshare);"
+            " write from the host"
+        )
+    status = _text(procfs, "self/status")
+    if not _bounding(status) & _CAP_SYS_RESOURCE:
+        return _who_bounded_it(procfs)
+    if os.geteuid() == 0:
+        return "this process does not have although it is root; run it without dropping capabilities"
+    if re.search(r"^NoNewPrivs:\s*1", status, re.MULTILINE):
+        return "a plain user does not have, and sudo cannot give it here (NoNewPrivs is set); write from another login"
+    return "a plain user does not have; use sudo"
+
+
+def _who_bounded_it(procfs: Procfs) -> str:
+    """PID 1 passes its bounding set on to everything; what has less than PID 1 lost it on the way."""
+    first = _text(procfs, "1/status")
+    if first and not _bounding(first) & _CAP_SYS_RESOURCE:
+        return (
+            "PID 1 passes on to nothing in this container or virtual machine; write from the host, or start the"
+            " container with --cap-add SYS_RESOURCE (Kubernetes: securityContext.capabilities.add)"
+        )
+    unit = unit_in(_text(procfs, "self/cgroup")) or ""
+    if unit.endswith(".service"):
+        return (
+            f"CapabilityBoundingSet= of {unit} leaves out; write from a login, or add CAP_SYS_RESOURCE"
+            f" with systemctl edit {unit}"
+        )
+    return "was taken from this session (its bounding set lacks it); write from another login"
+
+
+def _bounding(status: str) -> int:
+    """Return the bounding set in the text of a ``status`` file; everything where it is not said."""
+    match = re.search(r"^CapBnd:\s*([0-9a-f]+)", status, re.MULTILINE)
+    return int(match[1], 16) if match else -1
+
+
+def _in_initial_user_namespace(procfs: Procfs) -> bool:
+    uid_map = _text(procfs, "self/uid_map").split()
+    return not uid_map or uid_map == ["0", "0", str(_WHOLE_ID_RANGE)]
+
+
+def _text(procfs: Procfs, name: str) -> str:
+    try:
+        with open(f"{procfs.root}/{name}", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
