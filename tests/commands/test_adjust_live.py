@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -128,6 +129,60 @@ def test_a_pid_that_is_really_reused_is_not_written() -> None:
     in_namespace = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", REUSE]
     ran = subprocess.run(in_namespace, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
     assert (ran.stdout.split(), ran.stderr) == (["pinned", "vanished", "0"], "")
+
+
+TAKEN_OVER = """
+import subprocess, sys, time
+from pathlib import Path
+from oomctl.commands import adjust
+from oomctl.procfs import writer
+
+def take_over():
+    # End the process that was looked up, and let another one have its PID.
+    global second
+    first.kill()
+    first.wait()
+    time.sleep(0.05)  # a clock tick is 0.01 s
+    Path("/proc/sys/kernel/ns_last_pid").write_text(str(first.pid - 1))
+    second = subprocess.Popen(["sleep", "60"])
+    assert second.pid == first.pid, "the PID was not reused"
+
+def taking_over_before(function):
+    def replacement(*args, **kwargs):
+        take_over()
+        return function(*args, **kwargs)
+    return replacement
+
+first = subprocess.Popen(["sleep", "60"])
+if sys.argv[1] == "after the look-up":
+    adjust.write_adj = taking_over_before(adjust.write_adj)
+elif sys.argv[1] == "after the start time was checked":
+    writer._write = taking_over_before(writer._write)
+
+from click.testing import CliRunner
+from oomctl.cli import cli
+ran = CliRunner().invoke(cli, ["set", "500", sys.argv[2].format(first.pid)])
+print(ran.exit_code, ran.stderr.strip().rpartition(": ")[2], Path(f"/proc/{second.pid}/oom_score_adj").read_text())
+second.kill()
+second.wait()
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("target", ["{}", "sleep", "cmd:^sleep"])
+@pytest.mark.parametrize(
+    ("moment", "reason"),
+    [
+        ("after the look-up", r"PID \d+ now belongs to another process; it was not touched"),
+        ("after the start time was checked", r"process \d+ has ended"),
+    ],
+)
+def test_a_pid_that_is_taken_over_meanwhile_is_never_written(moment: str, reason: str, target: str) -> None:
+    """The kernel really hands out the same PID again, to a process of the same name."""
+    in_namespace = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", TAKEN_OVER, moment, target]
+    ran = subprocess.run(in_namespace, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.stderr == ""
+    assert re.fullmatch(f"5 {reason} 0\n\n", ran.stdout)
 
 
 @needs_root
