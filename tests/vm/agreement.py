@@ -15,6 +15,8 @@ class Agreement(NamedTuple):
     close_right: int
     within: int
     """The victim was one of the contenders."""
+    further: int
+    """Kills besides: the same shortage had another victim before the first one's memory was back."""
 
     def __add__(self, other: object) -> Agreement:
         assert isinstance(other, Agreement)
@@ -25,7 +27,7 @@ class Agreement(NamedTuple):
         return f"{self.certain_right}/{self.certain} certain, {self.close_right}/{close} close"
 
 
-NONE = Agreement(0, 0, 0, 0, 0)
+NONE = Agreement(0, 0, 0, 0, 0, 0)
 
 
 def agreement(kills: Iterable[dict[str, Any]]) -> Agreement:
@@ -33,7 +35,8 @@ def agreement(kills: Iterable[dict[str, Any]]) -> Agreement:
     for kill in kills:
         certain = kill["certainty"] == "certain"
         right = bool(kill["agrees"])
-        total += Agreement(1, certain, certain and right, not certain and right, kill["victim"] in kill["contenders"])
+        within = kill["victim"] in kill["contenders"]
+        total += Agreement(1, certain, certain and right, not certain and right, within, kill["further"])
     return total
 
 
@@ -64,6 +67,8 @@ def table(counts: dict[tuple[str, str], Agreement]) -> list[str]:
     totals = [
         sum((count for (of_kernel, _), count in counts.items() if of_kernel == kernel), NONE) for kernel in kernels
     ]
-    rows.append(("all", *(f"{total}; {total.within}/{total.kills} among the contenders" for total in totals)))
+    rows.append(("all", *map(str, totals)))
+    rows.append(("among the contenders", *(f"{total.within}/{total.kills}" for total in totals)))
+    rows.append(("further kills", *(str(total.further) for total in totals)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(kernels) + 1)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

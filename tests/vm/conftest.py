@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NoReturn
 
 import pytest
 
@@ -26,6 +27,7 @@ class Guests:
         self._rounds = -(-int(config.getoption("--kills")) // KINDS)
         self._seed = int(config.getoption("--seed"))
         self._done: dict[tuple[str, str, tuple[tuple[str, int], ...]], qemu.Boot] = {}
+        self._not_here: dict[str, NotHere] = {}
         config.stash[_COUNTS] = {}
         config.stash[_BOOTS] = []
 
@@ -33,15 +35,19 @@ class Guests:
         """Return what the guest script ``script`` said under this kernel; skips where no guest can run."""
         key = (release.label, script, tuple(settings.items()))
         if key not in self._done:
+            if release.label in self._not_here:
+                _skip(release, self._not_here[release.label])
             settings = {"rounds": self._rounds, "seed": self._seed, **settings}
             deadline = SCRIPT_SECONDS + KILL_SECONDS * KINDS * self._rounds
             try:
                 found = qemu.boot(kernels.kernel(release), script, qemu.Machine(nodes=nodes), deadline, **settings)
             except NotHere as reason:
-                pytest.skip(f"no guest with Linux {release.label}: {reason}")
+                self._not_here[release.label] = reason
+                _skip(release, reason)
             self._done[key] = found
             self._config.stash[_BOOTS].append(
-                f"{found.kernel} {script}: started after {found.boot_seconds} s, ended after {found.seconds:.0f} s"
+                f"{found.kernel} {script}: started after {found.boot_seconds or math.nan:.0f} s,"
+                f" ended after {found.seconds:.0f} s"
             )
         return self._done[key]
 
@@ -55,12 +61,18 @@ class Guests:
         return kills
 
 
+def _skip(release: Release, reason: NotHere) -> NoReturn:
+    pytest.skip(f"no guest with Linux {release.label}: {reason}")
+
+
 KINDS = 21
 """Kinds of kills over all scripts: --kills is shared out among them."""
 
 
 def finished(boot: qemu.Boot) -> None:
     """Fail unless the guest script came to its end."""
+    if boot.boot_seconds is None:
+        pytest.fail(f"{boot.kernel} did not start, twice\n{told(boot)}", pytrace=False)
     if not boot.of("finished") or boot.of("error"):
         said = "\n".join(str(event.get("text")) for event in boot.of("error")) or "nothing"
         pytest.fail(f"{boot.script} under {boot.kernel} did not finish; it said {said}\n{told(boot)}", pytrace=False)

@@ -28,7 +28,8 @@ from tests.vm.kernels import Kernel, NotHere, cache_directory
 PROJECT = Path(__file__).parents[2]
 GUEST = Path(__file__).parent / "guest"
 GUEST_PACKAGE = GUEST.relative_to(PROJECT)
-MODULES = ("virtio_pci", "virtio_blk", "zram")
+MODULES = ("virtio_pci", "virtio_blk", "zram", "lzo_rle")
+"""The last one is what zram compresses with up to Linux 6.1, where it would ask a modprobe for it."""
 SITE = "/site"
 """Where the guest finds the wheel, its dependencies and the guest scripts."""
 

@@ -107,6 +107,11 @@ class _Apt:
             "APT::Sandbox::User": "root",
             "APT::Architecture": "amd64",
             "Acquire::Languages": "none",
+            # Without a network the answer has to come soon, and be an error.
+            "Acquire::Retries": 1,
+            "Acquire::http::Timeout": 20,
+            "Acquire::https::Timeout": 20,
+            "APT::Update::Error-Mode": "any",
         }
         self._options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
         self.run("apt-get", "update")

@@ -15,6 +15,8 @@ from tests.vm.guest import swap
 from tests.vm.kernels import Kernel, NotHere, cache_directory
 
 _QEMU = "qemu-system-x86_64"
+_START_SECONDS = 240
+"""Ten seconds are usual; a guest that has not started its script by then is given up."""
 _GRACE_SECONDS = 60
 """What a guest may take beyond its own deadline before the host ends it."""
 
@@ -33,20 +35,12 @@ class Boot(NamedTuple):
     script: str
     events: list[dict[str, Any]]
     console: Path
+    boot_seconds: float | None
+    """From switching on to the guest script; None for a guest that did not start."""
     seconds: float
 
     def of(self, event: str) -> list[dict[str, Any]]:
         return [found for found in self.events if found["event"] == event]
-
-    @property
-    def started(self) -> bool:
-        return bool(self.of("started"))
-
-    @property
-    def boot_seconds(self) -> float | None:
-        """From switching on to the guest script, by the guest's clock and the firmware's share."""
-        started = self.of("started")
-        return float(started[0]["uptime"]) if started else None
 
     def console_tail(self, lines: int = 60) -> str:
         return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
@@ -67,7 +61,7 @@ def boot(kernel: Kernel, script: str, machine: Machine, deadline: int, **setting
         raise NotHere(reason)
     guest = _Guest(kernel, initramfs.build(kernel), script, machine, deadline, settings)
     result = guest.run()
-    return result if result.started else guest.run()
+    return guest.run() if result.boot_seconds is None else result
 
 
 class _Guest(NamedTuple):
@@ -84,23 +78,23 @@ class _Guest(NamedTuple):
         settings = (f"{key}{value}" for key, value in self.settings.items())
         name = "-".join((self.kernel.release.label, self.script, *settings))
         console, results = logs / f"{name}.console", logs / f"{name}.jsonl"
+        for old in (console, results):
+            old.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory(prefix="oomctl-vm-") as directory:
             disk = Path(directory) / "swap"
             _make_swap(disk, self.machine.swap_mib)
-            began = time.monotonic()
             # fmt: off
-            said = _end_in_time([
+            said, boot_seconds, seconds = _run_to_its_end([
                 *self._machine(),
                 "-kernel", str(self.kernel.image), "-initrd", str(self.archive), "-append", self._command_line(),
                 "-serial", f"file:{console}", "-serial", f"file:{results}",
                 "-drive", f"if=none,id=swap,format=raw,cache=unsafe,file={disk}",
                 "-device", "virtio-blk-pci,drive=swap",
-            ], self.deadline + _GRACE_SECONDS)
+            ], results, self.deadline + _GRACE_SECONDS)
             # fmt: on
-            seconds = time.monotonic() - began
         with console.open("a") as file:
             file.write(said)
-        return Boot(self.kernel.version, self.script, _events(results), console, seconds)
+        return Boot(self.kernel.version, self.script, _events(results), console, boot_seconds, seconds)
 
     def _machine(self) -> list[str]:
         machine = self.machine
@@ -131,17 +125,29 @@ _KERNEL_WORDS = (
 )
 
 
-def _end_in_time(command: list[str], timeout: int) -> str:
-    """Run the emulator and return what it complained about."""
-    qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        output, _ = qemu.communicate(timeout=timeout)
-        return output.decode(errors="replace")
-    except subprocess.TimeoutExpired:
-        return f"\nended by the host after {timeout} s\n"
-    finally:
-        qemu.kill()
-        qemu.wait()
+def _run_to_its_end(command: list[str], results: Path, seconds: int) -> tuple[str, float | None, float]:
+    """Run the emulator, for ``seconds`` after the guest's start at most.
+
+    Return what it complained about, after how many seconds the guest had started (None: never), and ended.
+    """
+    began = time.monotonic()
+    started: float | None = None
+    ended_by_host = ""
+    with tempfile.TemporaryFile() as output:
+        qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            while qemu.poll() is None and not ended_by_host:
+                time.sleep(0.1)
+                passed = time.monotonic() - began
+                if started is None and any(event["event"] == "started" for event in _events(results)):
+                    started = passed
+                if passed > (_START_SECONDS if started is None else started + seconds):
+                    ended_by_host = f"\nended by the host after {passed:.0f} s\n"
+        finally:
+            qemu.kill()
+            qemu.wait()
+        output.seek(0)
+        return output.read().decode(errors="replace") + ended_by_host, started, time.monotonic() - began
 
 
 def _make_swap(path: Path, size_mib: int) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.vm import agreement, initramfs, kernels
+from tests.vm import agreement, initramfs, kernels, qemu
 from tests.vm.guest import kernel_log, swap
 
 HEADER = "python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
@@ -35,7 +38,7 @@ def test_a_report_has_its_table_by_thread_group() -> None:
 
 def test_a_second_report_is_another_kill() -> None:
     kill = parsed(HEADER, SUMMARY.format(pid=1), KILLED.format(pid=1), HEADER, KILLED.format(pid=2))
-    assert (kill.pids, 2 in kill.later) == ([1], True)
+    assert (kill.pids, kill.later) == ([1], [2])
 
 
 def test_a_second_kill_without_a_report_is_another_kill() -> None:
@@ -48,14 +51,24 @@ def test_a_group_dies_in_one_report() -> None:
 
 
 def test_agreement_counts_certain_and_close_apart() -> None:
-    kill = {"kind": "a", "certainty": "certain", "agrees": True, "victim": 1, "contenders": [1], "misses": []}
+    kill = {
+        "kind": "a",
+        "certainty": "certain",
+        "agrees": True,
+        "victim": 1,
+        "contenders": [1],
+        "misses": [],
+        "further": 1,
+    }
     close = {**kill, "certainty": "close", "agrees": False, "contenders": [2]}
     counted = agreement.agreement([kill, close])
-    assert counted == agreement.Agreement(kills=2, certain=1, certain_right=1, close_right=0, within=1)
+    assert counted == agreement.Agreement(kills=2, certain=1, certain_right=1, close_right=0, within=1, further=2)
     assert agreement.table({("6.1", "a"): counted}) == [
-        "kind  6.1",
-        "a     1/1 certain, 0/1 close",
-        "all   1/1 certain, 0/1 close; 1/2 among the contenders",
+        "kind                  6.1",
+        "a                     1/1 certain, 0/1 close",
+        "all                   1/1 certain, 0/1 close",
+        "among the contenders  1/2",
+        "further kills         2",
     ]
 
 
@@ -78,3 +91,63 @@ def test_an_archive_can_be_unpacked(tmp_path: Path) -> None:
 def test_the_mirror_is_apts_own_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OOMCTL_VM_MIRROR", "file:/srv/debian")
     assert kernels.mirror("sid") == "file:/srv/debian"
+
+
+def test_without_apts_lists_the_mirror_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OOMCTL_VM_MIRROR", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(kernels.NotHere, match="no apt-get"):
+        kernels.mirror("sid")
+
+
+def test_a_mirror_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OOMCTL_VM_MIRROR", "http://127.0.0.1:9/debian")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(kernels.NotHere, match="apt"):
+        kernels.kernel(kernels.DEFAULT)
+
+
+@pytest.mark.parametrize(("required", "status"), [("0", 0), ("1", 1)], ids=["elsewhere", "in CI"])
+def test_without_qemu_a_run_says_what_it_could_not_try(required: str, status: int) -> None:
+    """And fails where that is demanded."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/vm/test_agreement.py", "-k", "hidepid"]
+    environment = {**os.environ, "PATH": "/nonexistent", "OOMCTL_REQUIRE_KERNEL": required}
+    done = subprocess.run(
+        command, cwd=initramfs.PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == status, done.stdout
+    assert "real kernels were not asked: no qemu-system-x86_64" in done.stdout
+
+
+def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emulator: str) -> qemu.Boot:
+    """Boot a guest in an emulator that is a shell script."""
+    fake = tmp_path / "bin" / "qemu-system-x86_64"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\n{emulator}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "oomctl-vm").mkdir()
+    monkeypatch.setattr(initramfs, "build", lambda kernel: tmp_path / "initramfs")
+    kernel = kernels.Kernel(kernels.DEFAULT, tmp_path / "vmlinuz", tmp_path / "6.12")
+    return qemu.boot(kernel, "machine", qemu.Machine(), 0, rounds=1)
+
+
+def test_a_guest_that_does_not_start_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boot = guest(tmp_path, monkeypatch, "echo no such machine")
+    assert boot.boot_seconds is None
+    assert (tmp_path / "starts").read_text() == "started\n" * 2
+    assert boot.console_tail() == "no such machine"
+
+
+def test_a_guest_that_never_starts_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu, "_START_SECONDS", 0)
+    assert "ended by the host" in guest(tmp_path, monkeypatch, "exec sleep 1000").console_tail()
+
+
+def test_a_guest_that_started_and_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu, "_GRACE_SECONDS", 0)
+    results = tmp_path / "oomctl-vm" / "logs" / "6.12-machine-rounds1.jsonl"
+    boot = guest(tmp_path, monkeypatch, f"""echo '{{"event": "started"}}' > {results}; exec sleep 1000""")
+    assert boot.boot_seconds is not None
+    assert "ended by the host" in boot.console_tail()

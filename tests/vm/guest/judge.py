@@ -87,29 +87,37 @@ class Judge:
         trigger: Callable[[], object],
         constraint: str = "none",
         at_rest: bool = False,
-    ) -> Kill | None:
+    ) -> None:
         """Predict, let ``trigger`` make the kernel choose, report, and forget the dead.
+
+        Judged is the first kill: whoever asked for memory may ask again, and have another victim killed, before
+        the first one's memory is given back. Such further kills are counted.
 
         ``at_rest``: nobody's memory changes in between, so that differences between /proc and the kernel's
         table are those of the counters.
         """
         for _ in range(_ATTEMPTS):
             self._settle()
+            self.log.await_room_for_a_report()
             began = time.monotonic()
             answer = ask("simulate", "--json", *question)
             asked = time.monotonic() - began
             readings = {toy.pid: reading for toy in self.toys if (reading := _read(toy)) is not None}
             if not self.log.killed_since():
-                break  # otherwise memory ran out already, and the answer is about what was before
+                break
+        else:
+            # Memory ran out before it was meant to, each time: every answer is about what was before.
+            report.send("void", kind=kind)
+            return
         trigger()
         kill = self.log.kill(60.0, groups=len(answer.document.get("killed", [])) > 1)
         verdict = self._verdict(answer, kill, constraint)
         if verdict["misses"] or not verdict["agrees"]:
             verdict["evidence"] = _evidence(answer, kill, readings)
         errors = _errors(kill, readings) if at_rest else {}
-        report.send("kill", kind=kind, seconds=round(asked, 2), errors=errors, **verdict)
+        further = len({*kill.later} | self.log.killed_since()) if kill else 0
+        report.send("kill", kind=kind, seconds=round(asked, 2), further=further, errors=errors, **verdict)
         self.toys = [toy for toy in self.toys if toy.alive or not toy.await_end(0.1)]
-        return kill
 
     def _settle(self) -> None:
         """Wait for the end of those whom the kernel killed before it was meant to, and forget them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import deque
 from typing import NamedTuple
 
 _KILLED = re.compile(r"Killed process (\d+) ")
@@ -13,6 +14,8 @@ _GROUP = "are going to be killed due to memory.oom.group set"
 _CONSTRAINTS = {"NONE": "none", "MEMCG": "memcg", "CPUSET": "cpuset", "MEMORY_POLICY": "mempolicy"}
 _ROW = re.compile(r"\[ *\d+\]")
 _ENDS_WITHOUT_VICTIM = ("no killable processes", "OOM request ignored")
+_PRINTED, _PRINTED_SECONDS = 10, 5.0
+"""So many reports in so much time and no more (``oom_rs`` in mm/oom_kill.c)."""
 
 
 class Kill(NamedTuple):
@@ -20,7 +23,7 @@ class Kill(NamedTuple):
 
     pids: list[int]
     later: list[int]
-    """Who was killed by reports that came before anybody looked; 0 for lines that name nobody."""
+    """Who was killed by reports that came before anybody looked."""
     constraint: str | None
     """By the name that oomctl has for it; None where the rate limit swallowed the report."""
     rows: dict[int, list[int]]
@@ -34,6 +37,12 @@ class KernelLog:
         self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
         os.lseek(self._fd, 0, os.SEEK_END)
         self._waiting: list[str] = []
+        self._killed_at: deque[float] = deque(maxlen=_PRINTED // 2)
+
+    def await_room_for_a_report(self) -> None:
+        """Wait until the kernel prints the next report whole, and some for further victims."""
+        if len(self._killed_at) == self._killed_at.maxlen:
+            time.sleep(max(0.0, self._killed_at[0] + _PRINTED_SECONDS - time.monotonic()))
 
     def skip(self) -> None:
         """Forget everything until now."""
@@ -75,6 +84,8 @@ class KernelLog:
             except BrokenPipeError:
                 continue  # overrun: the oldest are gone
             lines.append(record.partition(";")[2].splitlines()[0])
+            if _KILLED.search(lines[-1]):
+                self._killed_at.append(time.monotonic())
 
 
 def _parsed(lines: list[str]) -> Kill:
@@ -85,12 +96,13 @@ def _parsed(lines: list[str]) -> Kill:
     chosen: int | None = None
     rows: dict[int, list[int]] = {}
     columns: list[str] = []
-    group = False
+    group = further = False
     for line in lines:
         summary = _SUMMARY.search(line)
         killed = _KILLED.search(line)
-        if pids and (later or (killed and not group) or "invoked oom-killer" in line):
-            later += [int(killed[1])] if killed else [0]
+        if pids and (further or (killed and not group) or "invoked oom-killer" in line):
+            further = True
+            later += [int(killed[1])] if killed else []
         elif _GROUP in line:
             group = True
         elif line.startswith("[  pid  ]"):
