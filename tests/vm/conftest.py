@@ -37,10 +37,10 @@ class Guests:
         if key not in self._done:
             if release.label in self._not_here:
                 _skip(release, self._not_here[release.label])
-            settings = {"rounds": self._rounds, "seed": self._seed, **settings}
             deadline = SCRIPT_SECONDS + KILL_SECONDS * KINDS * self._rounds
+            settings = {"rounds": self._rounds, "seed": self._seed, "deadline": deadline, **settings}
             try:
-                found = qemu.boot(kernels.kernel(release), script, qemu.Machine(nodes=nodes), deadline, **settings)
+                found = qemu.boot(kernels.kernel(release), script, qemu.Machine(nodes=nodes), **settings)
             except NotHere as reason:
                 self._not_here[release.label] = reason
                 _skip(release, reason)

@@ -63,6 +63,7 @@ def test_panic_on_oom(guests: Guests, release: Release, mode: int, survives: lis
 
 SETTINGS = (
     "protected_is_spared",
+    "protected_by_name",
     "lowered_is_spared",
     "raised_is_taken",
     "dry_run_writes_nothing",
@@ -96,3 +97,9 @@ def _agrees(guests: Guests, release: Release, script: str, kind: str, nodes: int
     if wrong:
         pytest.fail(f"{wrong}\n{told(guests.run(release, script, nodes))}", pytrace=False)
     assert kills, f"no kill of the kind {kind!r} was tried"
+
+
+def test_a_hung_guest_ends_by_itself(guests: Guests, release: Release) -> None:
+    boot = guests.run(release, "hang", deadline=1)
+    assert [event["text"] for event in boot.of("error")] == ["hang: the guest's watchdog ended it"], told(boot)
+    assert "ended by the host" not in boot.console_tail(), told(boot)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from tests.vm.guest import boot, report
 from tests.vm.guest.judge import Answer, Judge, ask
-from tests.vm.guest.toys import Toy
+from tests.vm.guest.toys import Toy, is_alive
 
 _CAPGET, _CAPSET, _UNSHARE = 125, 126, 272  # arch/x86/entry/syscalls/syscall_64.tbl
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -44,6 +44,19 @@ def _protected_is_spared(judge: Judge) -> Iterator[str]:
     judge.compare("protected", (), boot.sysrq_f)
     if not first.alive or second.alive:
         yield f"protected {first.pid} alive: {first.alive}; {second.pid} alive: {second.alive}"
+
+
+def _protected_by_name(judge: Judge) -> Iterator[str]:
+    """A daemon and a child that it forked for a session: the daemon alone is protected, the child taken."""
+    daemon = judge.make({"anon": 3000, "comm": "sshd", "child": 1000})
+    answer = ask("protect", "sshd", "--json")
+    yield from _expect(answer, daemon, (0, -1000, "changed"))
+    left_alone = [process["pid"] for process in answer.document.get("left_alone", [])]
+    if len(left_alone) != 1 or left_alone == [daemon.pid]:
+        yield f"left alone: {left_alone}, expected the daemon's child"
+    judge.compare("protected by name", (), boot.sysrq_f)
+    if not daemon.alive or is_alive(left_alone[0]):
+        yield f"{daemon.pid} alive: {daemon.alive}; its child {left_alone[0]} alive: {is_alive(left_alone[0])}"
 
 
 def _lowered_is_spared(judge: Judge) -> Iterator[str]:
@@ -143,6 +156,7 @@ def _hidepid(judge: Judge) -> Iterator[str]:
 
 CHECKS: tuple[Callable[[Judge], Iterator[str]], ...] = (
     _protected_is_spared,
+    _protected_by_name,
     _lowered_is_spared,
     _raised_is_taken,
     _dry_run_writes_nothing,

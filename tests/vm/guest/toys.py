@@ -51,6 +51,9 @@ class Recipe(TypedDict, total=False):
     vfork: bool
     """A child is stuck between vfork and exec."""
     leader_exits: bool
+    comm: str
+    child: int
+    """A forked process of the same name, with so many pages more."""
 
 
 class Toy:
@@ -80,11 +83,7 @@ class Toy:
 
     @property
     def alive(self) -> bool:
-        """Whether there is still a process of its; a zombie leader with live threads is one."""
-        try:
-            return bool(os.listdir(f"/proc/{self.pid}/task"))
-        except OSError:
-            return False
+        return is_alive(self.pid)
 
     def await_end(self, seconds: float = 20.0) -> bool:
         deadline = time.monotonic() + seconds
@@ -99,6 +98,14 @@ class Toy:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self.await_end()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is still a process ``pid``; a zombie leader with live threads is one."""
+    try:
+        return bool(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return False
 
 
 class Nursery:
@@ -248,6 +255,10 @@ def _make(recipe: Recipe) -> list[mmap.mmap]:
     if recipe.get("vfork"):
         _in_thread(lambda: _clone(_CLONE_VM | _CLONE_VFORK | signal.SIGCHLD))
         time.sleep(0.2)  # the thread is stuck in it by then
+    if "comm" in recipe:
+        _write("/proc/self/comm", recipe["comm"])
+    if "child" in recipe:
+        _fork_child(recipe["child"])
     return kept
 
 
@@ -283,6 +294,17 @@ def _grow_in_thread(kept: list[mmap.mmap], pages: int, cpu: int) -> None:
     _in_thread(work)
     while not done:
         time.sleep(0.005)
+
+
+def _fork_child(pages: int) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # it leaves no zombie
+    done, tell = os.pipe()
+    if os.fork() == 0:
+        kept = _anon(pages)
+        os.write(tell, b"1")
+        while kept:
+            signal.pause()
+    os.read(done, 1)
 
 
 def _in_thread(work: Callable[[], Any]) -> None:
