@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tests.vm.guest import report
 from tests.vm.guest.kernel_log import KernelLog, Kill
-from tests.vm.guest.toys import PAGE, Nursery, Recipe, Toy
+from tests.vm.guest.toys import PAGE, UNHURRIED_SECONDS, Nursery, Recipe, Toy
 
 _SHOWN = 6
 _ATTEMPTS = 3
@@ -55,7 +55,9 @@ def ask(*arguments: str) -> Answer:
 def ask_afresh(*arguments: str) -> Answer:
     """Run an oomctl command as its users do, in a process of its own."""
     command = [sys.executable, "-m", "oomctl", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=_ENVIRONMENT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=UNHURRIED_SECONDS, env=_ENVIRONMENT
+    )
     return Answer(done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}, done.stderr)
 
 
@@ -110,7 +112,7 @@ class Judge:
             report.send("void", kind=kind)
             return
         trigger()
-        kill = self.log.kill(60.0, groups=len(answer.document.get("killed", [])) > 1)
+        kill = self.log.kill(UNHURRIED_SECONDS, groups=len(answer.document.get("killed", [])) > 1)
         verdict = self._verdict(answer, kill, constraint)
         if verdict["misses"] or not verdict["agrees"]:
             verdict["evidence"] = _evidence(answer, kill, readings)
@@ -165,7 +167,7 @@ class Judge:
 
     def _wrong_dead(self, expected: list[int], kill: Kill) -> list[str]:
         """Compare who is gone with who was said to die, but for those whom the kernel killed next."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + UNHURRIED_SECONDS
         while (living := [pid for pid in expected if _lives(pid)]) and time.monotonic() < deadline:
             time.sleep(0.02)
         misses = [f"{living} were said to die and live"] if living else []

@@ -49,18 +49,20 @@ class KernelLog:
         self._waiting += self._read()
         self._waiting.clear()
 
-    def kill(self, seconds: float = 30.0, groups: bool = False) -> Kill | None:
+    def kill(self, seconds: float, groups: bool = False) -> Kill | None:
         """Wait for the next report; None when none comes, or when the kernel found nobody.
 
-        With ``groups``, wait a moment longer for the rest of the cgroup, which is killed with the victim.
+        With ``groups``, wait on until the log is still: the rest of the cgroup is killed with the victim.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._waiting += self._read()
             if any(_KILLED.search(line) for line in self._waiting):
-                if groups:
+                while groups:
                     time.sleep(0.5)
-                    self._waiting += self._read()
+                    more = self._read()
+                    self._waiting += more
+                    groups = bool(more)
                 lines, self._waiting = self._waiting, []
                 return _parsed(lines)
             if any(words in line for line in self._waiting for words in _ENDS_WITHOUT_VICTIM):
