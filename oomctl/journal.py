@@ -10,13 +10,13 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from oomctl import files
 from oomctl.errors import NotPermitted
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.model import Recorded, Replaced
+from oomctl.model import DropIn, Recorded, Replaced
 
 MOST_ENTRIES = 50
 MOST_BYTES = 4 << 20
@@ -64,7 +64,7 @@ class Journal:
 
     def replace(self, entry: Recorded, values: tuple[Replaced, ...]) -> None:
         """Let ``entry`` be about ``values`` only; without any it is forgotten."""
-        rest = [entry._replace(values=values)] if values else []
+        rest = [entry._replace(values=values, drop_ins=())] if values else []
 
         def replaced(entries: list[Recorded]) -> list[Recorded]:
             return [new for old in entries for new in (rest if old == entry else [old])]
@@ -87,14 +87,7 @@ class Journal:
             lines = [_line(entry) for entry in change(self.entries())[-MOST_ENTRIES:]]
             while len(lines) > 1 and sum(map(len, lines)) > MOST_BYTES:
                 del lines[0]
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{_NAME}-", dir=self.directory)
-            try:
-                with open(descriptor, "wb") as file:
-                    file.writelines(lines)
-                os.replace(temporary, self.path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+            files.replace(self.path, b"".join(lines), 0o600)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -125,7 +118,10 @@ def _home() -> str:
 
 
 def _line(entry: Recorded) -> bytes:
-    document = entry._asdict() | {"values": [value._asdict() for value in entry.values]}
+    document = entry._asdict() | {
+        "values": [value._asdict() for value in entry.values],
+        "drop_ins": [drop_in._asdict() for drop_in in entry.drop_ins],
+    }
     return json.dumps(document).encode() + b"\n"
 
 
@@ -134,10 +130,11 @@ def _parsed(line: bytes) -> Recorded | None:
     try:
         fields = json.loads(line)
         values = tuple(_replaced(value) for value in fields["values"])
+        drop_ins = tuple(_drop_in(drop_in) for drop_in in fields["drop_ins"])
         time = float(fields["time"])
-        if not (values and 0 <= time <= _LATEST):
+        if not ((values or drop_ins) and 0 <= time <= _LATEST):
             return None
-        return Recorded(str(fields["what"]), time, str(fields["boot_id"]), values)
+        return Recorded(str(fields["what"]), time, str(fields["boot_id"]), values, drop_ins)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
@@ -145,7 +142,17 @@ def _parsed(line: bytes) -> Recorded | None:
 def _replaced(fields: dict[str, Any]) -> Replaced:
     numbers = [fields[name] for name in ("pid", "start_ticks", "before", "after")]
     pid, start_ticks, before, after = numbers
-    in_range = all(type(value) is int and ADJ_MIN <= value <= ADJ_MAX for value in (before, after))
-    if not (type(pid) is int and pid > 0 and type(start_ticks) is int and in_range):
+    if not (type(pid) is int and pid > 0 and type(start_ticks) is int and _is_adj(before) and _is_adj(after)):
         raise ValueError("no process has such numbers")
     return Replaced(pid, start_ticks, str(fields["comm"]), before, after)
+
+
+def _drop_in(fields: dict[str, Any]) -> DropIn:
+    before, after = fields["before"], fields["after"]
+    if not all(value is None or _is_adj(value) for value in (before, after)):
+        raise ValueError("no OOMScoreAdjust= has such values")
+    return DropIn(str(fields["unit"]), bool(fields["user"]), before, after)
+
+
+def _is_adj(value: object) -> bool:
+    return type(value) is int and ADJ_MIN <= value <= ADJ_MAX

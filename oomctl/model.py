@@ -219,6 +219,8 @@ class Details(NamedTuple):
     """Its memory cgroup."""
     unit: str | None = None
     """The systemd unit it belongs to."""
+    manager_uid: int | None = None
+    """The user whose service manager has that unit; None for the system's."""
     cmdline: str | None = None
     """Arguments joined by spaces; None where not readable, or not safe to read at this moment."""
 
@@ -283,6 +285,28 @@ class Replaced(NamedTuple):
     after: int
 
 
+class DropIn(NamedTuple):
+    """``OOMScoreAdjust=`` in oomctl's own drop-in of a unit, before and after a change; None: no drop-in."""
+
+    unit: str
+    user: bool
+    """Of the user's own service manager, not the system's."""
+    before: int | None
+    after: int | None
+
+
+class Persisted(NamedTuple):
+    """What became of one attempt to make a value outlive its process."""
+
+    drop_in: DropIn
+    path: str
+    status: str
+    """changed, unchanged, dry-run or ineffective."""
+    reason: str | None = None
+    text: str | None = None
+    """With ``dry-run``: the file that would be written."""
+
+
 class Recorded(NamedTuple):
     """What one command changed."""
 
@@ -292,3 +316,4 @@ class Recorded(NamedTuple):
     """Seconds since the epoch."""
     boot_id: str
     values: tuple[Replaced, ...]
+    drop_ins: tuple[DropIn, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from oomctl.errors import BadInput, ImpossibleHere
@@ -87,23 +87,28 @@ def no_match(word: str, hidden: int) -> str:
 
 
 def select(
-    targets: Sequence[Target], tasks: Sequence[Task], procfs: Procfs | None, adj: int, scope: Scope
+    targets: Sequence[Target],
+    tasks: Sequence[Task],
+    procfs: Procfs | None,
+    adj: int,
+    scope: Scope,
+    main_pids: Mapping[str, int] | None = None,
 ) -> Selection:
     """Decide who gets ``adj``, who is left alone and who must not be touched.
 
-    Lowering protects whatever the process starts later, so it is for the root of each match;
-    raising is for every match.
+    Lowering protects whatever the process starts later, so it is for the root of each match (of a unit in
+    ``main_pids``: for its main process); raising is for every match.
     """
     meant: dict[int, Task] = {}
     left_alone: dict[int, LeftAlone] = {}
     refused: dict[int, LeftAlone] = {}
     found = matching(targets, tasks, procfs)
     for target, matches in found.items():
-        parents = set() if scope.everyone or scope.tree else {task.pid for task in matches}
+        followers = {} if scope.everyone or scope.tree else _followers(target, matches, main_pids or {})
         for task in _with_descendants(matches, tasks) if scope.tree else matches:
             lowering = adj < task.adj
-            if lowering and task.ppid in parents:
-                left_alone[task.pid] = LeftAlone(task.pid, task.comm, "child of another match (--all takes it)")
+            if lowering and task.pid in followers:
+                left_alone[task.pid] = LeftAlone(task.pid, task.comm, followers[task.pid])
             elif lowering and (reason := _distrust(target, task, scope)):
                 left_alone[task.pid] = LeftAlone(task.pid, task.comm, reason)
             elif reason := _refusal(task, procfs, lowering, scope):
@@ -116,6 +121,15 @@ def select(
         [entry for pid, entry in refused.items() if pid not in meant],
         [target for target, matches in found.items() if not matches],
     )
+
+
+def _followers(target: Target, matches: Sequence[Task], main_pids: Mapping[str, int]) -> dict[int, str]:
+    """Return the matches that are not to be lowered themselves, each with the reason."""
+    pids = {task.pid for task in matches}
+    main_pid = main_pids.get(target.value) if target.kind == "unit" else None
+    if main_pid in pids:
+        return dict.fromkeys(pids - {main_pid}, f"not the main process of {target.value} (--all takes it)")
+    return {task.pid: "child of another match (--all takes it)" for task in matches if task.ppid in pids}
 
 
 def _matches(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> list[Task]:

@@ -30,9 +30,10 @@ DOORS: dict[str, tuple[str, ...]] = {
         "render.",
     ),  # the range of oom_score_adj lives in kernel.badness
     "oomlog": ("model", "report", "errors", "kernel.", "oomlog."),
-    "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd."),
+    "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files"),
     "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy."),
-    "journal": ("model", "errors", "kernel.badness"),
+    "files": (),
+    "journal": ("model", "errors", "kernel.badness", "files"),
     "origins": ("model",),
     "targets": ("model", "errors", "kernel.", "procfs."),
 }
@@ -121,7 +122,7 @@ def test_a_module_opens_with_a_sentence(path: Path) -> None:
         pytest.param(["--version"], {"rich", "psutil", "json", "pwd"}, id="version"),
         pytest.param(["--help"], {"rich", "psutil"}, id="help"),
         pytest.param(["set", "--help"], {"rich", "psutil"}, id="help of set"),
-        pytest.param(["set", "0", "1", "--dry-run"], {"rich", "psutil"}, id="set"),
+        pytest.param(["set", "0", "1", "--dry-run"], {"rich", "psutil", "subprocess", "tempfile"}, id="set"),
         pytest.param(["run", "-n", "0", "true"], {"rich", "psutil"}, id="run"),
         pytest.param(["top", "-n", "1"], {"rich", "psutil"}, id="top in a pipe"),
         pytest.param(["simulate", "--json"], {"rich", "psutil"}, id="simulate"),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from oomctl import errors
 from oomctl import targets as target_words
 from oomctl.cli import complain
-from oomctl.commands import changing
+from oomctl.commands import changing, persisting
 from oomctl.commands.options import ADJ, NumbersAsArguments, dry_run_option, json_option, machine_procfs, unescaped
+from oomctl.commands.unit_targets import resolved
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.model import Change, Task
+from oomctl.model import Change, LeftAlone, Persisted, Scenario, Task
 from oomctl.procfs import survey
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
@@ -34,6 +35,10 @@ def _change_options(function: _Function) -> _Function:
             click.option("--tree", is_flag=True, help="All descendants of the matches as well."),
             click.option("--any-user", is_flag=True, help="When lowering by name: processes of any user."),
             click.option("--force", is_flag=True, help="Also PID 1 and login sessions."),
+            click.option(
+                "--persist", is_flag=True, help="Also for the next start of the service, by a drop-in of systemd."
+            ),
+            click.option("--user", is_flag=True, help="Units are those of your own service manager."),
             json_option,
         )
     ):
@@ -66,6 +71,10 @@ def protect(level: int, words: tuple[str, ...], **options: Any) -> int:
 
     At -1000 a process is never chosen, not even when its own cgroup is full; --level -999 leaves that
     possible and is otherwise nearly as strong.
+
+    \b
+    oomctl protect --level -900 postgres
+    oomctl protect --persist nginx.service     also after its next start
     """
     return _change("protect", level, words, options)
 
@@ -81,8 +90,20 @@ def sacrifice(level: int, words: tuple[str, ...], **options: Any) -> int:
 @click.command(cls=NumbersAsArguments)
 @_change_options
 def reset(words: tuple[str, ...], **options: Any) -> int:
-    """Give TARGETs the kernel's default again: set 0."""
+    """Give TARGETs the kernel's default again: set 0.
+
+    With --persist, remove what --persist wrote; the service gets the value that its unit has without that.
+    """
     return _change("reset", 0, words, options)
+
+
+class Chosen(NamedTuple):
+    """Who gets which value."""
+
+    meant: list[tuple[Task, int]]
+    left_alone: list[LeftAlone]
+    refused: list[LeftAlone]
+    unmatched: list[target_words.Target]
 
 
 def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any]) -> int:
@@ -93,21 +114,63 @@ def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any
     procfs = machine_procfs()
     scenario = survey.machine(procfs)
     scope = target_words.Scope(options["everyone"], options["tree"], options["any_user"], options["force"])
-    selection = target_words.select(targets, scenario.tasks, procfs, adj, scope)
-    for target in selection.unmatched:
+    kept: list[Persisted] = []
+    if options["persist"]:
+        chosen, kept = _persist(command, adj, targets, scenario, procfs, scope, options)
+    else:
+        chosen = _choose(targets, scenario, procfs, adj, scope, options["user"])
+    for target in chosen.unmatched:
         complain(target_words.no_match(target.word, scenario.hidden))
-    if len(selection.unmatched) == len(targets):
+    if len(chosen.unmatched) == len(targets):
         return errors.ANSWER_IS_NO
 
-    changes = [Change(entry.pid, entry.comm, None, None, "refused", entry.reason) for entry in selection.refused]
-    changes += [write_adj(procfs, task, adj, options["dry_run"]) for task in selection.meant]
-    value = [str(adj)] if command == "set" else []
-    changing.record(" ".join([command, *value, *unescaped(words)]), changes, selection.meant, procfs)
-    changing.report(command, changes, selection.left_alone, scenario, procfs, options["as_json"])
+    changes = [Change(entry.pid, entry.comm, None, None, "refused", entry.reason) for entry in chosen.refused]
+    changes += [write_adj(procfs, task, value, options["dry_run"]) for task, value in chosen.meant]
+    tasks = [task for task, _ in chosen.meant]
+    said = [command, *([str(adj)] if command == "set" else []), *unescaped(words)]
+    changing.record(" ".join(said), changes, tasks, procfs, kept)
+    changing.report(command, changes, chosen.left_alone, scenario, procfs, options["as_json"], kept=kept)
     if adj == ADJ_MIN:
-        _warn_of_limits(selection.meant, procfs)
-    statuses = [change.status for change in changes]
-    return changing.exit_status(statuses, bool(selection.unmatched), bool(selection.left_alone))
+        _warn_of_limits(tasks, procfs)
+    statuses = [change.status for change in changes] + [persisted.status for persisted in kept]
+    return changing.exit_status(statuses, bool(chosen.unmatched), bool(chosen.left_alone))
+
+
+def _choose(
+    targets: Sequence[target_words.Target],
+    scenario: Scenario,
+    procfs: Procfs,
+    adj: int,
+    scope: target_words.Scope,
+    user: bool,
+) -> Chosen:
+    named, main_pids = resolved(targets, user)
+    found = target_words.select(named, scenario.tasks, procfs, adj, scope, main_pids)
+    return Chosen([(task, adj) for task in found.meant], found.left_alone, found.refused, found.unmatched)
+
+
+def _persist(
+    command: str,
+    adj: int,
+    targets: Sequence[target_words.Target],
+    scenario: Scenario,
+    procfs: Procfs,
+    scope: target_words.Scope,
+    options: dict[str, Any],
+) -> tuple[Chosen, list[Persisted]]:
+    """Let the units that are meant keep the value, and choose their processes that have to get it now."""
+    setting = None if command == "reset" else adj
+    wanted = persisting.wanted(targets, scenario, procfs, setting, scope, options["user"])
+    kept = [persisting.keep(unit, setting, options["dry_run"]) for unit in wanted.units]
+    chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched)
+    for unit in wanted.units:
+        target = target_words.Target(unit.state.id, "unit", unit.state.id)
+        value = persisting.next_value(unit, setting, options["dry_run"])
+        found = _choose([target], scenario, procfs, value, scope, unit.manager.user)
+        chosen.meant.extend(found.meant)
+        chosen.left_alone.extend(found.left_alone)
+        chosen.refused.extend(found.refused)
+    return chosen, kept
 
 
 def _warn_of_limits(tasks: Sequence[Task], procfs: Procfs) -> None:

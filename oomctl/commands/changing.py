@@ -12,14 +12,16 @@ from oomctl.journal import Journal
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.selection import scan
-from oomctl.model import Change, LeftAlone, Recorded, Replaced, Scenario, Task
+from oomctl.model import Change, LeftAlone, Persisted, Recorded, Replaced, Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.render import changes as render
 
 _STATUS_OF = {"denied": errors.NOT_PERMITTED, "vanished": errors.VANISHED, "refused": errors.REFUSED}
 
 
-def record(what: str, changes: Sequence[Change], tasks: Sequence[Task], procfs: Procfs) -> None:
+def record(
+    what: str, changes: Sequence[Change], tasks: Sequence[Task], procfs: Procfs, kept: Sequence[Persisted] = ()
+) -> None:
     """Write down what was changed; that this cannot be done does not undo the change."""
     start_ticks = {task.pid: task.start_ticks for task in tasks}
     values = tuple(
@@ -27,10 +29,11 @@ def record(what: str, changes: Sequence[Change], tasks: Sequence[Task], procfs: 
         for change in changes
         if change.status == "changed" and change.before is not None and change.after is not None
     )
-    if not values:
+    drop_ins = tuple(persisted.drop_in for persisted in kept if persisted.status in ("changed", "ineffective"))
+    if not (values or drop_ins):
         return
     try:
-        Journal.of_user().append(Recorded(what, time.time(), procfs.boot_id(), values))
+        Journal.of_user().append(Recorded(what, time.time(), procfs.boot_id(), values, drop_ins))
     except errors.NotPermitted as error:
         complain(f"the change was made, but undo will not know of it: {error}")
 
@@ -43,6 +46,7 @@ def report(
     procfs: Procfs,
     as_json: bool,
     undone: Recorded | None = None,
+    kept: Sequence[Persisted] = (),
 ) -> None:
     """Say what changed, the ranks, the next victim, and on stderr what could not be done."""
     after = before
@@ -53,16 +57,21 @@ def report(
     ranked = [
         change._replace(rank_before=was.get(change.pid), rank_after=will_be.get(change.pid)) for change in changes
     ]
-    said = render.Report(ranked, left_alone, _victim(before, procfs), _victim(after, procfs), undone)
-    was_made = any(change.status == "changed" for change in changes)
+    said = render.Report(ranked, left_alone, _victim(before, procfs), _victim(after, procfs), undone, kept)
+    was_made = "changed" in [change.status for change in changes] + [persisted.status for persisted in kept]
     (emit_after_change if was_made else emit)(render.document(said, command) if as_json else render.text(said))
     for change in changes:
         if change.status in _STATUS_OF:
             complain(f"{change.pid} ({change.comm}): {change.reason}")
+    for persisted in kept:
+        if persisted.status == "ineffective":
+            complain(f"{persisted.path}: {persisted.reason}")
 
 
 def exit_status(statuses: Sequence[str], some_unmatched: bool, some_left_alone: bool) -> int:
     """Everything went well, something did, or what stood in the way of all."""
+    if "ineffective" in statuses:
+        return errors.PARTLY_DONE
     failures = [status for status in statuses if status in _STATUS_OF]
     if len(failures) < len(statuses):
         return errors.PARTLY_DONE if failures or some_unmatched else errors.DONE

@@ -11,6 +11,7 @@ from oomctl import targets as target_words
 from oomctl.cli import complain
 from oomctl.commands.listing import ranked_rows, with_details
 from oomctl.commands.options import NumbersAsArguments, cgroup_option, emit, json_option, machine_procfs, unescaped
+from oomctl.commands.unit_targets import declared_values, resolved
 from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE, NotPermitted
 from oomctl.journal import Journal
 from oomctl.kernel.selection import scan
@@ -30,13 +31,13 @@ def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
 
     Shows every term of the badness, the rank, why a process cannot be chosen if so, and which
     oom_score_adj would make it the first victim or save it. Says who probably set the present value and
-    how sure that is: the kernel does not record it.
+    how sure that is (the kernel does not record it), and where the unit declares another one.
 
     \b
     oomctl explain postgres
     oomctl explain $$ --json
     """
-    targets = [target_words.parse(word) for word in unescaped(words)]
+    targets, _ = resolved([target_words.parse(word) for word in unescaped(words)])
     procfs = machine_procfs()
     scenario = survey.machine(procfs) if cgroup is None else survey.memcg(procfs, cgroup)[0]
     found = scan(scenario.tasks, scenario.context, procfs.rules)
@@ -53,6 +54,7 @@ def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
             row,
             first_adj_that_wins(scenario, row.task.pid, procfs.rules) if row.candidate else None,
             origins.origin(facts),
+            facts.declared,
         )
         for row, facts in zip(rows, _facts(rows, procfs), strict=True)
     ]
@@ -63,11 +65,13 @@ def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
 
 def _facts(rows: Sequence[Row], procfs: Procfs) -> list[origins.Facts]:
     recorded = _recorded(procfs)
+    declared = declared_values([row.details for row in rows])
     return [
         origins.Facts(
             row.task,
             row.details,
             procfs.ancestors(row.task),
+            declared.get((row.details.unit, row.details.manager_uid)),
             recorded=recorded.get((row.task.pid, row.task.start_ticks, row.task.adj)),
         )
         for row in rows

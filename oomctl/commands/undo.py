@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from oomctl.commands import changing
+from oomctl.commands import changing, persisting
 from oomctl.commands.options import dry_run_option, json_option, machine_procfs
 from oomctl.errors import NothingMatched
 from oomctl.journal import Journal
@@ -20,12 +20,14 @@ def undo(dry_run: bool, as_json: bool) -> int:
     """Put back the values that your last set, protect, sacrifice or reset replaced.
 
     Only in the very processes that were changed, and only where nothing else has set another value since.
-    Undo again goes one change further back. What you change with sudo, undo with sudo.
+    A drop-in that --persist wrote goes as well. Undo again goes one change further back. What you change
+    with sudo, undo with sudo.
     """
     procfs = machine_procfs()
     journal = Journal.of_user()
     entry = _last(journal, procfs.boot_id())
     scenario = survey.machine(procfs)
+    kept = [persisting.put_back(drop_in, dry_run) for drop_in in entry.drop_ins]
     changes = []
     for value in entry.values:
         task = Task(value.pid, value.comm, start_ticks=value.start_ticks)
@@ -33,8 +35,10 @@ def undo(dry_run: bool, as_json: bool) -> int:
     if not dry_run:  # what was denied now may be permitted another time
         denied = {change.pid for change in changes if change.status == "denied"}
         journal.replace(entry, tuple(value for value in entry.values if value.pid in denied))
-    changing.report("undo", changes, [], scenario, procfs, as_json, entry)
-    return changing.exit_status([change.status for change in changes], False, False)
+    changing.report("undo", changes, [], scenario, procfs, as_json, entry, kept)
+    return changing.exit_status(
+        [change.status for change in changes] + [persisted.status for persisted in kept], False, False
+    )
 
 
 def _last(journal: Journal, boot_id: str) -> Recorded:

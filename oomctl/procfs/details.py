@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 from oomctl.model import Details, Task
 from oomctl.procfs.cgroup import Memcgs, hierarchies
@@ -32,6 +33,7 @@ class DetailReader:
                 return plain._replace(
                     cgroup=self._memcgs.path_in(cgroups) if self._memcgs else None,
                     unit=unit_in(cgroups),
+                    manager_uid=manager_uid_in(cgroups),
                     cmdline=_cmdline(directory) if cmdline else None,
                 )
         except OSError:
@@ -40,16 +42,26 @@ class DetailReader:
 
 def unit_in(cgroups: str) -> str | None:
     """Return the systemd unit in the text of ``/proc/PID/cgroup``: the innermost service or scope, else slice."""
-    path = ""
-    for controllers, candidate in hierarchies(cgroups):
-        if controllers in ("", "name=systemd") and candidate != "/":
-            path = candidate
-    parts = path.split("/")
+    parts = _systemd_path(cgroups).split("/")
     for suffixes in (_UNIT_TYPES, (".slice",)):
         for part in reversed(parts):
             if part.endswith(suffixes):
                 return part
     return None
+
+
+def manager_uid_in(cgroups: str) -> int | None:
+    """Return whose service manager has that unit; None for the system's."""
+    match = re.search(r"/user@(\d{1,10})\.service/", _systemd_path(cgroups))
+    return int(match[1]) if match else None
+
+
+def _systemd_path(cgroups: str) -> str:
+    path = ""
+    for controllers, candidate in hierarchies(cgroups):
+        if controllers in ("", "name=systemd") and candidate != "/":
+            path = candidate
+    return path
 
 
 @functools.cache

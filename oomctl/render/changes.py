@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
-from oomctl.model import Change, LeftAlone, Recorded, Task
+from oomctl.model import Change, LeftAlone, Persisted, Recorded, Task
 from oomctl.render.text import count, visible
 
 
@@ -19,17 +18,20 @@ class Report(NamedTuple):
     victim_after: Task | None
     undone: Recorded | None = None
     """What ``undo`` puts back."""
+    persisted: Sequence[Persisted] = ()
 
 
 def document(report: Report, command: str) -> str:
     """Return the JSON document of ``set``, ``protect``, ``sacrifice``, ``reset`` and ``undo``."""
-    found = {
+    found: dict[str, Any] = {
         "schema": f"oomctl.{command}/1",
         "changes": [change._asdict() for change in report.changes],
         "left_alone": [entry._asdict() for entry in report.left_alone],
         "victim_before": _victim(report.victim_before),
         "victim_after": _victim(report.victim_after),
     }
+    if report.persisted:
+        found["persisted"] = [_persisted(persisted) for persisted in report.persisted]
     if report.undone is not None:
         found["undone"] = {"what": report.undone.what, "time": report.undone.time}
     return json.dumps(found) + "\n"
@@ -37,12 +39,13 @@ def document(report: Report, command: str) -> str:
 
 def text(report: Report) -> str:
     """Return the same for people, a line for every change."""
-    lines = [_line(change) for change in report.changes if change.status in ("changed", "unchanged", "dry-run")]
+    head = [line for persisted in report.persisted for line in _drop_in(persisted)]
     if report.undone is not None:
-        lines.insert(
-            0,
-            f"undo of: {visible(report.undone.what)} ({datetime.fromtimestamp(report.undone.time):%Y-%m-%d %H:%M:%S})",
-        )
+        from datetime import datetime
+
+        moment = f"{datetime.fromtimestamp(report.undone.time):%Y-%m-%d %H:%M:%S}"
+        head.insert(0, f"undo of: {visible(report.undone.what)} ({moment})")
+    lines = [_line(change) for change in report.changes if change.status in ("changed", "unchanged", "dry-run")]
     for reason, number in Counter(entry.reason for entry in report.left_alone).items():
         lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
     before, after = _name(report.victim_before), _name(report.victim_after)
@@ -50,7 +53,28 @@ def text(report: Report) -> str:
         lines.append(f"next victim: {before}, as before")
     elif lines:
         lines.append(f"next victim: {before} -> {after}")
-    return "".join(line + "\n" for line in lines)
+    return "".join(line + "\n" for line in head + lines)
+
+
+def _drop_in(persisted: Persisted) -> list[str]:
+    """Say what the unit's next start has."""
+    drop_in, path = persisted.drop_in, visible(persisted.path)
+    name = f"{visible(drop_in.unit)}{' (your own)' if drop_in.user else ''}"
+    if persisted.status == "unchanged":
+        return [f"{name}: no {path}, nothing to remove"]
+    if persisted.status == "ineffective":
+        return []
+    would = "would be " if persisted.status == "dry-run" else ""
+    if drop_in.after is None:
+        return [f"{name}: {path} {would}removed"]
+    lines = [f"{name}: OOMScoreAdjust={drop_in.after} {would}written to {path}"]
+    return lines + [f"    {line}" for line in (persisted.text or "").splitlines()]
+
+
+def _persisted(persisted: Persisted) -> dict[str, Any]:
+    return {**persisted.drop_in._asdict(), "path": persisted.path, "status": persisted.status} | {
+        "reason": persisted.reason
+    }
 
 
 def _line(change: Change) -> str:

@@ -17,6 +17,8 @@ class Entry(NamedTuple):
     first_adj: int | None
     """The lowest adj at which it is first; None: no adj makes it first, or it cannot be chosen."""
     origin: Origin
+    declared: int | None = None
+    """``OOMScoreAdjust=`` of its unit; None where nobody says."""
 
 
 class Explanation(NamedTuple):
@@ -46,6 +48,7 @@ def _process(entry: Entry, answer: Explanation) -> dict[str, Any]:
             "totalpages": answer.scenario.context.totalpages,
         },
         "origin": entry.origin._asdict(),
+        "declared": entry.declared,
         "flip": {"first_at": entry.first_adj, "spared_at": _spared_at(entry)},
     }
 
@@ -73,10 +76,10 @@ def _paragraph(entry: Entry, answer: Explanation) -> str:
     if candidate is None:
         lines.append(f"  cannot be chosen: {visible(row.reason or '')}")
         lines.append(f"  oom_score {task.oom_score}, oom_score_adj {task.adj}")
-        lines.append(_origin(entry.origin))
+        lines += _origin(entry)
         return "\n".join(lines) + "\n"
     lines.append(f"  rank {row.rank} of {answer.candidates}; oom_score {task.oom_score}, oom_score_adj {task.adj}")
-    lines.append(_origin(entry.origin))
+    lines += _origin(entry)
     terms = [
         ("  RSS", str(task.rss_pages), size(task.rss_pages * page)),
         ("  swap", str(task.swap_pages), size(task.swap_pages * page)),
@@ -91,9 +94,14 @@ def _paragraph(entry: Entry, answer: Explanation) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _origin(origin: Origin) -> str:
+def _origin(entry: Entry) -> list[str]:
+    origin, task, unit = entry.origin, entry.row.task, visible(entry.row.details.unit or "")
     source = f"; {origin.source}" if origin.source else ""
-    return f"  set by: {visible(origin.by)} ({origin.confidence}{source})"
+    lines = [f"  set by: {visible(origin.by)} ({origin.confidence}{source})"]
+    # A program that sets its own value does so at its next start as well.
+    if entry.declared not in (None, task.adj) and origin.kind not in ("program", "runtime"):
+        lines.append(f"  {unit} declares OOMScoreAdjust={entry.declared}, not {task.adj}: its next start has that")
+    return lines
 
 
 def _flip(entry: Entry) -> str:

@@ -69,7 +69,7 @@ def test_a_pid_that_does_not_exist_matches_nothing(server: ProcTree, command: st
     [
         (["set"], 2, "Missing argument 'ADJ'; see oomctl set --help"),
         (["set", "500"], 2, "Missing argument 'TARGET...'; see oomctl set --help"),
-        (["set", "--bogus", "500", "20"], 2, "No such option '--bogus'; see oomctl set --help"),
+        (["set", "--nonsense", "500", "20"], 2, "No such option '--nonsense'; see oomctl set --help"),
         (["set", "500", ""], 2, "target: an empty word names no process"),
         (["set", "500", "user:"], 2, "target 'user:': nothing behind user:"),
         (
