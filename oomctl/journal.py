@@ -130,7 +130,7 @@ def _parsed(line: bytes) -> Recorded | None:
     try:
         fields = json.loads(line)
         values = tuple(_replaced(value) for value in fields["values"])
-        drop_ins = tuple(_drop_in(drop_in) for drop_in in fields["drop_ins"])
+        drop_ins = tuple(_drop_in(drop_in) for drop_in in fields.get("drop_ins", []))
         time = float(fields["time"])
         if not ((values or drop_ins) and 0 <= time <= _LATEST):
             return None

@@ -12,7 +12,7 @@ import pytest
 from oomctl import journal as module
 from oomctl.errors import NotPermitted
 from oomctl.journal import Journal
-from oomctl.model import Recorded, Replaced
+from oomctl.model import DropIn, Recorded, Replaced
 
 BOOT = "8d3a2c7e"
 
@@ -111,6 +111,12 @@ def test_a_damaged_line_is_left_out_and_the_rest_read(journal: Journal, line: by
     assert whats(journal) == ["one"]
     journal.append(recorded("two"))
     assert whats(journal) == ["one", "two"]
+
+
+def test_a_change_of_a_unit_is_recorded_too(journal: Journal) -> None:
+    entry = recorded()._replace(values=(), drop_ins=(DropIn("nginx.service", False, None, -500),))
+    journal.append(entry)
+    assert journal.entries() == [entry]
 
 
 def test_a_directory_that_others_can_write_is_not_trusted(journal: Journal) -> None:
