@@ -82,7 +82,7 @@ def _build_wheel(directory: Path) -> None:
 def _interpreter() -> Path:
     """The running Python without what no guest imports; the library as byte code only."""
     label = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    archive = cache_directory() / f"python-{label}-{_digest([Path(__file__)])}.cpio"
+    archive = cache_directory() / f"python-{label}-{_digest([Path(__file__)], str(_PYTHON))}.cpio"
     if archive.exists():
         return archive
     root = _fresh("python")
@@ -174,7 +174,8 @@ def _project() -> Path:
     dependencies = sorted(_dependencies(package), key=lambda found: found.name)
     versions = " ".join(f"{found.name}={found.version}" for found in dependencies)
     inputs = [package, Path(__file__), *sorted(GUEST.glob("*.py"))]
-    archive = cache_directory() / f"project-{_digest(inputs, versions)}.cpio"
+    # Its /init names the interpreter, and its byte code is that interpreter's.
+    archive = cache_directory() / f"project-{_digest(inputs, f'{_PYTHON} {sys.version} {versions}')}.cpio"
     if archive.exists():
         return archive
     for old in cache_directory().glob("project-*.cpio"):
