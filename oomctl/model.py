@@ -7,6 +7,7 @@ answer or that userspace cannot see it, never zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -250,6 +251,27 @@ class Row(NamedTuple):
     """Why it cannot be chosen."""
     lead: float = 0.0
     """Its badness as a share of the first's, 0..1."""
+
+
+class Pressure(NamedTuple):
+    """Share of the last ten seconds, in percent, in which tasks waited for memory (``/proc/pressure/memory``)."""
+
+    some: float
+    """At least one task waited."""
+    full: float
+    """All tasks that were not idle waited."""
+
+
+class Look(NamedTuple):
+    """One look of many at the same memory."""
+
+    scenario: Scenario
+    details: Mapping[int, Details]
+    """By PID, without command lines."""
+    pressure: Pressure | None = None
+    """None: this kernel does not say."""
+    unread_near: int = 0
+    """Tasks that may be near the first and whose numbers are those of an earlier look."""
 
 
 class Change(NamedTuple):

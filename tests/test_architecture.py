@@ -29,6 +29,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "kernel.badness",
         "render.",
     ),  # the range of oom_score_adj lives in kernel.badness
+    "live": ("model", "errors", "kernel.", "render.fields", "render.text", "live."),
     "oomlog": ("model", "report", "errors", "kernel.", "oomlog."),
     "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files"),
     "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy."),
@@ -90,7 +91,9 @@ def test_a_room_imports_only_through_its_doors(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [*in_room("kernel"), *map(PACKAGE.joinpath, ("model.py", "report.py", "errors.py"))], ids=name_of
+    "path",
+    [*in_room("kernel"), *in_room("live"), *map(PACKAGE.joinpath, ("model.py", "report.py", "errors.py"))],
+    ids=name_of,
 )
 def test_the_core_cannot_reach_a_file_a_clock_or_a_terminal(path: Path) -> None:
     assert top_level_imports(path) & INPUT_AND_OUTPUT == set()

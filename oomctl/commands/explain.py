@@ -9,12 +9,12 @@ import click
 from oomctl import origins
 from oomctl import targets as target_words
 from oomctl.cli import complain
-from oomctl.commands.listing import ranked_rows, with_details
+from oomctl.commands.listing import with_details
 from oomctl.commands.options import NumbersAsArguments, cgroup_option, emit, json_option, machine_procfs, unescaped
 from oomctl.commands.unit_targets import declared_values, resolved
 from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE, NotPermitted
 from oomctl.journal import Journal
-from oomctl.kernel.selection import scan
+from oomctl.kernel.selection import ranked_rows, scan
 from oomctl.kernel.whatif import first_adj_that_wins
 from oomctl.model import Row
 from oomctl.procfs import survey
@@ -48,7 +48,8 @@ def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
     if len(unmatched) == len(matches):
         return ANSWER_IS_NO
     wanted = {task.pid for tasks in matches.values() for task in tasks}
-    rows = with_details([row for row in ranked_rows(found) if row.task.pid in wanted], procfs, cmdline=True)
+    rows = [row for row in ranked_rows(found.ranking, found.spared) if row.task.pid in wanted]
+    rows = with_details(rows, procfs, cmdline=True)
     entries = [
         render.Entry(
             row,

@@ -1,25 +1,14 @@
-"""From the kernel's ranking to rows with everything that people and scripts want to see of a process."""
+"""Rows of the ranking with everything that people and scripts want to see of a process."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oomctl.kernel.selection import Scan
 from oomctl.model import Constraint, Row, Scenario
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.details import DetailReader
 from oomctl.procfs.reader import Procfs
 from oomctl.render.ranking import Machine
-
-
-def ranked_rows(found: Scan) -> list[Row]:
-    """Return one row for every process: first the candidates by rank, then those that are spared."""
-    first = found.ranking[0].badness if found.ranking else 0
-    rows = []
-    for rank, candidate in enumerate(found.ranking, start=1):
-        lead = candidate.badness / first if first > 0 else float(candidate.badness == first)
-        rows.append(Row(candidate.task, rank=rank, candidate=candidate, lead=lead))
-    return rows + [Row(spared.task, reason=spared.reason) for spared in found.spared]
 
 
 def with_details(rows: Sequence[Row], procfs: Procfs, cmdline: bool = False) -> list[Row]:

@@ -120,9 +120,14 @@ def output_format(wanted: str | None, as_json: bool) -> str:
     return wanted or ("table" if sys.stdout.isatty() else "plain")
 
 
+def proc_root() -> str:
+    """Where /proc is mounted; ``OOMCTL_PROC`` names another place."""
+    return os.environ.get("OOMCTL_PROC", "/proc")
+
+
 def machine_procfs() -> Procfs:
-    """Return this machine's /proc; ``OOMCTL_PROC`` names another place where one is mounted."""
-    return Procfs(os.environ.get("OOMCTL_PROC", "/proc"))
+    """Return this machine's /proc."""
+    return Procfs(proc_root())
 
 
 def emit(text: str) -> None:

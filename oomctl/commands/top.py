@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 import shutil
 import sys
@@ -10,7 +12,8 @@ from typing import Any
 import click
 
 from oomctl import targets as target_words
-from oomctl.commands.listing import machine_line, ranked_rows, with_details
+from oomctl.commands.ask import Ask
+from oomctl.commands.listing import machine_line, with_details
 from oomctl.commands.options import (
     NumbersAsArguments,
     cgroup_option,
@@ -18,13 +21,13 @@ from oomctl.commands.options import (
     format_options,
     machine_procfs,
     output_format,
+    proc_root,
     unescaped,
 )
-from oomctl.errors import BadInput, NothingMatched
-from oomctl.kernel.selection import scan
+from oomctl.errors import BadInput
+from oomctl.kernel.selection import ranked_rows, scan
 from oomctl.model import Scenario
 from oomctl.procfs import survey
-from oomctl.procfs.details import user_name
 from oomctl.procfs.reader import Procfs
 from oomctl.render import fields, ranking
 
@@ -44,13 +47,31 @@ class Lines(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
         raise click.BadParameter(f"{value!r} is neither a number of rows from 1 on nor 'all'", ctx, param)
 
 
+class Delay(click.FloatRange):
+    """Seconds; click's own range lets ``nan`` through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
+
+
 @click.command(cls=NumbersAsArguments)
 @click.argument("words", metavar="[TARGET]...", nargs=-1)
 @click.option("-n", "-N", "--lines", "--num", "lines", type=Lines(), help="Show this many; all by default in a pipe.")
 @click.option("--sort", "-s", "sort_key", metavar="FIELD", help="Sort by another field than badness.")
 @click.option("-o", "columns", metavar="FIELD,...", help="Show these columns.")
 @click.option("-u", "--user", metavar="USER", help="Only this user's processes.")
-@click.option("--once", is_flag=True, help="Print one list and end.")
+@click.option("--once", is_flag=True, help="Print one list and end; anywhere but on a terminal that is so anyway.")
+@click.option(
+    *("-d", "--delay", "delay_s"),
+    type=Delay(0.1, 3600),
+    default=2.0,
+    show_default=True,
+    metavar="SECS",
+    help="Seconds between two refreshes.",
+)
 @cgroup_option
 @format_options(*ranking.FORMATS)
 def top(
@@ -60,6 +81,7 @@ def top(
     columns: str | None,
     user: str | None,
     once: bool,
+    delay_s: float,
     cgroup: str | None,
     wanted: str | None,
     as_json: bool,
@@ -68,6 +90,8 @@ def top(
 
     The order is the kernel's own (badness in pages), not the rounded oom_score. Processes that can
     never be chosen come last, without a rank. TARGETs limit the list; ranks stay those among all.
+    On a terminal the list is refreshed until q or Ctrl-C is pressed; --once, --format and --json
+    print it once.
 
     \b
     oomctl top -n 10
@@ -76,37 +100,52 @@ def top(
     oomctl top --json | jq '.processes[0].pid'
     """
     output = output_format(wanted, as_json)
-    shown = fields.find_all(columns or ",".join(fields.DEFAULT))
-    sort_field = fields.find(sort_key) if sort_key else None
-    wanted_targets = [target_words.parse(word) for word in unescaped(words)]
+    for word in unescaped(words):
+        target_words.parse(word)
     if user is not None:
         _check_user(user)
+    shown = fields.find_all(columns or ",".join(fields.DEFAULT))
+    sort_field = fields.find(sort_key) if sort_key else None
+    ask = Ask(shown, sort_field, lines, tuple(unescaped(words)), user, cgroup)
+    if once or as_json or wanted or not _on_a_terminal():
+        return _once(ask, output)
+    from oomctl.commands import live
+    from oomctl.procfs.watch import Watch
+
+    return live.run(ask, Watch(proc_root(), cgroup), delay_s)
+
+
+def _on_a_terminal() -> bool:
+    """Whether somebody can watch, and type, and the terminal can draw anew what it showed."""
+    stdin = sys.stdin is not None and sys.stdin.isatty()
+    return stdin and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+
+
+def _once(ask: Ask, output: str) -> int:
+    """Print one list."""
+    lines = ask.lines
     if lines is None and output == "table":
         lines = max(shutil.get_terminal_size().lines - _LINES_AROUND, 5)
-
     procfs = machine_procfs()
     # Those who can never be chosen come last: a list of all has them, the first few do not.
-    every = lines in (None, sys.maxsize) or wanted_targets or user is not None or sort_field
-    scenario = _read(procfs, cgroup, None if every else lines)
+    every = lines in (None, sys.maxsize) or ask.limits or ask.sort
+    scenario = _read(procfs, ask.cgroup, None if every else lines)
     found = scan(scenario.tasks, scenario.context, procfs.rules)
-    rows = ranked_rows(found)
-    if wanted_targets:
-        matches = target_words.matching(wanted_targets, scenario.tasks, procfs).values()
-        pids = {task.pid for tasks in matches for task in tasks}
-        rows = [row for row in rows if row.task.pid in pids]
-    if user is not None:
-        rows = [row for row in rows if user in (user_name(row.task.uid), str(row.task.uid))]
-    if (wanted_targets or user is not None) and not rows:
-        raise NothingMatched(f"no process matches {_asked_for(unescaped(words), user)}")
-    cmdlines = output == "json" or any(field.name == "cmdline" for field in (*shown, sort_field) if field)
-    if sort_field:
-        rows = fields.sort_rows(with_details(rows, procfs, cmdlines), sort_field, procfs.page_size)
+    rows = ranked_rows(found.ranking, found.spared)
+    only = ask.pids(scenario, procfs)
+    if only is not None:
+        rows = [row for row in rows if row.task.pid in only]
+        if not rows:
+            raise ask.nothing_matched()
+    cmdlines = output == "json" or any(field.name == "cmdline" for field in (*ask.fields, ask.sort) if field)
+    if ask.sort:
+        rows = fields.sort_rows(with_details(rows, procfs, cmdlines), ask.sort, procfs.page_size)
     rows = with_details(rows[:lines], procfs, cmdlines)
     machine = machine_line(scenario, procfs)._replace(
         candidates=len(found.ranking) + scenario.unread_candidates,
         unkillable=len(found.spared) + scenario.unread_unkillable,
     )
-    emit(ranking.render(rows, shown, machine, output))
+    emit(ranking.render(rows, ask.fields, machine, output))
     return 0
 
 
@@ -115,11 +154,6 @@ def _read(procfs: Procfs, cgroup: str | None, lines: int | None) -> Scenario:
     if cgroup is not None:
         return survey.memcg(procfs, cgroup)[0]
     return survey.machine(procfs) if lines is None else survey.machine_front(procfs, lines, contenders=False)
-
-
-def _asked_for(words: list[str], user: str | None) -> str:
-    owner = [] if user is None else [f"user {user}"]
-    return " of ".join([" ".join(words), *owner] if words else owner)
 
 
 def _check_user(user: str) -> None:

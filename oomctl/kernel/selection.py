@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.constraint import outside
 from oomctl.kernel.rules import Dying, Rules
-from oomctl.model import Candidate, Constraint, Context, Spared, Task
+from oomctl.model import Candidate, Constraint, Context, Details, Row, Spared, Task
+
+_UNKNOWN = Details()
+_NO_DETAILS: Mapping[int, Details] = {}
 
 
 class Scan(NamedTuple):
@@ -45,6 +49,20 @@ def ranked(candidates: list[Candidate], rules: Rules) -> list[Candidate]:
         origins = [candidate for candidate in reversed(candidates) if candidate.task.origin]
         return origins + [candidate for candidate in in_winning_order if not candidate.task.origin]
     return in_winning_order
+
+
+def ranked_rows(
+    ranking: Sequence[Candidate], spared: Iterable[Spared], details: Mapping[int, Details] = _NO_DETAILS
+) -> list[Row]:
+    """Return one row for every process: first the candidates by rank, then those that are spared."""
+    first = ranking[0].badness if ranking else 0
+    rows = []
+    for rank, candidate in enumerate(ranking, start=1):
+        lead = candidate.badness / first if first > 0 else float(candidate.badness == first)
+        rows.append(Row(candidate.task, details.get(candidate.task.pid, _UNKNOWN), rank, candidate, lead=lead))
+    for entry in spared:
+        rows.append(Row(entry.task, details.get(entry.task.pid, _UNKNOWN), reason=entry.reason))
+    return rows
 
 
 def why_not(task: Task, context: Context, rules: Rules) -> str | None:

@@ -29,8 +29,8 @@ def machine(procfs: Procfs) -> Scenario:
     groups: set[str] = set()
     if memcgs is not None:
         read = [task._replace(memcg=memcgs.path_of_pid(task.pid)) for task in read]
-        groups = {path for path in _with_ancestors(read, memcgs) if memcgs.kills_as_group(path)}
-    context = _context(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
+        groups = {path for path in with_ancestors(read, memcgs) if memcgs.kills_as_group(path)}
+    context = context_of(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
     return Scenario(procfs.kernel, context, tuple(read), procfs.page_size, hidden=tasks.hidden)
 
 
@@ -48,7 +48,7 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
     killable = [score for score in scores.listed if score.pid not in unkillable]
     reach = 2 * precision(procfs.rules.counters, procfs.cpus).most
     tasks = glance(procfs, _near(procfs, killable, count, reach), count, reach if contenders else None)
-    context = _context(procfs, Constraint.NONE, procfs.totalpages)
+    context = context_of(procfs, Constraint.NONE, procfs.totalpages)
     scenario = Scenario(
         procfs.kernel,
         context,
@@ -81,7 +81,7 @@ def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
         if memcgs.kills_as_group(cgroup):
             groups.add(cgroup)
     totalpages = memcg_totalpages(memcgs.limits(path)) or procfs.totalpages
-    context = _context(procfs, Constraint.MEMCG, totalpages)._replace(memcg=path, oom_groups=frozenset(groups))
+    context = context_of(procfs, Constraint.MEMCG, totalpages)._replace(memcg=path, oom_groups=frozenset(groups))
     scenario = Scenario(
         procfs.kernel, context, tuple(_with_shared_memory(procfs, tasks)), procfs.page_size, hidden=hidden
     )
@@ -117,7 +117,7 @@ def memcg_limits(procfs: Procfs, tasks: Sequence[Task]) -> dict[str, MemcgLimits
     memcgs = Memcgs.of(procfs)
     if memcgs is None:
         return {}
-    limits = {path: memcgs.limits(path) for path in sorted(_with_ancestors(tasks, memcgs))}
+    limits = {path: memcgs.limits(path) for path in sorted(with_ancestors(tasks, memcgs))}
     return {path: found for path, found in limits.items() if memcg_totalpages(found) is not None}
 
 
@@ -134,7 +134,8 @@ def _in_walk_order(tasks: list[Task], pids: Sequence[int], version: int) -> list
     return sorted(tasks, key=lambda task: position[task.pid])
 
 
-def _context(procfs: Procfs, constraint: Constraint, totalpages: int) -> Context:
+def context_of(procfs: Procfs, constraint: Constraint, totalpages: int) -> Context:
+    """Return the context of an OOM with this machine's settings."""
     return Context(
         constraint,
         totalpages,
@@ -202,6 +203,6 @@ def _with_group(procfs: Procfs, memcgs: Memcgs, scenario: Scenario, first: Task)
     )
 
 
-def _with_ancestors(tasks: Sequence[Task], memcgs: Memcgs) -> set[str]:
+def with_ancestors(tasks: Sequence[Task], memcgs: Memcgs) -> set[str]:
     paths = {task.memcg for task in tasks if task.memcg is not None}
     return {ancestor for path in paths for ancestor in memcgs.ancestors(path)}

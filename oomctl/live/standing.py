@@ -1,0 +1,36 @@
+"""One look, judged: who stands where now, and where with the changes that are only thought of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.kernel.selection import ranked_rows
+from oomctl.kernel.whatif import with_adj
+from oomctl.model import Look, Round, Row, Scenario
+
+
+class Standing(NamedTuple):
+    look: Look
+    now: Round
+    """What the kernel would do as things are."""
+    scenario: Scenario
+    """With the what-ifs."""
+    then: Round
+    """What it would do with the what-ifs; ``now`` where there are none."""
+    rows: tuple[Row, ...]
+    """By rank with the what-ifs; last those that cannot be chosen."""
+
+
+def judged(look: Look, what_if: Mapping[int, int] | None = None) -> Standing:
+    """Let the kernel's rules judge a look; ``what_if`` is the adj that some PIDs might get."""
+    now = then = out_of_memory(look.scenario)
+    scenario = look.scenario
+    if what_if:
+        here = {task.pid for task in scenario.tasks}
+        for pid, adj in what_if.items():
+            if pid in here:
+                scenario = with_adj(scenario, pid, adj)
+        then = out_of_memory(scenario)
+    return Standing(look, now, scenario, then, tuple(ranked_rows(then.ranking, then.spared, look.details)))

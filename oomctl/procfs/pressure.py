@@ -1,0 +1,23 @@
+"""Pressure stall information: how much waiting for memory there is (since v4.20, where it is switched on)."""
+
+from __future__ import annotations
+
+import re
+
+from oomctl.errors import ImpossibleHere
+from oomctl.model import Pressure
+from oomctl.procfs.reader import Procfs
+
+_AVERAGE = re.compile(r"^(some|full) avg10=(\d+(?:\.\d+)?) ", re.MULTILINE)
+
+
+def memory_pressure(procfs: Procfs) -> Pressure | None:
+    """Return the machine's memory pressure; None where the kernel does not tell."""
+    try:
+        text = procfs.machine_text("pressure/memory")
+    except ImpossibleHere:  # no such file; EOPNOTSUPP with psi=0
+        return None
+    averages = dict(_AVERAGE.findall(text))
+    if "some" not in averages:
+        return None
+    return Pressure(float(averages["some"]), float(averages.get("full", 0)))

@@ -1,0 +1,29 @@
+"""/proc/pressure/memory: good, missing, malformed."""
+
+from __future__ import annotations
+
+import pytest
+
+from oomctl.model import Pressure
+from oomctl.procfs.pressure import memory_pressure
+from tests.proc_tree import ProcTree
+
+GOOD = """\
+some avg10=12.50 avg60=1.00 avg300=0.00 total=342660
+full avg10=3.05 avg60=0.00 avg300=0.00 total=226774
+"""
+
+
+def test_the_share_of_the_last_ten_seconds(proc_tree: ProcTree) -> None:
+    proc_tree.write("pressure/memory", GOOD)
+    assert memory_pressure(proc_tree.procfs()) == Pressure(12.5, 3.05)
+
+
+def test_a_kernel_that_does_not_tell(proc_tree: ProcTree) -> None:
+    assert memory_pressure(proc_tree.procfs()) is None
+
+
+@pytest.mark.parametrize("text", ["", "full avg10=1.00 avg60=", "some avg10=x avg60=0", "\0\0"])
+def test_text_of_another_kind_is_no_answer(proc_tree: ProcTree, text: str) -> None:
+    proc_tree.write("pressure/memory", text)
+    assert memory_pressure(proc_tree.procfs()) is None

@@ -1,0 +1,86 @@
+"""A line of the live ranking: which columns fit, the bar, harmless names."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from oomctl.kernel.selection import ranked_rows
+from oomctl.model import Row
+from oomctl.render import fields
+from oomctl.render.lines import Bar, bar_of, layout, plain, row_line, title_line
+from tests.tasks import round_of, task
+
+DEFAULT = tuple(map(fields.find, fields.DEFAULT))
+WIDTHS = [20, 40, 60, 79, 80, 81, 100, 120, 132, 160, 200, 300]
+
+
+def rows_of(*tasks: object) -> list[Row]:
+    result = round_of(*tasks)  # type: ignore[arg-type]
+    return ranked_rows(result.ranking, result.spared)
+
+
+def names(width: int) -> list[str]:
+    return [field.name for field, _ in layout(DEFAULT, width).columns]
+
+
+def test_80_columns_have_what_matters_most() -> None:
+    assert names(80) == ["rank", "pid", "user", "oom_score_adj", "badness_bytes", "rss_bytes", "group", "comm"]
+    assert layout(DEFAULT, 80).bar >= 8
+
+
+def test_wide_terminals_have_every_column_and_a_long_bar() -> None:
+    assert names(200) == [field.name for field in DEFAULT]
+    assert layout(DEFAULT, 200).bar == 24
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("comm", ["java", "名前" * 8, "x" * 80, "a\x1b[31mb\n"])
+def test_a_line_is_exactly_as_wide_as_the_screen(width: int, comm: str) -> None:
+    shape = layout(DEFAULT, width)
+    (row,) = rows_of(task(4_194_304, rss=10**7, comm=comm, adj=-100))
+    lines = [title_line(shape), row_line(row, shape, 100, 4096, {row.task.pid})]
+    assert [cell_len(line.plain) for line in lines] == [width, width]
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_numbers_are_whole(width: int) -> None:
+    (row,) = rows_of(task(4_194_304, rss=10**6, adj=-1000 + 1))
+    line = row_line(row, layout(DEFAULT, width), 100, 4096).plain
+    assert {"4194304", "-999", "3.81GiB"} <= set(line.split())
+
+
+def test_escape_sequences_in_a_name_are_written_out() -> None:
+    (row,) = rows_of(task(10, rss=1, comm="\x1b[2J\x9b1m\u202e"))
+    line = row_line(row, layout(DEFAULT, 200), 1, 4096).plain
+    assert line.isprintable()
+    assert r"\x1b[2J" in line
+    assert plain("cgroup /a\x1b[31m", 40).plain == r"cgroup /a\x1b[31m"
+
+
+def test_the_bar_is_full_for_the_first_and_tells_memory_from_adj() -> None:
+    first, second, third = rows_of(task(10, rss=100_000, adj=100), task(11, rss=100_000), task(12, rss=50_000))
+    assert first.candidate is not None
+    assert bar_of(first.candidate, first.candidate.badness, 8) == Bar(4, 4, 0)
+    assert bar_of(second.candidate, first.candidate.badness, 8) == Bar(4, 0, 0)
+    assert bar_of(third.candidate, first.candidate.badness, 8) == Bar(2, 0, 0)
+
+
+def test_the_bar_shows_what_a_negative_adj_takes_away() -> None:
+    first, second = rows_of(task(10, rss=200_000), task(11, rss=200_000, adj=-100))
+    assert first.candidate is not None
+    assert bar_of(second.candidate, first.candidate.badness, 8) == Bar(4, 0, 4)
+
+
+def test_a_badness_below_zero_and_nobody_to_compare_with_are_empty_bars() -> None:
+    (row,) = rows_of(task(10, rss=100, adj=-500))
+    assert row.candidate is not None
+    assert bar_of(row.candidate, row.candidate.badness, 8) == Bar(0, 0, 0)
+    assert bar_of(None, 100, 8) == Bar(0, 0, 0)
+
+
+def test_a_marked_adj_has_a_star() -> None:
+    (row,) = rows_of(task(10, rss=100, adj=-500))
+    shape = layout(DEFAULT, 80)
+    assert " *-500 " in row_line(row, shape, 1, 4096, {10}).plain
+    assert "*" not in row_line(row, shape, 1, 4096).plain
