@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 IN_SDIST = (
-    *("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", "docs/top.svg"),
+    *("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", "docs/top.svg", "docs/live.svg"),
     *("oomctl/cli.py", "tests/conftest.py", "benchmarks/speed.py"),
 )
 

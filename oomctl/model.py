@@ -253,6 +253,18 @@ class Row(NamedTuple):
     """Its badness as a share of the first's, 0..1."""
 
 
+class Group(NamedTuple):
+    """Processes of one unit, user or cgroup."""
+
+    name: str
+    processes: int
+    rss_pages: int
+    swap_pages: int
+    pgtables_pages: int
+    first: Row
+    """The member that would die: the one with the best rank, or any where none can be chosen."""
+
+
 class Pressure(NamedTuple):
     """Share of the last ten seconds, in percent, in which tasks waited for memory (``/proc/pressure/memory``)."""
 

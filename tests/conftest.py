@@ -12,18 +12,18 @@ from tests.proc_tree import ProcTree
 
 pytest_plugins = ("tests.vm.options",)
 
-ASK_KERNELS = ("kernel", "vm")
-"""Markers of tests that let a real kernel decide."""
+MUST_RUN = ("kernel", "vm", "terminal")
+"""Markers of tests that need more than Python: a kernel that may kill, a real terminal."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With OOMCTL_REQUIRE_KERNEL=1, as in CI, fail a test that would skip because no kernel can be asked."""
+    """With OOMCTL_REQUIRE_KERNEL=1, as in CI, fail a test that would skip because something is missing."""
     report = yield
     required = os.environ.get("OOMCTL_REQUIRE_KERNEL") == "1"
-    if required and report.skipped and any(item.get_closest_marker(name) for name in ASK_KERNELS):
+    if required and report.skipped and any(item.get_closest_marker(name) for name in MUST_RUN):
         reason = call.excinfo.value if call.excinfo else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"OOMCTL_REQUIRE_KERNEL=1, but the test was skipped: {reason}"

@@ -29,7 +29,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "kernel.badness",
         "render.",
     ),  # the range of oom_score_adj lives in kernel.badness
-    "live": ("model", "errors", "kernel.", "render.fields", "render.text", "live."),
+    "live": ("model", "errors", "kernel.", "render.changes", "render.fields", "render.text", "live."),
     "oomlog": ("model", "report", "errors", "kernel.", "oomlog."),
     "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files"),
     "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy."),
@@ -109,6 +109,12 @@ def test_only_their_rooms_know_rich_and_textual(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_top_opens_the_interactive_view(path: Path) -> None:
+    if name_of(path) != "commands.top" and name_of(path).partition(".")[0] != "tui":
+        assert [name for name in own_imports(path) if name.partition(".")[0] == "tui"] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_only_the_group_and_commands_know_commands(path: Path) -> None:
     if name_of(path).partition(".")[0] not in ("cli", "commands", "tui"):
         assert [name for name in own_imports(path) if name.partition(".")[0] == "commands"] == []
@@ -122,12 +128,13 @@ def test_a_module_opens_with_a_sentence(path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "unwanted"),
     [
-        pytest.param(["--version"], {"rich", "psutil", "json", "pwd"}, id="version"),
+        pytest.param(["--version"], {"rich", "psutil", "textual", "json", "pwd"}, id="version"),
         pytest.param(["--help"], {"rich", "psutil"}, id="help"),
         pytest.param(["set", "--help"], {"rich", "psutil"}, id="help of set"),
         pytest.param(["set", "0", "1", "--dry-run"], {"rich", "psutil", "subprocess", "tempfile"}, id="set"),
         pytest.param(["run", "-n", "0", "true"], {"rich", "psutil"}, id="run"),
-        pytest.param(["top", "-n", "1"], {"rich", "psutil"}, id="top in a pipe"),
+        pytest.param(["top", "-n", "1"], {"rich", "psutil", "textual", "oomctl.tui"}, id="top in a pipe"),
+        pytest.param(["top", "--once", "--format", "plain"], {"rich", "textual", "oomctl.tui"}, id="top once"),
         pytest.param(["simulate", "--json"], {"rich", "psutil"}, id="simulate"),
     ],
 )

@@ -19,6 +19,7 @@ from oomctl import __version__, errors
 from oomctl.cli import COMMANDS, cli
 from oomctl.model import Row
 from oomctl.render import fields
+from oomctl.tui.keys import KEYS
 from tests.tasks import task
 
 PROJECT = Path(__file__).parents[1]
@@ -187,7 +188,16 @@ def test_version_is_the_packages() -> None:
     assert "not the oomctl of systemd-oomd" in output
 
 
-def test_the_picture_needs_nothing_from_the_network() -> None:
-    picture = (PROJECT / "docs" / "top.svg").read_text()
+@pytest.mark.parametrize("name", re.findall(r"\(docs/(\w+\.svg)\)", README))
+def test_the_pictures_need_nothing_from_the_network(name: str) -> None:
+    picture = (PROJECT / "docs" / name).read_text()
     assert "oomctl" in picture
     assert not re.search(r"url\(\W*http|<image|href=.http", picture)
+
+
+def test_the_readme_names_the_keys_of_the_interactive_view() -> None:
+    table = README.partition("### The live view")[2].partition("### Targets")[0]
+    named = set(re.findall(r"`([^`\w]|\w|F\d+)`", "\n".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))))
+    shown = {name for key in KEYS for name in key.shown.split()}
+    assert named - shown == set()
+    assert {"?", "/", "t", "c", "e", "+", "-", "=", "p", "s", "r", "w", "u", "q"} <= named

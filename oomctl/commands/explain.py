@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -57,16 +57,18 @@ def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
             origins.origin(facts),
             facts.declared,
         )
-        for row, facts in zip(rows, _facts(rows, procfs), strict=True)
+        for row, facts in zip(rows, facts_of(rows, procfs, declared_values([row.details for row in rows])), strict=True)
     ]
     answer = render.Explanation(scenario, entries, len(found.ranking))
     emit(render.document(answer) if as_json else render.text(answer))
     return PARTLY_DONE if unmatched else DONE
 
 
-def _facts(rows: Sequence[Row], procfs: Procfs) -> list[origins.Facts]:
+def facts_of(
+    rows: Sequence[Row], procfs: Procfs, declared: Mapping[tuple[str | None, int | None], int]
+) -> list[origins.Facts]:
+    """Return what tells who set each value; ``declared`` is what systemd says of the units, as far as it was asked."""
     recorded = _recorded(procfs)
-    declared = declared_values([row.details for row in rows])
     return [
         origins.Facts(
             row.task,

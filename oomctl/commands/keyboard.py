@@ -31,14 +31,18 @@ class Keyboard:
     def restore(self) -> None:
         termios.tcsetattr(self._fd, termios.TCSANOW, self._was)
 
-    def wait(self, seconds: float) -> bytes | None:
-        """Return what was typed (empty: the terminal is gone), None after ``seconds`` or what needs a new drawing."""
-        size = os.get_terminal_size(self._fd)
+    @property
+    def size(self) -> os.terminal_size:
+        """Of the terminal, now."""
+        return os.get_terminal_size(self._fd)
+
+    def wait(self, seconds: float, drawn_for: os.terminal_size) -> bytes | None:
+        """Return what was typed (empty: the terminal is gone), None after ``seconds`` or at another size."""
         while seconds > 0:
             ready, _, _ = select.select([self._fd], [], [], min(seconds, _SLICE_S))
             if ready:
                 return os.read(self._fd, 256)
-            if self.wants_stop or os.get_terminal_size(self._fd) != size:
+            if self.wants_stop or self.size != drawn_for:
                 return None
             seconds -= _SLICE_S
         return None

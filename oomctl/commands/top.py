@@ -72,6 +72,7 @@ class Delay(click.FloatRange):
     metavar="SECS",
     help="Seconds between two refreshes.",
 )
+@click.option("--simple", is_flag=True, help="Only refresh the list, as without the extra oomctl[tui].")
 @cgroup_option
 @format_options(*ranking.FORMATS)
 def top(
@@ -82,6 +83,7 @@ def top(
     user: str | None,
     once: bool,
     delay_s: float,
+    simple: bool,
     cgroup: str | None,
     wanted: str | None,
     as_json: bool,
@@ -91,7 +93,7 @@ def top(
     The order is the kernel's own (badness in pages), not the rounded oom_score. Processes that can
     never be chosen come last, without a rank. TARGETs limit the list; ranks stay those among all.
     On a terminal the list is refreshed until q or Ctrl-C is pressed; --once, --format and --json
-    print it once.
+    print it once. With the extra oomctl[tui] installed, keys sort, filter, explain and change: ? lists them.
 
     \b
     oomctl top -n 10
@@ -109,16 +111,27 @@ def top(
     ask = Ask(shown, sort_field, lines, tuple(unescaped(words)), user, cgroup)
     if once or as_json or wanted or not _on_a_terminal():
         return _once(ask, output)
-    from oomctl.commands import live
-    from oomctl.procfs.watch import Watch
-
-    return live.run(ask, Watch(proc_root(), cgroup), delay_s)
+    return _live(ask, delay_s, simple)
 
 
 def _on_a_terminal() -> bool:
     """Whether somebody can watch, and type, and the terminal can draw anew what it showed."""
     stdin = sys.stdin is not None and sys.stdin.isatty()
     return stdin and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+
+
+def _live(ask: Ask, delay_s: float, simple: bool) -> int:
+    """Show the list until the user has seen enough, to be acted on where the extra is installed."""
+    from importlib.util import find_spec
+
+    from oomctl.procfs.watch import Watch
+
+    drawable = sys.stderr is not None and sys.stderr.isatty()  # where textual draws
+    if simple or not drawable or find_spec("textual") is None:
+        from oomctl.commands.live import run
+    else:
+        from oomctl.tui.app import run
+    return run(ask, Watch(proc_root(), ask.cgroup), delay_s)
 
 
 def _once(ask: Ask, output: str) -> int:

@@ -22,6 +22,11 @@ class Standing(NamedTuple):
     rows: tuple[Row, ...]
     """By rank with the what-ifs; last those that cannot be chosen."""
 
+    @property
+    def highest(self) -> int:
+        """Badness of the first in pages; 0 where nobody can be chosen."""
+        return self.then.ranking[0].badness if self.then.ranking else 0
+
 
 def judged(look: Look, what_if: Mapping[int, int] | None = None) -> Standing:
     """Let the kernel's rules judge a look; ``what_if`` is the adj that some PIDs might get."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from oomctl.model import Row
+from oomctl.model import Group, Row
 from oomctl.render.fields import Field, sort_rows
 
 
@@ -19,18 +19,6 @@ class View(NamedTuple):
     """The filter: every word of it must occur in a row."""
     group_by: str | None = None
     """``unit``, ``user`` or ``cgroup``; None: every process by itself."""
-
-
-class Group(NamedTuple):
-    """Processes of one unit, user or cgroup."""
-
-    name: str
-    processes: int
-    rss_pages: int
-    swap_pages: int
-    pgtables_pages: int
-    first: Row
-    """The member that would die: the one with the best rank, or any where none can be chosen."""
 
 
 GROUPINGS: dict[str, Callable[[Row], str | None]] = {

@@ -31,7 +31,7 @@ def parse(lines: Iterable[str] | Iterable[bytes]) -> Iterator[OomReport]:
     """Yield the reports in ``lines``, which may end in LF, CRLF or nothing."""
     parser = Parser()
     for line in lines:
-        if parser.idle and not _may_open(line):
+        if parser.idle and not may_open(line):
             continue
         yield from parser.feed(line)
     yield from parser.close()
@@ -67,7 +67,7 @@ def _lines_of_interest(parser: Parser, before: bytes, block: bytes) -> Iterator[
             if position == 0 and len(context) < _LOOK_BACK_BYTES:
                 context = before + context
             for line in context.splitlines(keepends=True):
-                if not parser.idle or _may_open(line):
+                if not parser.idle or may_open(line):
                     yield line
             position = start
         end = block.find(b"\n", position) + 1 or len(block)
@@ -94,7 +94,8 @@ class _Finder:
 _OPENING_TEXT = tuple(word.decode() for word in shapes.OPENING_WORDS)
 
 
-def _may_open(line: str | bytes) -> bool:
+def may_open(line: str | bytes) -> bool:
+    """Whether a report can begin with this line."""
     if isinstance(line, bytes):
         return any(word in line for word in shapes.OPENING_WORDS)
     return any(word in line for word in _OPENING_TEXT)
@@ -167,7 +168,7 @@ class Parser:
         """Whether nothing in the text can matter to reports that already have their end."""
         if any(not draft.over for draft in self._open.values()):
             return False
-        return "oom" not in text and "suppressed" not in text and "sharing" not in text and not _may_open(text)
+        return "oom" not in text and "suppressed" not in text and "sharing" not in text and not may_open(text)
 
     def _take(self, line: Line, message: str) -> None:
         if line.sequence is not None:
@@ -286,7 +287,7 @@ class Parser:
     def _belonging(self, line: Line, message: str) -> None:
         draft = self._draft(line)
         if draft is None:
-            if not _may_open(message):
+            if not may_open(message):
                 return
             draft = self._begin(line)
         if draft.first.tagged and line.time_text is not None and not line.tagged:

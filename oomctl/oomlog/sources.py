@@ -21,7 +21,7 @@ from oomctl.errors import BadInput, ImpossibleHere, NotPermitted
 BLOCK_BYTES = 1 << 18
 LONGEST_LINE_BYTES = 1 << 16
 """Of a longer line the beginning is kept; nothing the kernel prints comes near."""
-_KMSG_RECORD_BYTES = 1 << 14  # CONSOLE_EXT_LOG_MAX is 8192
+KMSG_RECORD_BYTES = 1 << 14  # CONSOLE_EXT_LOG_MAX is 8192
 _LOST_RECORDS = b"** printk messages dropped **\n"
 KMSG = Path("/dev/kmsg")
 JOURNAL_COMMAND = ("journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", "_TRANSPORT=kernel")
@@ -103,8 +103,17 @@ def whole_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def kmsg_records(path: Path = KMSG) -> Iterator[bytes]:
     """Yield the ring buffer's records from the oldest to the newest, then end instead of waiting."""
+    descriptor = open_kmsg(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        yield from records(lambda: os.read(descriptor, KMSG_RECORD_BYTES))
+    finally:
+        os.close(descriptor)
+
+
+def open_kmsg(path: Path = KMSG) -> int:
+    """Return a descriptor of the ring buffer at its oldest record, for ``records``."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise ImpossibleHere(f"{path}: missing here, as in most containers; name a log file instead") from None
     except PermissionError:
@@ -114,13 +123,10 @@ def kmsg_records(path: Path = KMSG) -> Iterator[bytes]:
         ) from None
     except OSError as error:
         raise ImpossibleHere(f"{path}: {error.strerror}") from None
-    try:
-        yield from _records(lambda: os.read(descriptor, _KMSG_RECORD_BYTES))
-    finally:
-        os.close(descriptor)
 
 
-def _records(read: Callable[[], bytes]) -> Iterator[bytes]:
+def records(read: Callable[[], bytes]) -> Iterator[bytes]:
+    """Yield the records that are there, and end where ``read`` would have to wait for more."""
     while True:
         try:
             record = read()

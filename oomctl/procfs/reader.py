@@ -76,10 +76,15 @@ class Procfs:
         # (MemTotal + SwapTotal) in pages: oom_score is scaled by it whatever cgroup a task is in.
         self.totalpages = (self.meminfo.mem_total + self.meminfo.swap_total) // self.page_size
 
-    def scores(self) -> Scores:
-        """Read ``oom_score`` of every process: the cheapest file that says who can matter at all."""
+    def scores(self, forks: bool = True) -> Scores:
+        """Read ``oom_score`` of every process: the cheapest file that says who can matter at all.
+
+        A process with several threads should not fork for it.
+        """
         names, unlisted = self._listing()
-        parts = by_halves(self._scores_of, [name for name in names if name[0] in "123456789"], self.cpus)
+        parts = by_halves(
+            self._scores_of, [name for name in names if name[0] in "123456789"], self.cpus if forks else 1
+        )
         listed = [Score(score, pid) for scores, _ in parts for score, pid in scores if pid != self.own_pid]
         return Scores(listed, unlisted + sum(unreadable for _, unreadable in parts))
 

@@ -60,7 +60,7 @@ class Watch:
         return Look(scenario, {task.pid: reader.details(task) for task in scenario.tasks}, memory_pressure(procfs))
 
     def _machine(self, procfs: Procfs, fresh: frozenset[int], sharers_of: Collection[int]) -> Look:
-        scores = procfs.scores()
+        scores = procfs.scores(forks=False)  # the interactive view looks from a thread
         for pid in self._known.keys() - {score.pid for score in scores.listed}:
             del self._known[pid]
         memcgs = Memcgs.of(procfs)

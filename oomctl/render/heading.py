@@ -13,12 +13,12 @@ def memory(machine: Machine) -> str:
     return f"{size(machine.memory_left)} left of {size(machine.memory_total)}, {swap}"
 
 
-def pressure(look: Look, machine: Machine) -> str:
+def pressure(look: Look, result: Round) -> str:
     """Return how much waiting for memory there is, and how many processes the ranking has."""
     told = look.pressure
     waiting = "" if told is None else f"some {told.some:.1f} %, full {told.full:.1f} % of 10 s waited for memory; "
-    hidden = f", {machine.hidden} hidden from you" if machine.hidden else ""
-    return f"{waiting}{machine.candidates} killable, {machine.unkillable} not{hidden}"
+    hidden = f", {look.scenario.hidden} hidden from you" if look.scenario.hidden else ""
+    return f"{waiting}{len(result.ranking)} killable, {len(result.spared)} not{hidden}"
 
 
 def next_victim(look: Look, result: Round) -> str:

@@ -99,6 +99,22 @@ def listing(events: Sequence[Event]) -> str:
     return aligned(cells, _RIGHT) + "\n"
 
 
+def brief(report: OomReport, boot_time: float, page_size: int) -> str:
+    """Return one report of this boot's log in few words; ``boot_time`` in seconds since 1970."""
+    epoch = report.epoch_s
+    if epoch is None and report.uptime_s is not None:
+        epoch = boot_time + report.uptime_s
+    when = "?" if epoch is None else f"{datetime.fromtimestamp(epoch):%H:%M:%S}"
+    where = visible(_limit(report))
+    if report.victim is None:
+        return f"{when} {'the kernel panicked' if report.panic else 'nobody was killed'}: {where}"
+    row = report.row_of(report.victim.pid)
+    rss, adj = size(_rss(report.victim, row, report.page_size or page_size)), _or_dash(_adj(report.victim, row))
+    others = len(report.killed) - 1
+    along = f" and {count(others, 'other')}" if others > 0 else ""
+    return f"{when} killed {_name(report.victim)}{along}, {rss}, adj {adj}: {where}"
+
+
 def full(event: Event) -> str:
     """Return one event with everything the log says of it, and what follows from that."""
     report, page = event.report, _page_size(event)

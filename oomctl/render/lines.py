@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from oomctl.model import Candidate, Row
+from oomctl.model import Candidate, Group, Row
 from oomctl.render.fields import Field
-from oomctl.render.text import visible
+from oomctl.render.text import size, visible
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -142,6 +142,36 @@ def row_line(row: Row, shape: Layout, first: int, page_size: int, marked: Collec
         if field.name == "rank" and shape.bar:
             _append_bar(line, bar_of(row.candidate, first, shape.bar), shape.bar)
     return _cut(line, shape.width)
+
+
+_GROUP_COLUMNS = (("RANK", 5), ("PROCS", 6), ("RSS", 9), ("SWAP", 9), ("PGTABLES", 9))
+_FEW_GROUP_COLUMNS = 3
+"""So many of them where the screen is narrow: the name of a group may be long."""
+_GROUP_VICTIM = 28
+_WIDE_FOR_GROUPS = 100
+
+
+def group_title_line(group_by: str, width: int) -> Text:
+    """Return the titles of a ranking of groups."""
+    return _group_cells([title for title, _ in _GROUP_COLUMNS], "DIES FIRST", group_by.upper(), width, "bold reverse")
+
+
+def group_line(group: Group, width: int, page_size: int) -> Text:
+    """Return one group as a line: its sums, and the member that would die."""
+    first = group.first
+    pages = (group.rss_pages, group.swap_pages, group.pgtables_pages)
+    values = ["-" if first.rank is None else str(first.rank), str(group.processes)]
+    values += [size(number * page_size) for number in pages]
+    dies = "nobody" if first.rank is None else f"{first.task.pid} {visible(first.task.comm)}, adj {first.task.adj}"
+    return _group_cells(values, dies, visible(group.name), width, _style(first))
+
+
+def _group_cells(values: Sequence[str], dies: str, name: str, width: int, style: str) -> Text:
+    from rich.text import Text
+
+    columns = _GROUP_COLUMNS if width >= _WIDE_FOR_GROUPS else _GROUP_COLUMNS[:_FEW_GROUP_COLUMNS]
+    cells = [_fitted(value, room, True) for value, (_, room) in zip(values, columns, strict=False)]
+    return _cut(Text(" ".join([*cells, _fitted(dies, _GROUP_VICTIM, False), name]), style=style, no_wrap=True), width)
 
 
 def _append_bar(line: Text, bar: Bar, width: int) -> None:

@@ -27,13 +27,14 @@ class Terminal:
     def __init__(self, columns: int, lines: int) -> None:
         self._ours, self._theirs = pty.openpty()
         self.resize(columns, lines)
+        self._started: list[subprocess.Popen[bytes]] = []
         self.written = ""
         self.settings_before = self.settings()
 
     def start(self, *argv: str, **env: str) -> subprocess.Popen[bytes]:
         whole = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
         whole |= {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **env}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*OOMCTL, *argv],
             stdin=self._theirs,
             stdout=self._theirs,
@@ -42,6 +43,8 @@ class Terminal:
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C becomes a signal
         )
+        self._started.append(process)
+        return process
 
     def resize(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -71,6 +74,10 @@ class Terminal:
         return process.returncode
 
     def close(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
         os.close(self._ours)
         os.close(self._theirs)
 

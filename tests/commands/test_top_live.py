@@ -25,14 +25,11 @@ def screen() -> Iterator[Terminal]:
 
 
 @pytest.fixture
-def shown(screen: Terminal, server: ProcTree) -> Iterator[subprocess.Popen[bytes]]:
+def shown(screen: Terminal, server: ProcTree) -> subprocess.Popen[bytes]:
     """The live view of the small server, drawn once at least."""
-    process = screen.start("top", "-d", "0.1", OOMCTL_PROC=str(server.root))
+    process = screen.start("top", "--simple", "-d", "0.1", OOMCTL_PROC=str(server.root))
     screen.wait_for(lambda text: "kworker" in text)
-    yield process
-    if process.poll() is None:
-        process.kill()
-    process.wait()
+    return process
 
 
 def assert_left_in_order(screen: Terminal) -> None:
@@ -99,7 +96,7 @@ def test_ctrl_z_leaves_the_terminal_in_order_until_it_goes_on(screen: Terminal, 
 
 
 def test_a_new_size_is_used_at_once(screen: Terminal, server: ProcTree) -> None:
-    process = screen.start("top", "-d", "3000", OOMCTL_PROC=str(server.root))
+    process = screen.start("top", "--simple", "-d", "3000", OOMCTL_PROC=str(server.root))
     screen.wait_for(lambda text: "kworker" in text)
     screen.resize(60, 10)
     drawn = screen.wait_for(lambda text: "systemd" in text)
@@ -110,9 +107,9 @@ def test_a_new_size_is_used_at_once(screen: Terminal, server: ProcTree) -> None:
 
 def test_options_of_the_list_hold_for_the_live_one(screen: Terminal, server: ProcTree) -> None:
     process = screen.start(
-        "top", "-n", "2", "--sort", "rss", "-o", "pid,rss,comm", "-u", "0", OOMCTL_PROC=str(server.root)
+        "top", "--simple", "-n", "2", "--sort", "rss", "-o", "pid,rss,comm", "-u", "0", OOMCTL_PROC=str(server.root)
     )
-    screen.wait_for(lambda text: "postgres" in text.partition("COMMAND")[2])
+    screen.wait_for(lambda text: text.partition("COMMAND")[2].count("postgres") >= 2)
     rows = without_sequences(screen.written).partition("COMMAND")[2].split()
     assert rows[:6] == ["10", "195.3MiB", "postgres", "11", "78.1MiB", "postgres"]
     screen.press("q")
@@ -121,7 +118,7 @@ def test_options_of_the_list_hold_for_the_live_one(screen: Terminal, server: Pro
 
 
 def test_nothing_matched_is_said_before_anything_is_drawn(screen: Terminal, server: ProcTree) -> None:
-    process = screen.start("top", "nosuch", OOMCTL_PROC=str(server.root))
+    process = screen.start("top", "--simple", "nosuch", OOMCTL_PROC=str(server.root))
     assert screen.ended(process) == 1
     assert screen.written.strip() == "oomctl: no process matches nosuch"
 
@@ -129,7 +126,7 @@ def test_nothing_matched_is_said_before_anything_is_drawn(screen: Terminal, serv
 def test_a_cgroup_that_is_removed_ends_it_with_a_message(screen: Terminal, server: ProcTree) -> None:
     server.mount_v2()
     directory = server.cgroup("/db", (10, 11), memory__max="819200000", memory__current="409600000")
-    process = screen.start("top", "--cgroup", "/db", "-d", "0.1", OOMCTL_PROC=str(server.root))
+    process = screen.start("top", "--simple", "--cgroup", "/db", "-d", "0.1", OOMCTL_PROC=str(server.root))
     screen.wait_for(lambda text: "cgroup /db: 390.6MiB left" in text)
     directory.rename(server.root.parent / "removed")
     assert screen.ended(process) == 7
@@ -139,7 +136,7 @@ def test_a_cgroup_that_is_removed_ends_it_with_a_message(screen: Terminal, serve
 
 def test_once_on_a_terminal_prints_one_table(screen: Terminal, server: ProcTree) -> None:
     for argv in (["--once"], ["--format", "table"]):
-        process = screen.start("top", *argv, OOMCTL_PROC=str(server.root))
+        process = screen.start("top", "--simple", *argv, OOMCTL_PROC=str(server.root))
         assert screen.ended(process) == 0
     assert ALTERNATE_SCREEN not in screen.written
     assert screen.written.count("3 killable, 3 not") == 2
@@ -147,13 +144,13 @@ def test_once_on_a_terminal_prints_one_table(screen: Terminal, server: ProcTree)
 
 @pytest.mark.parametrize("name", ["dumb", ""])
 def test_a_terminal_that_cannot_draw_anew_gets_one_table(screen: Terminal, server: ProcTree, name: str) -> None:
-    process = screen.start("top", OOMCTL_PROC=str(server.root), TERM=name)
+    process = screen.start("top", "--simple", OOMCTL_PROC=str(server.root), TERM=name)
     assert screen.ended(process) == 0
     assert "\x1b[?" not in screen.written
 
 
 def test_no_color_is_respected(screen: Terminal, server: ProcTree) -> None:
-    process = screen.start("top", OOMCTL_PROC=str(server.root), NO_COLOR="1")
+    process = screen.start("top", "--simple", OOMCTL_PROC=str(server.root), NO_COLOR="1")
     screen.wait_for(lambda text: "kworker" in text)
     screen.press("q")
     assert screen.ended(process) == 0

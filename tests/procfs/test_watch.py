@@ -148,3 +148,11 @@ def test_groups_that_are_killed_as_one_are_known(crowd: ProcTree) -> None:
     look, _ = Watch(str(crowd.root)).look()
     assert look.scenario.context.oom_groups == {"/all"}
     assert found(look, 200).memcg == "/all/one"
+
+
+def test_it_never_forks(crowd: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interactive view looks from a thread of its own."""
+    for pid in range(1000, 2200):
+        crowd.add(pid, rss=10, score=666)
+    monkeypatch.delattr("os.fork")
+    assert len(pids(Watch(str(crowd.root)).look()[0])) == 1241

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from oomctl.model import Look, Pressure
+from oomctl.model import Constraint, Look, Pressure
 from oomctl.render import heading
+from oomctl.render.history import brief
 from oomctl.render.ranking import Machine
+from oomctl.report import Kill, OomReport
 from tests.tasks import round_of, scenario, task
 
 LOOK = Look(scenario(), {})
-MACHINE = Machine("7.1", 4096, 1000, "machine", 4 << 30, 1 << 30, 0, 0, candidates=3, unkillable=2)
+MACHINE = Machine("7.1", 4096, 1000, "machine", 4 << 30, 1 << 30, 0, 0)
 
 
 def test_memory_and_swap() -> None:
@@ -18,9 +20,11 @@ def test_memory_and_swap() -> None:
 
 
 def test_pressure_where_the_kernel_tells_it() -> None:
-    assert heading.pressure(LOOK, MACHINE) == "3 killable, 2 not"
-    told = heading.pressure(LOOK._replace(pressure=Pressure(12.5, 3.0)), MACHINE._replace(hidden=4))
-    assert told == "some 12.5 %, full 3.0 % of 10 s waited for memory; 3 killable, 2 not, 4 hidden from you"
+    result = round_of(task(10, rss=512), task(11, adj=-1000))
+    assert heading.pressure(LOOK, result) == "1 killable, 1 not"
+    told = Look(scenario()._replace(hidden=4), {}, Pressure(12.5, 3.0))
+    line = "some 12.5 %, full 3.0 % of 10 s waited for memory; 1 killable, 1 not, 4 hidden from you"
+    assert heading.pressure(told, result) == line
 
 
 def test_the_next_victim_with_its_lead_and_what_its_kill_frees() -> None:
@@ -48,3 +52,14 @@ def test_without_a_kill_the_reason_stands_there() -> None:
     assert heading.next_victim(LOOK, result) == "vm.panic_on_oom is 2: the kernel panics instead of killing"
     assert heading.victim_name(result) == "nobody"
     assert heading.victim_name(round_of(task(10, rss=512, comm="a"))) == "10 (a)"
+
+
+def test_a_kill_in_few_words() -> None:
+    victim = Kill(812, "ja\x1bva", oom_score_adj=7, anon_rss_bytes=3 << 20)
+    report = OomReport(1, uptime_s=60.0, constraint=Constraint.MEMCG, oom_memcg="/a", victim=victim, killed=(victim,))
+    assert brief(report, 0.0, 4096).partition(" ")[2] == r"killed 812 (ja\x1bva), 3.0MiB, adj 7: cgroup /a"
+    group = report._replace(killed=(victim, Kill(813, "b")))
+    assert " (ja\\x1bva) and 1 other, 3.0MiB" in brief(group, 0.0, 4096)
+    assert brief(report._replace(victim=None, killed=()), 0.0, 4096).endswith("nobody was killed: cgroup /a")
+    assert brief(report._replace(victim=None, panic="x"), 0.0, 4096).endswith("the kernel panicked: cgroup /a")
+    assert brief(OomReport(1), 0.0, 4096) == "? nobody was killed: ?"

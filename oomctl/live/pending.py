@@ -1,0 +1,108 @@
+"""Changes that are only thought of: marked in the ranking, shown in a question, written by nobody here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
+from oomctl.live.standing import Standing
+from oomctl.model import Change, Round, Task
+from oomctl.render import changes as render
+from oomctl.render.changes import Report
+from oomctl.render.text import count, visible
+
+
+class Mark(NamedTuple):
+    """The adj that one process might get."""
+
+    task: Task
+    """As it was when it was marked; PID and start time say which process is meant."""
+    adj: int
+
+
+class Marks(NamedTuple):
+    """All of them, the latest last; at most one for each process."""
+
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def what_if(self) -> dict[int, int]:
+        """The adj by PID."""
+        return {mark.task.pid: mark.adj for mark in self.marks}
+
+    def with_adj(self, task: Task, adj: int) -> Marks:
+        """Mark ``task``; ``task.adj`` is what it really has, and to mark it with that takes the mark away."""
+        rest = tuple(mark for mark in self.marks if mark.task.pid != task.pid)
+        return Marks(rest if adj == task.adj else (*rest, Mark(task, adj)))
+
+    def without_last(self) -> Marks:
+        return Marks(self.marks[:-1])
+
+    def still_true(self, tasks: Iterable[Task]) -> tuple[Marks, tuple[Mark, ...]]:
+        """Return the marks whose processes live and still have another adj, and those whose processes are gone."""
+        now = {task.pid: task for task in tasks}
+        alive = [mark for mark in self.marks if _is_same(now.get(mark.task.pid), mark.task)]
+        gone = tuple(mark for mark in self.marks if mark not in alive)
+        return Marks(tuple(mark for mark in alive if now[mark.task.pid].adj != mark.adj)), gone
+
+
+def _is_same(task: Task | None, other: Task) -> bool:
+    return task is not None and task.start_ticks == other.start_ticks
+
+
+def stepped(adj: int, step: int) -> int:
+    """Return ``adj`` a step further, within the kernel's range."""
+    return max(ADJ_MIN, min(adj + step, ADJ_MAX))
+
+
+def parse_adj(text: str) -> int | None:
+    """Return the adj that somebody typed; None when it is none."""
+    try:
+        adj = int(text.strip())
+    except ValueError:
+        return None
+    return adj if ADJ_MIN <= adj <= ADJ_MAX and text.strip().isascii() else None
+
+
+def report(standing: Standing, changes: Sequence[Change]) -> Report:
+    """Return what ``changes`` do to ranks and victim; ``standing`` has been judged with exactly those in mind."""
+    was, will_be = _ranks(standing.now), _ranks(standing.then)
+    ranked = [
+        change._replace(rank_before=was.get(change.pid), rank_after=will_be.get(change.pid)) for change in changes
+    ]
+    return Report(ranked, [], _victim(standing.now), _victim(standing.then))
+
+
+def possible(changes: Iterable[Change]) -> list[Change]:
+    """Return those of a dry run that can be written."""
+    return [change for change in changes if change.status == "dry-run"]
+
+
+def question(asked: Report) -> list[str]:
+    """Return the question before anything is written: who gets which value, who does not and why."""
+    number = len(possible(asked.changes))
+    title = f"Write oom_score_adj of {count(number, 'process', 'processes')}?" if number else "Nothing can be written."
+    return [title, "", *_said(asked)]
+
+
+def outcome(done: Report) -> list[str]:
+    """Return what became of it."""
+    return _said(done)
+
+
+def _said(made: Report) -> list[str]:
+    refused = [
+        f"{change.pid} ({visible(change.comm)}): {change.status}: {visible(change.reason or '')}"
+        for change in made.changes
+        if change.status in ("refused", "denied", "vanished")
+    ]
+    return [*refused, *render.text(made).splitlines()]
+
+
+def _ranks(result: Round) -> dict[int, int]:
+    return {candidate.task.pid: rank for rank, candidate in enumerate(result.ranking, start=1)}
+
+
+def _victim(result: Round) -> Task | None:
+    return result.victim.task if result.victim else None

@@ -1,0 +1,540 @@
+"""The interactive ``top``: what keys do, and what is drawn when. Everything it shows is decided below it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.css.query import NoMatches
+from textual.widgets import Input, Static
+
+from oomctl.commands.ask import Ask
+from oomctl.commands.explain import facts_of
+from oomctl.commands.listing import with_details
+from oomctl.commands.live import Shot, shoot
+from oomctl.errors import OomctlError
+from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
+from oomctl.kernel.rules import rules_for
+from oomctl.kernel.whatif import first_adj_that_wins
+from oomctl.live import pending
+from oomctl.live.pending import Mark, Marks
+from oomctl.live.standing import Standing, judged
+from oomctl.live.view import GROUPINGS, View, grouped, shown
+from oomctl.model import Change, Group, Row, Task
+from oomctl.oomlog.follow import Follower
+from oomctl.oomlog.sources import KMSG
+from oomctl.origins import origin
+from oomctl.procfs.watch import Watch
+from oomctl.render import explanation, heading, history
+from oomctl.render.changes import Report
+from oomctl.render.fields import FIELDS, Field, find
+from oomctl.render.lines import plain
+from oomctl.render.text import count, visible
+from oomctl.report import OomReport
+from oomctl.tui import keys, writing
+from oomctl.tui.dialogs import Choice, Confirm, Notice
+from oomctl.tui.ranking import Contents, Ranking, Titles
+from oomctl.tui.scopes import scopes
+
+_WIDE = 160  # from so many columns on, details and events stand beside the ranking
+_KILLS_EVERY_S = 0.5
+_MOST_EVENTS = 200
+
+
+class TopApp(App[int]):
+    """Shows one ``Ask`` again and again; returns the exit status."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    Screen { layout: vertical; }
+    #heading { height: auto; }
+    #middle { height: 1fr; layout: vertical; }
+    #middle.wide { layout: horizontal; }
+    #list { width: 1fr; height: 1fr; }
+    #titles { height: 1; }
+    #ranking { height: 1fr; scrollbar-gutter: stable; scrollbar-size: 0 1; overflow-x: hidden; }
+    #side { height: auto; max-height: 65%; }
+    .wide #side { width: auto; height: 100%; max-height: 100%; }
+    .pane { height: auto; max-height: 15; border-top: solid ansi_blue; display: none; }
+    .pane.open { display: block; }
+    .wide .pane { width: 62; height: 1fr; max-height: 100%; border-top: none; border-left: solid ansi_blue; }
+    #prompt { display: none; height: 1; border: none; padding: 0; }
+    #prompt.open { display: block; }
+    #status { height: 1; }
+    Dialog { align: center middle; }
+    .box { width: auto; min-width: 40; max-width: 90%; height: auto; max-height: 90%; border: round ansi_blue;
+           padding: 0 1; background: ansi_default; }
+    .box Static { width: auto; }
+    #question { height: auto; max-height: 16; width: auto; }
+    #answers { height: 1; width: auto; margin-top: 1; }
+    #answers Button { margin-right: 2; }
+    OptionList { width: auto; height: auto; max-height: 18; border: none; }
+    """
+    BINDINGS: ClassVar = [
+        Binding(key.names, key.action, key.meaning, show=False, priority=key.action == "interrupt") for key in keys.KEYS
+    ]
+
+    def __init__(self, ask: Ask, watch: Watch, delay_s: float, first: Shot, kmsg: Path = KMSG) -> None:
+        super().__init__(ansi_color=True)
+        self.theme = "ansi-dark"
+        self._ask = ask
+        self._watch = watch
+        self._delay_s = delay_s
+        self._kmsg = kmsg
+        self._shot = first
+        self._standing: Standing = judged(first.look)
+        self._view = View(ask.sort)
+        self._marks = Marks()
+        self._written: list[list[writing.Written]] = []
+        self._kills: list[str] = []
+        self._why_no_events = "no OOM kill since boot, as far as the kernel log reaches"
+        self._prompt_for = ""
+        self._paused = False
+        self._look_now = asyncio.Event()
+        self._said = ""
+
+    # What is on the screen
+
+    def compose(self) -> ComposeResult:
+        titles = Titles()
+        yield Static(id="heading")
+        with Vertical(id="middle"):
+            with Vertical(id="list"):
+                yield titles
+                yield Ranking(titles)
+            with Vertical(id="side"):
+                with VerticalScroll(id="details", classes="pane", can_focus=False):
+                    yield Static(id="explanation")
+                with VerticalScroll(id="events", classes="pane", can_focus=False):
+                    yield Static(id="kills")
+        yield Input(id="prompt", compact=True)
+        yield Static(id="status")
+
+    def on_mount(self) -> None:
+        self._ranking.focus()
+        self._say("")
+        self._draw()
+        self.run_worker(self._until_closed(self.keep_looking()))
+        self.run_worker(self._until_closed(self._follow_kills()))
+        if not self.is_headless:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+
+    def on_resize(self, event: events.Resize) -> None:
+        middle = self.query_one("#middle")
+        wide = event.size.width >= _WIDE
+        if wide != middle.has_class("wide"):
+            middle.set_class(wide, "wide")
+            for pane in self.query(".pane"):
+                pane.set_class(wide, "open")
+            self._draw_events()
+        self.call_after_refresh(self._draw_all)
+
+    @property
+    def _ranking(self) -> Ranking:
+        return self.query_one(Ranking)
+
+    def _judge(self) -> None:
+        """Judge the latest look with the marks as they are, and draw that."""
+        marks, gone = self._marks.still_true(self._shot.look.scenario.tasks)
+        if self._watch.cgroup is None:  # outside of a cgroup's scope processes are not gone, only out of sight
+            self._marks = marks
+            if gone:
+                self._say(", ".join(heading.name_of(mark.task) for mark in gone) + " ended; nothing to write there")
+        self._standing = judged(self._shot.look, self._marks.what_if)
+        self._draw()
+
+    def _draw_all(self) -> None:
+        self._draw_status()
+        self._draw()
+
+    def _draw(self) -> None:
+        self._draw_heading()
+        standing, view = self._standing, self._view
+        page = standing.scenario.page_size
+        rows = shown(self._with_cmdlines(standing.rows), view, page, self._shot.only)[: self._ask.lines]
+        self._ranking.show(
+            Contents(
+                grouped(rows, view.group_by) if view.group_by else rows,
+                view.group_by,
+                self._ask.fields,
+                view.sort.name if view.sort else "rank",
+                standing.highest,
+                page,
+                self._marks.what_if,
+            )
+        )
+        self._draw_details()
+
+    def _with_cmdlines(self, rows: tuple[Row, ...]) -> list[Row]:
+        """Read the command lines only if somebody wants to see them."""
+        wanted = (*self._ask.fields, self._view.sort)
+        if any(field is not None and field.name == "cmdline" for field in wanted):
+            return with_details(rows, self._shot.procfs, cmdline=True)
+        return list(rows)
+
+    def _draw_heading(self) -> None:
+        look, now, then = self._shot.look, self._standing.now, self._standing.then
+        width = max(self.size.width, 1)
+        lines = [
+            plain(f"{self._shot.machine.scope}: {heading.memory(self._shot.machine)}", width),
+            plain(heading.pressure(look, now), width),
+            plain(f"next: {heading.next_victim(look, now)}", width, "bold"),
+        ]
+        if self._marks.marks:
+            marked = count(len(self._marks.marks), "value")
+            what_if = f"what if: {marked} marked, not written; next would be {heading.victim_name(then)}"
+            lines.append(plain(what_if, width, "bold magenta"))
+        self.query_one("#heading", Static).update(Text("\n").join(lines))
+
+    def _draw_details(self) -> None:
+        pane = self.query_one("#details")
+        row = self._selected_row()
+        if not pane.has_class("open"):
+            return
+        text = "nothing is selected" if row is None else self._explained(row)
+        self.query_one("#explanation", Static).update(Text(text))
+
+    def _explained(self, row: Row) -> str:
+        """Return what ``oomctl explain`` says, but without asking systemd, which may be slow when memory is short."""
+        (row,) = with_details([row], self._shot.procfs, cmdline=True)
+        scenario = self._standing.scenario
+        first_adj = None
+        if row.candidate is not None:
+            first_adj = first_adj_that_wins(scenario, row.task.pid, rules_for(scenario.kernel))
+        (facts,) = facts_of([row._replace(task=self._real(row))], self._shot.procfs, declared={})
+        entry = explanation.Entry(row, first_adj, origin(facts))
+        return explanation.text(explanation.Explanation(scenario, [entry], len(self._standing.then.ranking))).rstrip()
+
+    def _draw_events(self) -> None:
+        text = "\n".join(self._kills) or self._why_no_events
+        self.query_one("#kills", Static).update(Text(text))
+        self.call_after_refresh(self.query_one("#events", VerticalScroll).scroll_end, animate=False)
+
+    def _add_kills(self, reports: Sequence[OomReport]) -> None:
+        page, boot_time = self._standing.scenario.page_size, self._shot.procfs.boot_time()
+        lines = [history.brief(report, boot_time, page) for report in reports]
+        self._kills = [*self._kills, *lines][-_MOST_EVENTS:]
+        self._draw_events()
+
+    def _draw_status(self) -> None:
+        paused = "paused  " if self._paused else ""
+        filtered = f"filter: {self._view.words}  " if self._view.words else ""
+        text = f"{paused}{filtered}{self._said or keys.bottom_line()}"
+        self.query_one("#status", Static).update(plain(text, max(self.size.width, 1), "reverse"))
+
+    def _say(self, text: str) -> None:
+        """Show a sentence in place of the keys until something else happens."""
+        self._said = text
+        self._draw_status()
+
+    # Looking
+
+    async def _until_closed(self, work: Coroutine[None, None, None]) -> None:
+        """Do ``work``; a look that comes back when the view is being taken down finds nothing to draw on."""
+        with contextlib.suppress(NoMatches):
+            await work
+
+    async def keep_looking(self) -> None:
+        while True:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._look_now.wait(), self._delay_s)
+            asked = self._look_now.is_set()
+            self._look_now.clear()
+            if asked or not self._paused:
+                await self.look()
+
+    async def look(self) -> None:
+        cgroup = self._watch.cgroup
+        try:
+            shot = await asyncio.to_thread(
+                shoot, self._watch, self._ask, self._ranking.visible_pids, tuple(self._marks.what_if)
+            )
+        except OomctlError as error:
+            if cgroup is not None:
+                self._say(f"back to the machine: {error}")
+                self._watch.cgroup = None
+                self._look_now.set()
+            else:
+                self._say(f"cannot look: {error}")
+            return
+        if cgroup == self._watch.cgroup:  # else another scope was chosen meanwhile
+            self._shot = shot
+            self._judge()
+
+    async def _follow_kills(self) -> None:
+        try:
+            follower = Follower(self._kmsg)
+        except OomctlError as error:
+            self._why_no_events = str(error)
+            self._draw_events()
+            return
+        try:
+            for _ in range(2):  # the second time for a report that stands at the very end
+                self._add_kills(await asyncio.to_thread(follower.poll))
+            while True:
+                await asyncio.sleep(_KILLS_EVERY_S)
+                found = follower.poll()
+                if found:
+                    self.query_one("#events").add_class("open")
+                    self._add_kills(found)
+                    self._look_now.set()
+        except OomctlError as error:
+            self._why_no_events = str(error)
+        finally:
+            follower.close()
+
+    # The selected process
+
+    def _selected_row(self) -> Row | None:
+        selected = self._ranking.selected
+        return selected.first if isinstance(selected, Group) else selected
+
+    def _real(self, row: Row) -> Task:
+        """The process as it is, without what-ifs."""
+        return next(task for task in self._shot.look.scenario.tasks if task.pid == row.task.pid)
+
+    def on_ranking_moved(self) -> None:
+        self._said = ""
+        self._draw_status()
+        self._draw_details()
+
+    def on_ranking_opened(self) -> None:
+        self.action_details()
+
+    def on_titles_clicked(self, event: Titles.Clicked) -> None:
+        name = event.field.name
+        now = self._view.sort.name if self._view.sort else "rank"
+        if name == now:
+            self.action_turn_round()
+        else:
+            self.action_sort_by("" if name == "rank" else name)
+
+    # What keys do
+
+    def action_help(self) -> None:
+        self.push_screen(Notice(keys.help_text()))
+
+    def action_quit_view(self) -> None:
+        self.exit(0)
+
+    def action_interrupt(self) -> None:
+        self.exit(130)
+
+    def action_refresh_now(self) -> None:
+        self._look_now.set()
+        self.refresh(layout=True)
+
+    def action_pause(self) -> None:
+        self._paused = not self._paused
+        self._say("")
+
+    def action_details(self) -> None:
+        selected = self._ranking.selected
+        if isinstance(selected, Group):
+            self._view = self._view._replace(group_by=None, words=selected.name.removeprefix("-"))
+            self._say("")
+            self._draw()
+            return
+        self.query_one("#details").toggle_class("open")
+        self._draw_details()
+
+    def action_events(self) -> None:
+        self.query_one("#events").toggle_class("open")
+        self._draw_events()
+
+    def action_leave(self) -> None:
+        """Close the innermost thing that is open."""
+        if self._prompt_for:
+            self._close_prompt()
+        elif self._view.words:
+            self._view = self._view._replace(words="")
+        else:
+            for pane in ("#details", "#events"):
+                self.query_one(pane).remove_class("open")
+        self._say("")
+        self._draw()
+
+    def action_turn_round(self) -> None:
+        self._view = self._view._replace(reverse=not self._view.reverse)
+        self._draw()
+
+    def action_sort_by(self, name: str) -> None:
+        self._view = self._view._replace(sort=find(name) if name else None, reverse=False, group_by=None)
+        self._draw()
+
+    def action_sort(self) -> None:
+        fields: list[Field] = [field for field in FIELDS if field.name not in ("group", "killable")]
+        now = self._view.sort.name if self._view.sort else "rank"
+        names = [field.name for field in fields]
+
+        def chosen(index: int | None) -> None:
+            if index is not None:
+                self.action_sort_by("" if names[index] == "rank" else names[index])
+
+        self.push_screen(Choice("Sort by", [f"{f.title:<12} {f.name}" for f in fields], names.index(now)), chosen)
+
+    def action_group(self) -> None:
+        order: list[str | None] = [None, *GROUPINGS]
+        after = order[(order.index(self._view.group_by) + 1) % len(order)]
+        self._view = self._view._replace(group_by=after)
+        self._say(f"grouped by {after}: sums, and the member that would die; t for the next" if after else "")
+        self._draw()
+
+    def action_scope(self) -> None:
+        found = scopes(self._shot.procfs)
+        now = next((index for index, scope in enumerate(found) if scope.path == self._watch.cgroup), 0)
+
+        def chosen(index: int | None) -> None:
+            if index is not None:
+                self._watch.cgroup = found[index].path
+                self._say(f"{visible(found[index].path or 'machine')}: who would die if this memory ran out")
+                self._look_now.set()
+
+        self.push_screen(Choice("Which memory runs out?", [str(scope) for scope in found], now), chosen)
+
+    # What if
+
+    def action_step(self, step: int) -> None:
+        row = self._selected_row()
+        if row is not None:
+            self._mark(row, pending.stepped(row.task.adj, step))
+
+    def action_mark(self, adj: int) -> None:
+        row = self._selected_row()
+        if row is not None:
+            self._mark(row, adj)
+
+    def _mark(self, row: Row, adj: int) -> None:
+        if self._view.group_by:
+            self._say("a group is selected: Enter shows its members, one of which can be marked")
+            return
+        self._marks = self._marks.with_adj(self._real(row), adj)
+        self._ranking.hold_selected()
+        self._say("")
+        self._judge()
+
+    def action_write(self) -> None:
+        marks = self._marks.marks
+        if not marks:
+            self._say("nothing is marked: + - = p s r mark a value for the selected process")
+            return
+        asked = writing.attempt(self._shot.procfs, self._shot.look.scenario, marks, dry_run=True)
+        self._ask_first(asked, marks, "Write", self._write)
+
+    def _write(self, marks: tuple[Mark, ...]) -> list[Change]:
+        changes = writing.attempt(self._shot.procfs, self._shot.look.scenario, marks, dry_run=False)
+        done = writing.written(marks, changes)
+        if done:
+            self._written.append(done)
+        made = {value.task.pid for value in done}
+        self._marks = Marks(tuple(mark for mark in self._marks.marks if mark.task.pid not in made))
+        return changes
+
+    def action_undo(self) -> None:
+        if self._marks.marks:
+            last = self._marks.marks[-1]
+            self._marks = self._marks.without_last()
+            self._say(f"no longer marked: {heading.name_of(last.task)}")
+            self._judge()
+        elif self._written:
+            values = self._written[-1]
+            back = tuple(Mark(value.task, value.before) for value in values)
+            asked = writing.take_back(self._shot.procfs, values, dry_run=True)
+            self._ask_first(asked, back, "Put back", self._take_back)
+        else:
+            self._say("nothing to take back: nothing is marked, and nothing was written here")
+
+    def _take_back(self, _: tuple[Mark, ...]) -> list[Change]:
+        return writing.take_back(self._shot.procfs, self._written.pop(), dry_run=False)
+
+    def _ask_first(
+        self,
+        asked: list[Change],
+        marks: tuple[Mark, ...],
+        verb: str,
+        act: Callable[[tuple[Mark, ...]], list[Change]],
+    ) -> None:
+        """Name processes and values, and go on only with a yes."""
+        possible = {change.pid: change.after for change in pending.possible(asked) if change.after is not None}
+        standing = judged(self._shot.look, possible)
+        lines = pending.question(pending.report(standing, asked))
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._report(pending.report(standing, act(marks)))
+
+        if possible:
+            self.push_screen(Confirm(lines, verb), answered)
+        else:
+            self.push_screen(Notice("\n".join(lines)))
+
+    def _report(self, done: Report) -> None:
+        lines = pending.outcome(done)
+        if all(change.status in ("changed", "unchanged") for change in done.changes):
+            self._say("; ".join(lines))
+        else:
+            self.push_screen(Notice("\n".join(lines)))
+        self._judge()
+        self._look_now.set()
+
+    # Typing
+
+    def action_filter(self) -> None:
+        self._open_prompt("filter", self._view.words, "filter: PID, command, user, unit or cgroup")
+
+    def action_type_adj(self) -> None:
+        row = self._selected_row()
+        if row is not None and not self._view.group_by:
+            self._ranking.hold_selected()
+            self._open_prompt("adj", "", f"oom_score_adj for {heading.name_of(row.task)}, {ADJ_MIN}..{ADJ_MAX}")
+
+    def _open_prompt(self, what: str, value: str, placeholder: str) -> None:
+        self._prompt_for = what
+        prompt = self.query_one("#prompt", Input)
+        prompt.placeholder = placeholder
+        prompt.value = value
+        prompt.add_class("open")
+        prompt.focus()
+
+    def _close_prompt(self) -> None:
+        self._prompt_for = ""
+        self.query_one("#prompt").remove_class("open")
+        self._ranking.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if self._prompt_for == "filter":
+            self._view = self._view._replace(words=event.value)
+            self._draw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        what = self._prompt_for
+        self._close_prompt()
+        self._say("")
+        row = self._selected_row()
+        if what != "adj" or row is None:
+            return
+        adj = pending.parse_adj(event.value)
+        if adj is None:
+            self._say(f"{visible(event.value)!r} is not an oom_score_adj: {ADJ_MIN}..{ADJ_MAX}, {ADJ_MIN} = never kill")
+        else:
+            self._mark(row, adj)
+
+
+def run(ask: Ask, watch: Watch, delay_s: float) -> int:
+    """Show the interactive view until the user has seen enough; return the exit status."""
+    first = shoot(watch, ask)
+    if first.only is not None and not first.only:
+        raise ask.nothing_matched()
+    app = TopApp(ask, watch, delay_s, first)
+    status = app.run()
+    return app.return_code or status or 0

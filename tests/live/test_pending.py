@@ -1,0 +1,77 @@
+"""Changes that are only thought of: marks, the question before a write, what is said after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from oomctl.live.pending import Mark, Marks, outcome, parse_adj, possible, question, report, stepped
+from oomctl.live.standing import judged
+from oomctl.model import Change, Look
+from tests.tasks import scenario, task
+
+JAVA, DB, INIT = task(20, rss=900, comm="java"), task(10, rss=500, comm="db"), task(1, comm="init", init=True)
+LOOK = Look(scenario(JAVA, DB, INIT), {})
+
+
+def test_the_latest_mark_of_a_process_counts() -> None:
+    marks = Marks().with_adj(JAVA, 100).with_adj(DB, 5).with_adj(JAVA, 200)
+    assert marks.what_if == {10: 5, 20: 200}
+    assert marks.without_last().what_if == {10: 5}
+
+
+def test_the_value_it_really_has_is_no_mark() -> None:
+    assert Marks().with_adj(JAVA, 100).with_adj(JAVA, 0) == Marks()
+
+
+def test_marks_end_with_their_process_or_when_they_have_come_true() -> None:
+    marks = Marks().with_adj(JAVA, 100).with_adj(DB, 5)
+    reused = JAVA._replace(start_ticks=77)
+    assert marks.still_true([reused, DB]) == (Marks((Mark(DB, 5),)), (Mark(JAVA, 100),))
+    assert marks.still_true([JAVA._replace(adj=100), DB]) == (Marks((Mark(DB, 5),)), ())
+    assert marks.still_true([]) == (Marks(), marks.marks)
+
+
+@pytest.mark.parametrize(
+    ("adj", "step", "after"), [(0, 100, 100), (950, 100, 1000), (-1000, -10, -1000), (-995, -10, -1000), (0, -10, -10)]
+)
+def test_steps_stay_in_the_kernels_range(adj: int, step: int, after: int) -> None:
+    assert stepped(adj, step) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "adj"),
+    [("0", 0), (" -900 ", -900), ("+5", 5), ("1000", 1000), ("-1000", -1000)]
+    + [(text, None) for text in ("", "x", "1001", "-1001", "1.5", "1e3", "9" * 5000, "٣")],
+)
+def test_what_is_typed_is_an_adj_or_nothing(text: str, adj: int | None) -> None:
+    assert parse_adj(text) == adj
+
+
+def test_the_question_names_processes_values_ranks_and_the_next_victim() -> None:
+    changes = [
+        Change(20, "java", 0, -1000, "dry-run"),
+        Change(1, "in\x1bit", None, None, "refused", "PID 1: never"),
+    ]
+    asked = report(judged(LOOK, {20: -1000}), changes)
+    assert question(asked) == [
+        "Write oom_score_adj of 1 process?",
+        "",
+        r"1 (in\x1bit): refused: PID 1: never",
+        "20 (java): oom_score_adj would go 0 -> -1000, rank 1 -> cannot be chosen",
+        "next victim: 20 (java) -> 10 (db)",
+    ]
+    assert possible(asked.changes) == [asked.changes[0]]
+
+
+def test_without_anything_to_write_there_is_no_question() -> None:
+    asked = report(judged(LOOK), [Change(1, "init", None, None, "refused", "PID 1: never")])
+    assert question(asked) == ["Nothing can be written.", "", "1 (init): refused: PID 1: never"]
+
+
+def test_the_outcome_says_what_became_of_each() -> None:
+    done = [Change(20, "java", 0, 300, "changed"), Change(10, "db", 0, 0, "denied", "that takes a capability")]
+    assert outcome(report(judged(LOOK, {20: 300}), done)) == [
+        "10 (db): denied: that takes a capability",
+        "20 (java): oom_score_adj 0 -> 300, rank 1 -> rank 1",
+        "next victim: 20 (java), as before",
+    ]
