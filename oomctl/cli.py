@@ -27,8 +27,10 @@ COMMANDS = {
     "snapshot": "oomctl.commands.snapshot",
     "history": "oomctl.commands.history",
     "selftest": "oomctl.commands.selftest",
+    "completion": "oomctl.commands.completion",
 }
 
+_COMPLETE = "_OOMCTL_COMPLETE"  # set by the completion scripts, for both names of the program
 _KILLED_BY_SIGPIPE = 141  # 128 + SIGPIPE, what a shell shows for a program that a closed pipe ended
 _KILLED_BY_SIGINT = 130
 
@@ -79,6 +81,8 @@ class Commands(click.Group):
         extra["standalone_mode"] = False
         status = errors.DONE
         try:
+            if _COMPLETE in os.environ:
+                sys.exit(_answer_shell(os.environ[_COMPLETE]))
             status = super().main(args, prog_name, **extra) or errors.DONE
             sys.stdout.flush()
         except errors.OomctlError as error:
@@ -103,6 +107,12 @@ class Commands(click.Group):
             status = errors.ANSWER_IS_NO
             discard_stdout()
         sys.exit(status)
+
+
+def _answer_shell(instruction: str) -> int:
+    from oomctl.completion.shells import answer
+
+    return answer(instruction)
 
 
 def complain(message: str) -> None:
