@@ -36,6 +36,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "files": (),
     "journal": ("model", "errors", "kernel.badness", "files"),
     "origins": ("model",),
+    "namesake": (),
     "targets": ("model", "errors", "kernel.", "procfs."),
 }
 INPUT_AND_OUTPUT = {
