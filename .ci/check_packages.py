@@ -13,7 +13,7 @@ IN_SDIST = (
     *("oomctl/cli.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py"),
 )
 IN_WHEEL = (
-    *("oomctl/py.typed", "LICENSE", "oomctl/completion/outline.json"),
+    *("oomctl/py.typed", "LICENSE", "oomctl/completion/outline.json", "oomctl/schemas/process.json"),
     *(f"oomctl/completion/script.{shell}" for shell in ("bash", "zsh", "fish")),
     *(f"share/bash-completion/completions/{name}" for name in ("oomctl", "oomadm")),
     *(f"share/zsh/site-functions/_{name}" for name in ("oomctl", "oomadm")),
