@@ -10,12 +10,14 @@ from pathlib import Path
 
 IN_SDIST = (
     *("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", "docs/top.svg"),
-    *("oomctl/cli.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py"),
+    *("oomctl/cli.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py", "man/build.py"),
 )
 IN_WHEEL = (
     *("oomctl/py.typed", "LICENSE", "oomctl/completion/outline.json", "oomctl/schemas/process.json"),
     *(f"oomctl/completion/script.{shell}" for shell in ("bash", "zsh", "fish")),
     *(f"share/bash-completion/completions/{name}" for name in ("oomctl", "oomadm")),
+    *(f"share/man/man8/{name}.8" for name in ("oomctl", "oomadm", "oomctl-top")),
+    *("share/man/man5/oomctl-json.5", "share/man/man7/oomctl-oom.7"),
     *(f"share/zsh/site-functions/_{name}" for name in ("oomctl", "oomadm")),
     *(f"share/fish/vendor_completions.d/{name}.fish" for name in ("oomctl", "oomadm")),
 )
