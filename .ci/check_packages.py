@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tarfile
 import zipfile
@@ -9,15 +10,24 @@ from pathlib import Path
 
 IN_SDIST = (
     *("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", "docs/top.svg", "docs/live.svg"),
-    *("oomctl/cli.py", "tests/conftest.py", "benchmarks/speed.py"),
+    *("oomctl/cli.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py", "man/build.py"),
+)
+IN_WHEEL = (
+    *("oomctl/py.typed", "LICENSE", "oomctl/completion/outline.json", "oomctl/schemas/process.json"),
+    *(f"oomctl/completion/script.{shell}" for shell in ("bash", "zsh", "fish")),
+    *(f"share/bash-completion/completions/{name}" for name in ("oomctl", "oomadm")),
+    *(f"share/man/man8/{name}.8" for name in ("oomctl", "oomadm", "oomctl-top")),
+    *("share/man/man5/oomctl-json.5", "share/man/man7/oomctl-oom.7"),
+    *(f"share/zsh/site-functions/_{name}" for name in ("oomctl", "oomadm")),
+    *(f"share/fish/vendor_completions.d/{name}.fish" for name in ("oomctl", "oomadm")),
 )
 
 
 def wrong_in_wheel(path: Path) -> list[str]:
     with zipfile.ZipFile(path) as wheel:
         names = wheel.namelist()
-    wrong = [name for name in names if not (name.startswith("oomctl/") or ".dist-info/" in name)]
-    return wrong + [f"no {name}" for name in ("oomctl/py.typed", "LICENSE") if not any(n.endswith(name) for n in names)]
+    wrong = [name for name in names if not re.match(r"oomctl/|[^/]+\.dist-info/|[^/]+\.data/data/share/", name)]
+    return wrong + [f"no {name}" for name in IN_WHEEL if not any(found.endswith(name) for found in names)]
 
 
 def wrong_in_sdist(path: Path) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -27,8 +29,13 @@ COMMANDS = {
     "snapshot": "oomctl.commands.snapshot",
     "history": "oomctl.commands.history",
     "selftest": "oomctl.commands.selftest",
+    "completion": "oomctl.commands.completion",
 }
 
+# Not listed in help: what people type because another program of the same name has it.
+HIDDEN = {"dump": "oomctl.commands.dump"}
+
+_COMPLETE = "_OOMCTL_COMPLETE"  # set by the completion scripts, for both names of the program
 _KILLED_BY_SIGPIPE = 141  # 128 + SIGPIPE, what a shell shows for a program that a closed pipe ended
 _KILLED_BY_SIGINT = 130
 
@@ -67,7 +74,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
+        module = COMMANDS.get(cmd_name) or HIDDEN.get(cmd_name)
         if module is None:
             return None
         attribute = "set_" if cmd_name == "set" else cmd_name  # `set` is a type in Python
@@ -79,17 +86,23 @@ class Commands(click.Group):
         extra["standalone_mode"] = False
         status = errors.DONE
         try:
+            if _COMPLETE in os.environ:
+                sys.exit(_answer_shell(os.environ[_COMPLETE]))
             status = super().main(args, prog_name, **extra) or errors.DONE
             sys.stdout.flush()
         except errors.OomctlError as error:
             complain(str(error))
             status = error.exit_status
         except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
+            if error.ctx is not None and error.ctx.parent is None:
+                click.echo(_short_help(error.ctx), err=True)
+            else:
+                error.show()
             status = error.exit_code
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "oomctl"
-            complain(f"{error.format_message().rstrip('.')}; see {where} --help")
+            message = _with_the_nearest(error)
+            complain(f"{message} See {where} --help" if message.endswith("?") else f"{message}; see {where} --help")
             status = error.exit_code
         except (KeyboardInterrupt, _Interrupted):
             status = _KILLED_BY_SIGINT
@@ -103,6 +116,41 @@ class Commands(click.Group):
             status = errors.ANSWER_IS_NO
             discard_stdout()
         sys.exit(status)
+
+
+def _answer_shell(instruction: str) -> int:
+    from oomctl.completion.shells import answer
+
+    return answer(instruction)
+
+
+def _short_help(context: click.Context) -> str:
+    """Return what a bare ``oomctl`` says: the first steps, and the names of the commands."""
+    steps = textwrap.dedent((cli.help or "").partition("\b\n")[2].partition("\n\n")[0])
+    names = click.wrap_text(f"Commands: {', '.join(COMMANDS)}", 78, subsequent_indent="  ")
+    return (
+        f"{context.get_usage()}\n\n{textwrap.indent(steps, '  ')}\n\n{names}\n{context.command_path} --help says more."
+    )
+
+
+_UNKNOWN = re.compile(r"No such (command|option):? '?([^'\s]+?)'?(?:\.|$)")  # as click 8.2 and later say it
+
+
+def _with_the_nearest(error: click.UsageError) -> str:
+    """Return the message; where a command or option does not exist, with the one that may be meant."""
+    unknown = _UNKNOWN.match(error.format_message())
+    if unknown is None or error.ctx is None:
+        return error.format_message().rstrip(".")
+    kind, word = unknown.groups()
+    command = error.ctx.command
+    if kind == "option":
+        known = [opt for param in command.get_params(error.ctx) for opt in (*param.opts, *param.secondary_opts)]
+    else:
+        known = command.list_commands(error.ctx) if isinstance(command, click.Group) else []
+    import difflib
+
+    nearest = difflib.get_close_matches(word, known, n=1)
+    return f"No such {kind} {word!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")
 
 
 def complain(message: str) -> None:
@@ -126,13 +174,29 @@ def _is_stdout_failure(error: OSError) -> bool:
     return error.filename is None
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(
-    __version__,
-    "-V",
-    "--version",
-    prog_name="oomctl",
-    message="%(prog)s %(version)s (OOM killer ranking and prediction; not the oomctl of systemd-oomd)",
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Say which of the two programs called oomctl this is, and how to reach the other where there is one."""
+    if not wanted or context.resilient_parsing:
+        return
+    from oomctl import namesake
+
+    click.echo(f"oomctl {__version__} (OOM killer ranking and prediction; not the oomctl of systemd-oomd)")
+    other, warning = namesake.find(), namesake.sudo_warning()
+    if other is not None:
+        click.echo(f"systemd's oomctl is {other}; oomctl dump hands over to it")
+    if warning is not None:
+        click.echo(f"warning: {warning}")
+    context.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    *("-V", "--version"),
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Say which version, and which of the two programs called oomctl, this is.",
 )
 def cli() -> None:
     """Show, predict and set whom the Linux OOM killer takes.
@@ -140,7 +204,7 @@ def cli() -> None:
     \b
     oomctl top                    who is most likely to be killed
     oomctl simulate               whom the kernel would kill now, and why
-    oomctl explain sshd           one process: its terms, its rank, what would change it
+    oomctl explain sshd           its terms, its rank, and what would change it
     oomctl protect postgres       never kill it (oomctl undo takes that back)
     oomctl set 500 firefox        prefer it as a victim
 

@@ -12,21 +12,22 @@ from tests.proc_tree import ProcTree
 
 pytest_plugins = ("tests.vm.options",)
 
-MUST_RUN = ("kernel", "vm", "terminal")
-"""Markers of tests that need more than Python: a kernel that may kill, a real terminal."""
+REQUIRED = {"OOMCTL_REQUIRE_KERNEL": ("kernel", "vm", "terminal"), "OOMCTL_REQUIRE_SHELLS": ("shells",)}
+"""Variable -> markers of tests that need something of the machine: a kernel to ask, a terminal, shells to type into."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With OOMCTL_REQUIRE_KERNEL=1, as in CI, fail a test that would skip because something is missing."""
+    """With OOMCTL_REQUIRE_KERNEL=1 and the like, as in CI, fail a test that would skip for want of what it needs."""
     report = yield
-    required = os.environ.get("OOMCTL_REQUIRE_KERNEL") == "1"
-    if required and report.skipped and any(item.get_closest_marker(name) for name in MUST_RUN):
-        reason = call.excinfo.value if call.excinfo else report.longrepr
-        report.outcome = "failed"
-        report.longrepr = f"OOMCTL_REQUIRE_KERNEL=1, but the test was skipped: {reason}"
+    for variable, markers in REQUIRED.items():
+        required = os.environ.get(variable) == "1"
+        if required and report.skipped and any(item.get_closest_marker(name) for name in markers):
+            reason = call.excinfo.value if call.excinfo else report.longrepr
+            report.outcome = "failed"
+            report.longrepr = f"{variable}=1, but the test was skipped: {reason}"
     return report
 
 

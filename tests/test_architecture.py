@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "files": (),
     "journal": ("model", "errors", "kernel.badness", "files"),
     "origins": ("model",),
+    "namesake": (),
     "targets": ("model", "errors", "kernel.", "procfs."),
 }
 INPUT_AND_OUTPUT = {
@@ -115,8 +117,8 @@ def test_only_top_opens_the_interactive_view(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_the_group_and_commands_know_commands(path: Path) -> None:
-    if name_of(path).partition(".")[0] not in ("cli", "commands", "tui"):
+def test_only_the_group_commands_and_completion_know_commands(path: Path) -> None:
+    if name_of(path).partition(".")[0] not in ("cli", "commands", "completion", "tui"):
         assert [name for name in own_imports(path) if name.partition(".")[0] == "commands"] == []
 
 
@@ -136,6 +138,7 @@ def test_a_module_opens_with_a_sentence(path: Path) -> None:
         pytest.param(["top", "-n", "1"], {"rich", "psutil", "textual", "oomctl.tui"}, id="top in a pipe"),
         pytest.param(["top", "--once", "--format", "plain"], {"rich", "textual", "oomctl.tui"}, id="top once"),
         pytest.param(["simulate", "--json"], {"rich", "psutil"}, id="simulate"),
+        pytest.param(["completion", "bash"], {"rich", "psutil"}, id="completion"),
     ],
 )
 def test_a_quick_start_leaves_the_heavy_libraries_alone(argv: list[str], unwanted: set[str]) -> None:
@@ -150,4 +153,19 @@ from oomctl.cli import main
 main()
 """
     ran = subprocess.run([sys.executable, "-c", spied], capture_output=True, text=True, timeout=30, check=False)
+    assert ran.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("line", ["oomctl ", "oomctl top --", "oomctl explain s", "oomctl top user:", "oomctl set "])
+def test_a_tab_loads_no_command_and_none_of_the_heavy_libraries(line: str) -> None:
+    spied = """
+import atexit, sys
+unwanted = {"rich", "psutil", "oomctl.targets", "oomctl.commands.top", "oomctl.commands.adjust"}
+atexit.register(lambda: print(sorted(unwanted & set(sys.modules)), file=sys.stderr))
+from oomctl.cli import main
+main()
+"""
+    env = {**os.environ, "_OOMCTL_COMPLETE": "zsh_complete", "OOMCTL_LINE": line}
+    ran = subprocess.run([sys.executable, "-c", spied], capture_output=True, text=True, timeout=30, env=env, check=True)
+    assert ran.stdout
     assert ran.stderr.splitlines()[-1] == "[]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -20,6 +21,7 @@ from oomctl.cli import COMMANDS, cli
 from oomctl.model import Row
 from oomctl.render import fields
 from oomctl.tui.keys import KEYS
+from tests.proc_tree import ProcTree
 from tests.tasks import task
 
 PROJECT = Path(__file__).parents[1]
@@ -144,6 +146,44 @@ def test_an_example_runs(line: str) -> None:
 def test_the_victim_is_where_the_example_for_scripts_looks() -> None:
     assert "jq .victim.pid" in EXAMPLES[-1]
     assert json.loads(run(["simulate", "--json"]).stdout)["victim"]["pid"] > 0
+
+
+def run_script(tmp_path: Path, processes: dict[str, tuple[int, int]]) -> tuple[int, str]:
+    """Run README's script on a machine with processes of a name, pages and adj; no processes: without a /proc."""
+    (script,) = re.findall(r"<!-- script -->\n```python\n(.*?)```", README, re.DOTALL)
+    assert script.count("\n") <= 20
+    (tmp_path / "script").write_text(script)
+    program = tmp_path / "oomctl"
+    program.write_text(f"#!{sys.executable}\nfrom oomctl.cli import main\nmain()\n")
+    program.chmod(0o755)
+    tree = ProcTree(tmp_path)
+    for pid, (name, (pages, adj)) in enumerate(processes.items(), start=10):
+        tree.add(pid, name, pages, adj=adj, score=0 if adj == -1000 else 700)
+    if not processes:
+        (tree.root / "meminfo").unlink()
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "OOMCTL_PROC": str(tree.root), "PYTHONPATH": str(PROJECT)}
+    ran = subprocess.run([sys.executable, tmp_path / "script"], env=env, capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("processes", "status", "said"),
+    [
+        ({"java": (9000, 0), "postgres": (5000, 0)}, 0, r"OK: java \(10\) is next, 35 MiB would be freed\n"),
+        ({"java": (4000, 0), "postgres": (9000, 0)}, 2, r"CRITICAL: postgres \(11\) is next, 35 MiB would be freed\n"),
+        ({"java": (9000, 0), "make": (8990, 0)}, 0, r"OK: java .*; it is close between 2 processes\n"),
+        ({"java": (9000, -1000)}, 2, r"CRITICAL: nobody would be killed: .*\n"),
+        ({}, 3, ""),
+    ],
+    ids=["well", "critical", "close", "nobody", "unknown"],
+)
+def test_the_script_of_the_readme_warns(
+    tmp_path: Path, processes: dict[str, tuple[int, int]], status: int, said: str
+) -> None:
+    found, text = run_script(tmp_path, processes)
+    assert found == status
+    assert re.fullmatch(said, text), text
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -73,7 +73,7 @@ def protect(level: int, words: tuple[str, ...], **options: Any) -> int:
     possible and is otherwise nearly as strong.
 
     \b
-    oomctl protect --level -900 postgres
+    oomctl protect --level -999 postgres
     oomctl protect --persist nginx.service     also after its next start
     """
     return _change("protect", level, words, options)
@@ -83,7 +83,11 @@ def protect(level: int, words: tuple[str, ...], **options: Any) -> int:
 @click.option("--level", type=ADJ, default=ADJ_MAX, show_default=True, metavar="ADJ", help="Offer them less eagerly.")
 @_change_options
 def sacrifice(level: int, words: tuple[str, ...], **options: Any) -> int:
-    """Offer TARGETs to the OOM killer before others: set 1000."""
+    """Offer TARGETs to the OOM killer before others: set 1000.
+
+    \b
+    oomctl sacrifice --level 500 firefox
+    """
     return _change("sacrifice", level, words, options)
 
 
@@ -93,6 +97,9 @@ def reset(words: tuple[str, ...], **options: Any) -> int:
     """Give TARGETs the kernel's default again: set 0.
 
     With --persist, remove what --persist wrote; the service gets the value that its unit has without that.
+
+    \b
+    oomctl reset postgres
     """
     return _change("reset", 0, words, options)
 

@@ -15,7 +15,8 @@ from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.procfs.reader import Procfs
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_MINUS = "\N{MINUS SIGN}"  # stands in for a leading "-" while click parses
+MINUS = "\N{MINUS SIGN}"
+"""Stands in for a leading "-" while click parses."""
 _NEGATIVE = re.compile(r"-\d")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
@@ -29,7 +30,7 @@ class AdjType(click.ParamType):  # type: ignore[type-arg]  # generic only since 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        text = str(value).strip().replace(_MINUS, "-", 1)
+        text = str(value).strip().replace(MINUS, "-", 1)
         # No hex, no leading zeros: the kernel would read 010 as 8.
         if re.fullmatch(r"[+-]?(0|[1-9]\d{0,9})", text, re.ASCII) and ADJ_MIN <= int(text) <= ADJ_MAX:
             return int(text)
@@ -76,13 +77,13 @@ class NumbersAsArguments(click.Command):
                 escaped += args[index:]
                 break
             is_value = index > 0 and args[index - 1] in takes_value
-            escaped.append(_MINUS + arg[1:] if _NEGATIVE.match(arg) and not is_value else arg)
+            escaped.append(MINUS + arg[1:] if _NEGATIVE.match(arg) and not is_value else arg)
         return super().parse_args(ctx, escaped)
 
 
 def unescaped(words: Sequence[str]) -> list[str]:
     """Give back the minus signs that ``NumbersAsArguments`` hid."""
-    return [re.sub(f"^{_MINUS}", "-", word) for word in words]
+    return [re.sub(f"^{MINUS}", "-", word) for word in words]
 
 
 def json_option(function: _Function) -> _Function:

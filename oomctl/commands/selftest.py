@@ -20,6 +20,9 @@ def selftest(as_json: bool) -> int:
 
     Makes a memory cgroup of 96 MiB, starts three small processes in it, predicts, fills it up and sees
     whom the kernel kills. Nothing outside that cgroup is touched; it needs root.
+
+    \b
+    oomctl selftest
     """
     # The clean-up runs on termination as it does on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

@@ -22,6 +22,10 @@ def undo(dry_run: bool, as_json: bool) -> int:
     Only in the very processes that were changed, and only where nothing else has set another value since.
     A drop-in that --persist wrote goes as well. Undo again goes one change further back. What you change
     with sudo, undo with sudo.
+
+    \b
+    oomctl undo --dry-run
+    oomctl undo
     """
     procfs = machine_procfs()
     journal = Journal.of_user()

@@ -169,6 +169,12 @@ def rules_for(kernel: str) -> Rules:
     return rules._replace(**changes) if int(match[3] or 0) >= since else rules
 
 
+def known_kernels() -> dict[str, str]:
+    """Return what ``rules_for`` accepts and has rules of its own for, with what it is; the newest first."""
+    releases = [f"{major}.{minor}" for (major, minor), _ in reversed(_HISTORY)]
+    return dict.fromkeys(releases, "and later") | dict.fromkeys(_VENDORS, "a vendor's kernel")
+
+
 def _mainline(version: tuple[int, int]) -> Rules:
     rules = _OLDEST_RULES
     for since, changes in _HISTORY:

@@ -194,6 +194,22 @@ class Procfs:
         except OSError:
             return None
 
+    def comm(self, pid: int) -> str | None:
+        """Return the name of a process; None when it is gone or hidden."""
+        try:
+            with open(f"{self.root}/{pid}/comm", "rb") as file:
+                return file.read().removesuffix(b"\n").decode(errors="replace")
+        except OSError:
+            return None
+
+    def resident_pages(self, pid: int) -> int:
+        """Return the RSS that ``statm`` shows, for a quick look; 0 when the process is gone or hidden."""
+        try:
+            with open(f"{self.root}/{pid}/statm", "rb") as file:
+                return int(file.read().split()[1])
+        except (OSError, IndexError):
+            return 0
+
     def has_exited(self, pid: int) -> bool:
         """Whether the leader of a process has exited and is not reaped, because of live threads or a slow parent."""
         try:

@@ -80,6 +80,30 @@ FIELDS: tuple[Field, ...] = (
     Field("cmdline", ("args",), "CMDLINE", lambda row, _: row.details.cmdline, number=False, biggest_first=False),
 )
 
+MEANINGS = {
+    "rank": "place in the order in which the kernel would take them",
+    "pid": "process ID",
+    "ppid": "process ID of the parent",
+    "user": "owner",
+    "uid": "number of the owner",
+    "oom_score": "the rounded number in /proc/PID/oom_score, 0 to 2000",
+    "oom_score_adj": "the adjustment, -1000 (never kill) to 1000",
+    "badness_bytes": "what the kernel compares, as a size",
+    "badness_pages": "what the kernel compares, in pages",
+    "rss_bytes": "memory that is resident",
+    "swap_bytes": "memory that is in swap",
+    "pgtables_bytes": "memory of the page tables",
+    "killable": "whether it can be chosen at all",
+    "reason": "why it cannot be chosen",
+    "unit": "systemd unit",
+    "cgroup": "memory cgroup",
+    "group": "unit, or cgroup where there is none",
+    "start_time": "when it started, in seconds since 1970",
+    "comm": "name of the process, up to 15 bytes",
+    "cmdline": "command line",
+}
+"""What each field says; for completion and the manual."""
+
 _BY_NAME = {name: field for field in FIELDS for name in (field.name, *field.aliases)}
 
 DEFAULT = ("rank", "pid", "user", "oom", "oomadj", "badness", "rss", "swap", "pgtables", "group", "comm")

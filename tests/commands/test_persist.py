@@ -11,6 +11,7 @@ import pytest
 from oomctl.systemd import manager
 from tests.commands.invoke import Ran, ask
 from tests.commands.test_adjust import LISTENER, adjs
+from tests.commands.test_schemas import errors_in
 from tests.proc_tree import ProcTree
 from tests.systemd.stand_in import StandIn
 
@@ -117,6 +118,7 @@ def test_a_service_that_is_not_running_has_it_at_its_next_start(web: ProcTree, s
 
 def test_the_document_lists_what_is_kept(web: ProcTree, systemd: StandIn) -> None:
     document = json.loads(ask(web, "set", "-500", "--persist", "nginx.service", "--json").stdout)
+    assert errors_in(document) == []
     assert document["persisted"] == [
         {
             "unit": "nginx.service",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from oomctl.cli import COMMANDS
+from oomctl.cli import COMMANDS, cli
 from tests.commands.invoke import Ran, ask
 from tests.proc_tree import ProcTree
 
@@ -150,6 +152,11 @@ def test_a_pid_that_does_not_exist_matches_nothing(server: ProcTree, command: st
         (["explain"], 2, "Missing argument 'TARGET...'; see oomctl explain --help"),
         (["run"], 2, "Missing argument 'COMMAND...'; see oomctl run --help"),
         (["nosuch"], 2, "No such command 'nosuch'; see oomctl --help"),
+        (["tpo"], 2, "No such command 'tpo'; did you mean top? See oomctl --help"),
+        (["top", "--onec"], 2, "No such option '--onec'; did you mean --once? See oomctl top --help"),
+        (["top", "--onec=1"], 2, "No such option '--onec'; did you mean --once? See oomctl top --help"),
+        (["top", "-z"], 2, "No such option '-z'; see oomctl top --help"),
+        (["explain", "--jsno"], 2, "No such option '--jsno'; did you mean --json? See oomctl explain --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -202,13 +209,27 @@ def test_every_command_has_help(proc_tree: ProcTree, command: str) -> None:
     assert ran == ask(proc_tree, command, "-h")
 
 
-def test_without_a_command_help_is_shown_as_misuse(proc_tree: ProcTree) -> None:
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_80_columns_and_has_an_example(proc_tree: ProcTree, command: str) -> None:
+    result = CliRunner().invoke(cli, [*command.split(), "--help"], env={"COLUMNS": "80"}, prog_name="oomctl")
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert any(re.match(r"  (eval .*)?oomctl ", line) for line in lines)
+
+
+def test_without_a_command_the_first_steps_are_shown_as_misuse(proc_tree: ProcTree) -> None:
     ran = ask(proc_tree)
-    assert ran.status == 2
-    assert "Usage: oomctl" in ran.stderr
+    assert (ran.status, ran.stdout) == (2, "")
+    lines = ran.stderr.splitlines()
+    assert lines[0] == "Usage: oomctl [OPTIONS] COMMAND [ARGS]..."
+    assert lines[-1] == "oomctl --help says more."
+    assert len(lines) < 16
+    assert max(map(len, lines)) <= 80
+    words = set(ran.stderr.replace(",", " ").split())
+    assert set(COMMANDS) <= words
 
 
 def test_version_says_which_oomctl_this_is(proc_tree: ProcTree) -> None:
     ran = ask(proc_tree, "--version")
     assert ran.status == 0
-    assert ran.stdout.endswith("(OOM killer ranking and prediction; not the oomctl of systemd-oomd)\n")
+    assert ran.stdout.splitlines()[0].endswith("(OOM killer ranking and prediction; not the oomctl of systemd-oomd)")

@@ -14,6 +14,7 @@ import pytest
 
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
+from tests.commands.test_schemas import errors_in
 
 COMMAND = [sys.executable, "-m", "oomctl", "selftest"]
 
@@ -30,6 +31,7 @@ def test_this_kernel_chooses_as_predicted() -> None:
         out, _ = process.communicate(timeout=60)
     answer = json.loads(out)
     assert process.returncode == 0
+    assert errors_in(answer) == []
     assert answer["agrees"] is True
     assert [task["comm"] for task in answer["killed"]] == ["oomctl-large"]
     assert leftovers(process.pid) == []
@@ -50,7 +52,7 @@ def test_an_interruption_leaves_nothing_behind(number: signal.Signals, status: i
 
 def test_without_permission_it_says_so() -> None:
     code = (
-        "import os, sys, pwd, oomctl.cli, oomctl.commands.selftest\n"
+        "import locale, os, sys, pwd, oomctl.cli, oomctl.commands.selftest\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "sys.argv[1:] = ['selftest']; oomctl.cli.main()"
     )

@@ -1,0 +1,145 @@
+"""Write the manual pages anew: the prose of man/prose, with options, commands and JSON fields from the program.
+
+    python man/build.py
+
+A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, or `json`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from oomctl.cli import COMMANDS, cli
+
+MAN = Path(__file__).parent
+SCHEMAS = MAN.parent / "oomctl" / "schemas"
+
+
+def pages() -> dict[Path, str]:
+    """Return every page with what belongs into it."""
+    built = {path.name: built_page(path.read_text()) for path in sorted((MAN / "prose").iterdir())}
+    built["oomadm.8"] = built["oomctl.8"]  # a whole copy: .so depends on where and how pages are packed
+    return {MAN / name: text for name, text in built.items()}
+
+
+def built_page(prose: str) -> str:
+    lines: list[str] = []
+    for line in prose.splitlines():
+        _, found, what = line.partition('.\\" generate ')
+        lines += generated(what) if found else [line]
+    return "\n".join(wrapped(lines)) + "\n"
+
+
+def wrapped(lines: list[str]) -> Iterator[str]:
+    """Fold long lines of text, but not what stands as it is."""
+    literal = False
+    for line in lines:
+        literal = line.startswith(".Bd") or (literal and not line.startswith(".Ed"))
+        yield from [line] if literal or line.startswith(".") else textwrap.wrap(line, 78, break_on_hyphens=False)
+
+
+def generated(what: str) -> Iterator[str]:
+    kind, _, name = what.partition(" ")
+    if kind == "options":
+        return options(name)
+    return {"commands": commands, "json": documents}[kind]()
+
+
+def commands() -> Iterator[str]:
+    """Every command: what it does, and its options where no page of its own has them."""
+    for name in COMMANDS:
+        command = command_of(name)
+        arguments = [param for param in command.params if isinstance(param, click.Argument)]
+        words = " ".join(f"Ar {quoted(one.make_metavar(click.Context(command)))}" for one in arguments)
+        yield f".It Ic {name} Oo Ar option ... Oc {words}".rstrip()
+        paragraphs = re.split(r"\n\s*\n", (command.help or "").partition("\b")[0].strip())
+        lines = [line for paragraph in paragraphs for line in [".Pp", *sentences(paragraph)]]
+        page = page_of(name)
+        yield from lines[1:]
+        if page is not None:
+            yield from [".Pp", "Its options:", f".Xr {page.stem} 8 ."]
+        elif any(isinstance(param, click.Option) for param in command.params):
+            yield from options(name)
+
+
+def page_of(name: str) -> Path | None:
+    """Return the page in whose synopsis a command stands, if any."""
+    return next((path for path in sorted((MAN / "prose").iterdir()) if f".Ic {name}\n.Op" in path.read_text()), None)
+
+
+def options(name: str) -> Iterator[str]:
+    """The options of a command with their help."""
+    command = command_of(name)
+    yield ".Bl -tag -width Ds"
+    for option in (param for param in command.params if isinstance(param, click.Option) and not param.hidden):
+        value = "" if option.is_flag else f" Ar {quoted(option.make_metavar(click.Context(command)))}"
+        yield ".It " + " , ".join(f"Fl {flag[1:]}{value}" for flag in [*option.opts, *option.secondary_opts])
+        yield from sentences(option.help or "")
+    yield ".El"
+
+
+def documents() -> Iterator[str]:
+    """Every document with its fields, as the JSON Schema files describe them."""
+    for path in sorted(SCHEMAS.glob("*.json"), key=lambda path: path.name != "process.json"):
+        schema = json.loads(path.read_text())
+        yield f".Ss {schema['title']}"
+        yield from sentences(schema["description"])
+        yield ".Bl -tag -width Ds"
+        yield from fields(schema, schema)
+        yield ".El"
+
+
+def fields(schema: dict[str, Any], root: dict[str, Any], above: str = "") -> Iterator[str]:
+    for name, field in schema.get("properties", {}).items():
+        yield f".It Fa {above}{name} Pq {kind_of(field)}"
+        described = field.get("description") or field.get("title") or ""
+        values = [value for value in field.get("enum", []) if value is not None]
+        if name == "schema":
+            values = field.get("enum", [field.get("const")])
+        yield from sentences(described + (f": {', '.join(map(str, values))}" if values else "") + ".")
+        inner = field.get("items", field)
+        for part in [inner, *inner.get("anyOf", [])]:
+            target = root["$defs"][part["$ref"].rpartition("/")[2]] if "#" in part.get("$ref", "") else part
+            if name != "rounds":  # the same as above it
+                yield from fields(target, root, f"{above}{name}{'[]' if 'items' in field else ''}.")
+
+
+def kind_of(field: dict[str, Any]) -> str:
+    """Return the type in words: ``integer or null``, ``array of process``."""
+    if "anyOf" in field:
+        return " or ".join(kind_of(part) for part in field["anyOf"])
+    if "$ref" in field:
+        return str(field["$ref"]).rpartition("/")[2].removesuffix(".json")
+    if field.get("type") == "array":
+        return f"array of {kind_of(field['items'])}"
+    kinds = field.get("type", "string")
+    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+
+
+def command_of(name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None  # noqa: S101 - for mypy
+    return found
+
+
+def sentences(text: str) -> list[str]:
+    """Return ``text`` with each sentence on a line of its own, as mdoc wants it, and nothing that roff obeys."""
+    plain = " ".join(text.split()).replace("\\", "\\e").replace("`", "")
+    plain = re.sub(r"(?<!\w)-(?=[\w-])", r"\\-", plain)  # a minus, and what can be copied
+    return [re.sub(r"^([.'])", r"\\&\1", line) for line in re.sub(r"([.!?:]) (?=[A-Z\\])", r"\1\n", plain).split("\n")]
+
+
+def quoted(word: str) -> str:
+    return f'"{word}"' if " " in word or word[:1] in "[|(" else word
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text)

@@ -1,0 +1,278 @@
+"""What can stand for a TARGET, a FIELD, an ADJ…: read from this machine, the likeliest first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from click.shell_completion import CompletionItem
+
+from oomctl.commands.options import machine_procfs, unescaped
+from oomctl.errors import OomctlError
+from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
+from oomctl.kernel.rules import known_kernels
+from oomctl.procfs import nodes as numa
+from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.details import user_name
+from oomctl.procfs.reader import Procfs
+from oomctl.render import fields
+from oomctl.render.text import count, size
+
+Items = list["CompletionItem[str]"]
+
+_FEW = 20
+_MANY = 100
+_DEEPEST_UNIT = 5  # /user.slice/user-1000.slice/user@1000.service/app.slice/some.service
+_UNIT_TYPES = (".service", ".scope", ".slice")
+
+PREFIXES = {
+    "cgroup:": "a cgroup and below",
+    "user:": "a user's processes",
+    "cmd:": "a regular expression for the command line",
+}
+ADJS = {
+    ADJ_MIN: "never kill, not even when its own cgroup is full",
+    -999: "nearly never, but the limit of its own cgroup keeps working",
+    -900: "a system service, as systemd sets it for dbus",
+    -500: "rather not",
+    -100: "a little less likely",
+    0: "the kernel's default",
+    100: "a little more likely, as systemd's user managers",
+    200: "as services that a user's systemd starts",
+    300: "as a browser's tabs",
+    500: "rather this one, as oomctl run",
+    ADJ_MAX: "kill it first",
+}
+FORMATS = {
+    "table": "for a terminal, with colours and bars",
+    "plain": "aligned text, nothing cut off",
+    "tsv": "for cut and awk: tabs, bytes",
+    "json": "one document",
+}
+TIMES = {
+    "today": "since midnight",
+    "yesterday": "since the midnight before",
+    "1h": "since an hour ago",
+    "24h": "since this time yesterday",
+    "7d": "in the last week",
+}
+_SIZES = ("128M", "256M", "512M", "1G", "2G", "4G", "8G", "16G")
+
+
+def complete(kind: str, incomplete: str) -> Items:
+    """Return what a value of ``kind`` (its name in help) that begins like ``incomplete`` can be."""
+    completer = _COMPLETERS.get(kind)
+    if completer is None:
+        return []
+    try:
+        return completer(unescaped([incomplete])[0])
+    except (OomctlError, OSError):
+        return []  # nobody wants an error message in the middle of a line
+
+
+def item(value: str, about: str = "", *, goes_on: bool = False) -> CompletionItem[str]:
+    """``goes_on``: more of the same word follows, so no space does."""
+    return CompletionItem(value, type="prefix" if goes_on else "value", help=about)
+
+
+def targets(word: str) -> Items:
+    procfs = machine_procfs()
+    prefix, colon, rest = word.partition(":")
+    if colon and word.startswith(tuple(PREFIXES)):
+        values = _BY_PREFIX[prefix](rest)
+        return [CompletionItem(f"{prefix}:{one.value}", type=one.type, help=one.help) for one in values]
+    if word.isascii() and word.isdigit():
+        return _pids(procfs, word)
+    prefixes = [item(name, about, goes_on=True) for name, about in PREFIXES.items() if name.startswith(word)]
+    if not word:
+        return _pids(procfs, "", _FEW) + prefixes
+    return _names(procfs, word) + _units(procfs, word) + prefixes
+
+
+def _pids(procfs: Procfs, beginning: str, most: int = _MANY) -> Items:
+    """PIDs that can be killed, the likeliest victims first; those that cannot, too, if their number was begun."""
+    scores = sorted(procfs.scores().listed, reverse=True)
+    wanted = [score for score in scores if str(score.pid).startswith(beginning) and (score.oom_score or beginning)]
+    # Equal scores are common, they are rounded: among them the biggest first.
+    wanted = sorted(wanted[:_MANY], key=lambda score: (score.oom_score, procfs.resident_pages(score.pid)), reverse=True)
+    found = [(score, procfs.comm(score.pid)) for score in wanted[:most]]
+    return [
+        item(str(score.pid), f"{comm}, oom_score {score.oom_score}, adj {procfs.adj(score.pid)}")
+        for score, comm in found
+        if comm is not None
+    ]
+
+
+def _names(procfs: Procfs, beginning: str) -> Items:
+    """Names of processes, those of the likeliest victims first; kernel threads are nobody's target."""
+    found: dict[str, list[int]] = {}
+    for score in sorted(procfs.scores().listed, reverse=True):
+        comm = procfs.comm(score.pid)
+        if comm and comm.startswith(beginning) and (score.oom_score or not _is_kthread(procfs, score.pid)):
+            found.setdefault(comm, []).append(score.oom_score)
+    return [
+        item(comm, f"{count(len(scores), 'process', 'processes')}, oom_score {scores[0]}")
+        for comm, scores in list(found.items())[:_MANY]
+    ]
+
+
+def _is_kthread(procfs: Procfs, pid: int) -> bool:
+    try:
+        return procfs.task(pid).kthread
+    except OSError:
+        return True
+
+
+def _units(procfs: Procfs, beginning: str) -> Items:
+    memcgs = Memcgs.of(procfs)
+    if memcgs is None:
+        return []
+    found: dict[str, str] = {}
+    waiting = ["/"]
+    while waiting:
+        path = waiting.pop(0)
+        for name in memcgs.children(path):
+            below = f"{path.rstrip('/')}/{name}"
+            if name.endswith(_UNIT_TYPES) and name.startswith(beginning):
+                found.setdefault(name, below)
+            if below.count("/") < _DEEPEST_UNIT:
+                waiting.append(below)
+    return [item(name, f"unit, {_limit(memcgs, path)}") for name, path in sorted(found.items())[:_MANY]]
+
+
+def cgroups(word: str) -> Items:
+    """Cgroups one level below what is written so far; a unit's name where no path was begun."""
+    procfs = machine_procfs()
+    memcgs = Memcgs.of(procfs)
+    if memcgs is None:
+        return []
+    if word and not word.startswith("/"):
+        return _units(procfs, word)
+    above, _, beginning = word.rpartition("/")
+    names = [name for name in sorted(memcgs.children(above or "/")) if name.startswith(beginning)]
+    paths = [f"{above}/{name}" for name in names[:_MANY]]
+    return [
+        item(f"{path}/", _limit(memcgs, path), goes_on=True)
+        if memcgs.children(path)
+        else item(path, _limit(memcgs, path))
+        for path in paths
+    ]
+
+
+def _limit(memcgs: Memcgs, path: str) -> str:
+    pages = memcgs.limits(path).memory_pages
+    return "no limit" if pages is None else f"limit {size(pages * os.sysconf('SC_PAGE_SIZE'))}"
+
+
+def users(word: str) -> Items:
+    """Owners of processes."""
+    procfs = machine_procfs()
+    owners: Counter[int] = Counter()
+    for score in procfs.scores().listed:
+        with contextlib.suppress(OSError):  # it has ended
+            owners[os.stat(f"{procfs.root}/{score.pid}").st_uid] += 1
+    names = sorted((user_name(uid), number) for uid, number in owners.items())
+    return [item(name, count(number, "process", "processes")) for name, number in names if name.startswith(word)]
+
+
+def one_field(word: str) -> Items:
+    """Fields by the names of JSON; another accepted name only where it was begun."""
+    found = []
+    for field in fields.FIELDS:
+        names = [name for name in (field.name, *field.aliases) if name.startswith(word)]
+        if names:
+            found.append(item(names[0], fields.MEANINGS[field.name]))
+    return found
+
+
+def field_list(word: str) -> Items:
+    """The last one of a list of fields; those before it are not offered again."""
+    before, comma, last = word.rpartition(",")
+    given = set(before.split(","))
+    return [item(before + comma + one.value, one.help or "") for one in one_field(last) if one.value not in given]
+
+
+def adjs(word: str) -> Items:
+    total_bytes = _total_bytes()
+    return [item(str(adj), _adj_help(adj, total_bytes)) for adj in ADJS if str(adj).startswith(word.lstrip("+"))]
+
+
+def _total_bytes() -> int:
+    procfs = machine_procfs()
+    return procfs.totalpages * procfs.page_size
+
+
+def _adj_help(adj: int, total_bytes: int) -> str:
+    if adj in (ADJ_MIN, 0):
+        return ADJS[adj]
+    return f"{ADJS[adj]}; counts as {size(abs(adj) * total_bytes // 1000)} {'more' if adj > 0 else 'less'}"
+
+
+def sizes(word: str) -> Items:
+    if word.isascii() and word.isdigit():
+        return [item(word + unit, f"{word} {name}") for unit, name in (("M", "MiB"), ("G", "GiB"))]
+    return [item(text) for text in _SIZES] if not word else []
+
+
+def _targets_with(complete_value: Callable[[str], Items]) -> Callable[[str], Items]:
+    """``TARGET=VALUE``."""
+
+    def completer(word: str) -> Items:
+        target, equals, value = word.rpartition("=")
+        if equals:
+            return [item(f"{target}={one.value}", one.help or "") for one in complete_value(value)]
+        begun = targets(word)
+        return [item(one.value + "=" * (one.type != "prefix"), one.help or "", goes_on=True) for one in begun]
+
+    return completer
+
+
+def size_at_adj(word: str) -> Items:
+    size_text, at, adj = word.partition("@")
+    return [item(f"{size_text}@{one.value}", one.help or "") for one in adjs(adj)] if at else sizes(word)
+
+
+def nodes(word: str) -> Items:
+    """The last one of a list of nodes."""
+    before, comma, last = word.rpartition(",")
+    given = set(before.split(","))
+    numbers = [str(number) for number in sorted(numa.nodes(machine_procfs()))]
+    return [item(before + comma + one, f"node {one}") for one in numbers if one.startswith(last) and one not in given]
+
+
+def _from(table: Mapping[str, str]) -> Callable[[str], Items]:
+    return lambda word: [item(value, about) for value, about in table.items() if value.startswith(word)]
+
+
+def _of_shell(kind: str) -> Callable[[str], Items]:
+    """What the shell itself completes better."""
+    return lambda word: [CompletionItem(word, type=kind)]
+
+
+_BY_PREFIX: dict[str, Callable[[str], Items]] = {"cgroup": cgroups, "user": users, "cmd": lambda word: []}
+
+_COMPLETERS: dict[str, Callable[[str], Items]] = {
+    "TARGET": targets,
+    "TARGET=ADJ": _targets_with(adjs),
+    "TARGET=SIZE": _targets_with(sizes),
+    "ADJ": adjs,
+    "SIZE": sizes,
+    "SIZE[@ADJ]": size_at_adj,
+    "PATH": cgroups,
+    "LIST": nodes,
+    "USER": users,
+    "FIELD": one_field,
+    "FIELD,": field_list,
+    "CHOICE": _from(FORMATS),
+    "TIME": _from(TIMES),
+    "RELEASE": _from(known_kernels()),
+    "FILE": _of_shell("file"),
+    "COMMAND": _of_shell("command"),
+}
+
+
+def is_known(kind: str) -> bool:
+    """Whether values of ``kind`` can be completed."""
+    return kind in _COMPLETERS

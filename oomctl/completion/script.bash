@@ -1,0 +1,39 @@
+# bash completion of PROGRAM                                  -*- shell-script -*-
+#
+# For this shell:  eval "$(PROGRAM completion bash)"
+# For good:        PROGRAM completion bash > ~/.local/share/bash-completion/completions/PROGRAM
+#                  (needs the package bash-completion; for everyone: /usr/local/share/bash-completion/completions)
+
+_PROGRAM_completion() {
+    local word=$2 kind value help width=0 index goes_on=yes
+    local -a values=() helps=()
+    [[ $word == [:=] ]] && word=
+    COMPREPLY=()
+    while IFS=$'\t' read -r kind value help; do
+        case $kind in
+            value | prefix)
+                values+=("$value") helps+=("$help")
+                [[ $kind == value ]] && goes_on=
+                ((${#value} > width)) && width=${#value}
+                ;;
+            file) compopt -o default ;;
+            command) mapfile -t COMPREPLY < <(compgen -A command -A file -- "$word") ;;
+        esac
+    done < <(
+        _OOMCTL_COMPLETE=bash_complete OOMCTL_LINE=${COMP_LINE:0:COMP_POINT} OOMCTL_WORD=$word \
+            "${1/#\~\//$HOME/}" 2>/dev/null
+    )
+    ((${#values[@]})) || return 0
+    [[ $goes_on ]] && compopt -o nospace
+    COMPREPLY=("${values[@]}")
+    # A list that is only shown (TAB TAB: ?, or !, @) says what each one is.
+    if ((${#values[@]} > 1)) && [[ $COMP_TYPE == @(63|33|64) ]]; then
+        for index in "${!values[@]}"; do
+            [[ ${helps[index]} ]] || continue
+            printf -v value '%-*s  (%s)' "$width" "${values[index]}" "${helps[index]}"
+            COMPREPLY[index]=${value:0:COLUMNS > 20 ? COLUMNS - 1 : 79}
+        done
+    fi
+}
+
+complete -o nosort -F _PROGRAM_completion PROGRAM

@@ -1,0 +1,25 @@
+# fish completion of PROGRAM
+#
+# For this shell:  PROGRAM completion fish | source
+# For good:        PROGRAM completion fish > ~/.config/fish/completions/PROGRAM.fish
+#                  (for everyone: /usr/local/share/fish/vendor_completions.d/PROGRAM.fish)
+
+function __PROGRAM_complete
+    set -l program (string match -r -- '(?:.*/)?PROGRAM$' (commandline -opc))[1]
+    test -n "$program"; or set program PROGRAM
+    string match -q -- '~/*' $program; and set program (string replace -- '~' $HOME $program)
+    set -l line (commandline -cp | string collect)
+    for candidate in (env _OOMCTL_COMPLETE=fish_complete OOMCTL_LINE=$line $program 2>/dev/null)
+        set -l part (string split -m 2 \t -- $candidate)
+        switch $part[1]
+            case value prefix
+                printf '%s\t%s\n' $part[2] "$part[3]"
+            case file
+                __fish_complete_path (commandline -ct)
+            case command
+                complete -C (commandline -ct)
+        end
+    end
+end
+
+complete --command PROGRAM --no-files --keep-order --arguments '(__PROGRAM_complete)'

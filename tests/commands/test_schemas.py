@@ -1,0 +1,148 @@
+"""The JSON Schema files of the package hold for what every command really prints, and leave nothing of it out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from oomctl.cli import COMMANDS, cli
+from tests.commands.invoke import ask, program
+from tests.proc_tree import ProcTree
+
+PROJECT = Path(__file__).parents[2]
+SCHEMAS = {path.name: json.loads(path.read_text()) for path in sorted((PROJECT / "oomctl" / "schemas").glob("*.json"))}
+LOGS = sorted((PROJECT / "tests" / "data" / "oom-logs").glob("*.log"))[::8]
+PART = "process.json"
+"""Not a document of its own; documents hold it, with further fields."""
+NAMES = {
+    name: [described["const"]] if "const" in described else described["enum"]
+    for name, schema in SCHEMAS.items()
+    if (described := schema["properties"].get("schema"))
+}
+"""Schema file -> what a document that it describes calls itself."""
+
+
+def closed(schema: Any) -> Any:
+    """Return ``schema`` made strict: users may meet fields that are added later, the tests must not."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {name: closed(part) for name, part in schema.items()}
+    return strict | {"unevaluatedProperties": False} if "properties" in schema or "$ref" in schema else strict
+
+
+def schema_of(document: dict[str, Any]) -> str:
+    """Return the file that describes a document, by the name it gives itself."""
+    found = [name for name, names in NAMES.items() if document["schema"] in names]
+    assert found, f"no schema file describes {document['schema']}"
+    return found[0]
+
+
+def errors_in(document: dict[str, Any]) -> list[str]:
+    part = closed(SCHEMAS[PART])
+    del part["unevaluatedProperties"]
+    registry: Registry[Any] = Registry().with_resource(PART, Resource.from_contents(part))
+    validator = Draft202012Validator(closed(SCHEMAS[schema_of(document)]), registry=registry)
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
+
+
+@pytest.fixture
+def machine(server: ProcTree) -> ProcTree:
+    """The small server, in cgroups, with an uncommon name and a process that is dying."""
+    server.mount_v2()
+    server.cgroup("/system.slice", memory__max="max\n")
+    server.cgroup("/system.slice/tomcat.service", pids=(20,), memory__max=f"{512 << 20}\n")
+    server.write("20/cgroup", "0::/system.slice/tomcat.service\n")
+    server.add(50, b"caf\xc3\xa9 \xff", score=667, uid=54321)
+    server.add_zombie_leader(60, 61, 500)
+    return server
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_one(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+
+
+def test_every_command_that_prints_json_has_a_schema() -> None:
+    described = {one for names in NAMES.values() for one in names}
+    with_json = {
+        name
+        for name in COMMANDS
+        for param in getattr(cli.get_command(click.Context(cli), name), "params", [])
+        if "--json" in param.opts
+    }
+    assert {f"oomctl.{name}/1" for name in with_json} <= described
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "top --json",
+        "top --json -n 1 --user root",
+        "top --json --cgroup /system.slice/tomcat.service",
+        "explain --json java safe systemd 40 60",
+        "explain --json java --cgroup /system.slice/tomcat.service",
+        "simulate --json",
+        "simulate --json --cgroup /system.slice/tomcat.service --rounds 3",
+        "simulate --json --cgroup /system.slice",
+        "simulate --json --set java=-1000 --add 8G@300 --grow postgres=1G --rounds 4",
+        "simulate --json --without java --without postgres --without caf* --without leader",
+        "simulate --json --kernel 3.10",
+        "simulate --json --allocating java",
+        "set 500 java --json",
+        "set 500 java --json --dry-run",
+        "set -500 postgres 40 --json --dry-run",
+        "protect 1 java --json --any-user --dry-run",
+        "sacrifice java --json",
+        "reset postgres --json",
+        "snapshot",
+        "snapshot --cgroup /system.slice/tomcat.service",
+    ],
+)
+def test_what_a_command_prints_is_as_described(machine: ProcTree, argv: str) -> None:
+    ran = ask(machine, *argv.split())
+    assert errors_in(json.loads(ran.stdout)) == []
+
+
+def test_what_undo_prints_is_as_described(machine: ProcTree) -> None:
+    ask(machine, "set", "500", "java")
+    ran = ask(machine, "undo", "--json")
+    assert errors_in(json.loads(ran.stdout)) == []
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)
+def test_what_history_tells_of_real_logs_is_as_described(path: Path) -> None:
+    result = CliRunner().invoke(cli, ["history", "--json", "--file", str(path)])
+    assert errors_in(json.loads(result.stdout)) == []
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("argv", [["top"], ["simulate"], ["explain", "1"]], ids=lambda argv: argv[0])
+def test_what_a_command_says_of_this_machine_is_as_described(argv: list[str]) -> None:
+    assert errors_in(json.loads(program(*argv, "--json").stdout)) == []
+
+
+@pytest.mark.live
+def test_a_snapshot_of_this_machine_is_as_described() -> None:
+    assert errors_in(json.loads(program("snapshot").stdout)) == []
+
+
+def test_a_scenario_by_hand_may_be_short() -> None:
+    """The least that simulate --from takes."""
+    tasks = [{"pid": 1, "comm": "a", "rss": 5}]
+    least = {"schema": "oomctl.scenario/1", "kernel": "6.1", "context": {"constraint": "none", "totalpages": 9}}
+    assert errors_in({**least, "tasks": tasks}) == []
+    assert errors_in({**least, "tasks": [{"pid": 1, "comm": "a"}]}) == ["$.tasks[0]: 'rss' is a required property"]
+
+
+def test_a_field_that_nobody_described_is_found() -> None:
+    document = {"schema": "oomctl.explain/1", "processes": [], "surprise": 1}
+    assert len(errors_in(document)) == 1

@@ -1,0 +1,170 @@
+"""TAB in real shells: keys typed into a pseudo-terminal, candidates read from its screen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.proc_tree import ProcTree
+from tests.shells.terminal import PROMPT, TAB, Terminal
+
+pytestmark = pytest.mark.shells
+
+PROJECT = Path(__file__).parents[2]
+BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
+RC = {
+    "bash": (".bashrc", f"PS1='{PROMPT} '\nbind 'set enable-bracketed-paste off'\n. {BASH_COMPLETION}\n"),
+    "zsh": (".zshrc", f"PS1='{PROMPT} '\nfpath+=~/.zfunc\nautoload -Uz compinit\ncompinit -u\nsetopt no_list_beep\n"),
+    "fish": (
+        ".config/fish/config.fish",
+        f"set -g fish_greeting\nset -g fish_autosuggestion_enabled 0\nfunction fish_prompt; echo -n '{PROMPT} '; end\n",
+    ),
+}
+PLACE = {
+    "bash": ".local/share/bash-completion/completions/{}",
+    "zsh": ".zfunc/_{}",
+    "fish": ".config/fish/completions/{}.fish",
+}
+COMMAND = {"bash": ["bash", "--noprofile", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}
+CLEAR_LINE = "\x15"
+LIST = {"bash": TAB * 2, "zsh": TAB, "fish": TAB}
+"""Keys that list candidates when there are several; readline rings on the first TAB and lists on the second."""
+
+
+@pytest.fixture(params=["bash", "zsh", "fish"])
+def shell(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
+    if name == "bash" and not BASH_COMPLETION.exists():
+        pytest.skip("bash-completion is not installed")
+    return name
+
+
+@pytest.fixture
+def machine(proc_tree: ProcTree) -> ProcTree:
+    proc_tree.add(1, "systemd", 300, score=0, uid=0, ppid=0)
+    proc_tree.add(10, "postgres", 50_000, score=600, uid=0, adj=-100)
+    proc_tree.add(11, "postgres", 20_000, score=679, uid=0, ppid=10)
+    proc_tree.add(20, "java", 90_000, score=726, uid=0)
+    proc_tree.add(30, "firefox bin", 80_000, score=701, uid=0)
+    proc_tree.add(50, "$(touch x)", 100, score=667, uid=0)
+    proc_tree.add_kthread(40, "kswapd0")
+    proc_tree.mount_v2()
+    for path in ("/system.slice", "/system.slice/tomcat10.service", "/other", "/system.slice/getty@tty1.service"):
+        proc_tree.cgroup(path, memory__max="max\n")
+    proc_tree.cgroup("/system.slice/tomcat10.service", memory__max=f"{512 << 20}\n")
+    return proc_tree
+
+
+@pytest.fixture
+def terminal(shell: str, machine: ProcTree, tmp_path: Path) -> Iterator[Terminal]:
+    """A shell set up as `oomctl completion` says, in a home of its own."""
+    home, programs = tmp_path / "home", tmp_path / "bin"
+    programs.mkdir()
+    env = {
+        "HOME": str(home),
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PYTHONPATH": str(PROJECT),
+        "OOMCTL_PROC": str(machine.root),
+        "TERM": "xterm",
+        "LANG": "C.UTF-8",
+    }
+    for name in ("oomctl", "oomadm"):
+        program = programs / name
+        program.write_text(f"#!{sys.executable}\nfrom oomctl.cli import main\nmain()\n")
+        program.chmod(0o755)
+        place = home / PLACE[shell].format(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(subprocess.check_output([str(program), "completion", shell], env=env, text=True))
+    for name in ("zz-a-program", "sudo"):  # fish completes only what is there
+        (programs / name).symlink_to("/bin/true")
+    name, text = RC[shell]
+    (home / name).parent.mkdir(parents=True, exist_ok=True)
+    (home / name).write_text(text)
+    (home / "snapshot.json").write_text("{}")
+    with Terminal(COMMAND[shell], env, home) as terminal:
+        terminal.wait_for(PROMPT)
+        yield terminal
+
+
+CANDIDATES = {
+    "a command": ("oomctl expl", "oomctl explain "),
+    "a command of the other name": ("oomadm expl", "oomadm explain "),
+    "an option": ("oomctl top --onc", "oomctl top --once "),
+    "a name": ("oomctl protect post", "oomctl protect postgres "),
+    "a unit": ("oomctl protect tomc", "oomctl protect tomcat10.service "),
+    "a unit of a template": ("oomctl explain getty@t", "oomctl explain getty@tty1.service "),
+    "a PID": ("oomctl explain 2", "oomctl explain 20 "),
+    "a user": ("oomctl top user:roo", "oomctl top user:root "),
+    "an option's user": ("oomctl top --user roo", "oomctl top --user root "),
+    "a prefix goes on": ("oomctl explain us", "oomctl explain user:"),
+    "a cgroup": ("oomctl explain cgroup:/oth", "oomctl explain cgroup:/other "),
+    "a cgroup with others in it goes on": ("oomctl simulate --cgroup /sys", "oomctl simulate --cgroup /system.slice/"),
+    "a negative adj": ("oomctl set -99", "oomctl set -999 "),
+    "a target behind a negative adj": ("oomctl set -500 jav", "oomctl set -500 java "),
+    "a negative value of an option": ("oomctl protect --level -99", "oomctl protect --level -999 "),
+    "one behind an equals sign": ("oomctl protect --level=-99", "oomctl protect --level=-999 "),
+    "a what-if": ("oomctl simulate --set java=-99", "oomctl simulate --set java=-999 "),
+    "an imagined process": ("oomctl simulate --add 8G@-99", "oomctl simulate --add 8G@-999 "),
+    "the next field": ("oomctl top -o pid,rank,kil", "oomctl top -o pid,rank,killable "),
+    "a file": ("oomctl simulate --from snap", "oomctl simulate --from snapshot.json "),
+    "a program to run": ("oomctl run -n 500 zz-a", "oomctl run -n 500 zz-a-program "),
+    "behind a pipe": ("true | oomctl expl", "true | oomctl explain "),
+    "behind sudo": ("sudo oomctl protect jav", "sudo oomctl protect java "),
+}
+
+
+def test_a_tab_completes_what_was_begun(terminal: Terminal) -> None:
+    for typed, line in CANDIDATES.values():
+        terminal.type(typed + TAB)
+        terminal.wait_for_line(line)
+        terminal.type(CLEAR_LINE)
+        terminal.wait_for_line("")
+
+
+def test_the_likeliest_victims_come_first_with_name_and_score(terminal: Terminal, shell: str) -> None:
+    terminal.type("oomctl explain " + LIST[shell])
+    screen = terminal.wait_for("java, oom_score 726, adj 0", "postgres, oom_score 600, adj -100", "cgroup:", "user:")
+    places = [screen.index(name) for name in ("java,", "firefox bin,", "postgres, oom_score 679", "$(touch x),")]
+    assert places == sorted(places)
+    assert "kswapd0" not in screen
+
+
+def test_values_of_adj_come_with_their_meaning(terminal: Terminal, shell: str) -> None:
+    terminal.type("oomctl set " + LIST[shell])
+    screen = terminal.wait_for("never kill", "the kernel's default", "kill it first")
+    assert screen.index("-1000") < screen.index("-999") < screen.index("500")
+
+
+def test_commands_formats_and_fields_come_with_their_meaning(terminal: Terminal, shell: str) -> None:
+    for typed, meanings in {
+        "oomctl se": ("Set oom_score_adj", "Let this kernel choose"),
+        "oomctl top --format ": ("for cut and awk", "aligned text"),
+        "oomctl top --sort oom_score": ("/proc/PID/oom_score", "the adjustment"),
+    }.items():
+        terminal.type(typed + LIST[shell])
+        terminal.wait_for(*meanings)
+        terminal.type(CLEAR_LINE)
+        terminal.wait_for_line("")
+
+
+def test_a_hostile_name_is_quoted_and_not_run(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.type(r"oomctl explain \$" + TAB)
+    terminal.wait_for("touch")
+    terminal.type("\r")
+    terminal.wait_for("rank 4 of 5")
+    assert not (tmp_path / "home" / "x").exists()
+
+
+def test_a_name_with_a_space_stays_one_word(terminal: Terminal) -> None:
+    terminal.type("oomctl explain fire" + TAB)
+    terminal.wait_for("firefox")
+    terminal.type("--json --cgroup /nowhere\r")
+    terminal.wait_for("no such memory cgroup")
