@@ -1,6 +1,6 @@
 """What one refresh of the live view costs among many processes, beside htop and top, all refreshing at once.
 
-    python benchmarks/live_cost.py [--processes 10000] [--delay 2] [--refreshes 20]
+    python -m benchmarks.live_cost [--processes 10000] [--delay 2] [--refreshes 20]
 
 Each program runs on a pseudo-terminal of 120x40, at the same time as the others. CPU time is that of the program
 and its children between two moments, divided by the refreshes in between. Then the interactive view refreshes 500
@@ -26,10 +26,11 @@ import termios
 import time
 from collections.abc import Sequence
 
-from speed import crowd
+from benchmarks.speed import crowd
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 WARM_UP_S = 12.0
+HASTY = (sys.executable, "-m", "benchmarks.live_cost", "--hasty")
 OOMCTL = (sys.executable, "-m", "oomctl", "top")
 
 
@@ -101,7 +102,7 @@ def compare(delay_s: float, refreshes: int) -> None:
 def memory(looks: int) -> None:
     """Let the interactive view refresh as fast as it can, and see whether it grows."""
     with tempfile.NamedTemporaryFile("r") as results:
-        program = Watched("oomctl top", (sys.executable, __file__, "--hasty", results.name, "--refreshes", str(looks)))
+        program = Watched("oomctl top", (*HASTY, results.name, "--refreshes", str(looks)))
         program.wait()
         print(results.read(), end="")
 
