@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import ClassVar
 
 from rich.text import Text
@@ -126,8 +129,15 @@ class TopApp(App[int]):
         self.run_worker(self._until_closed(self.keep_looking()))
         self.run_worker(self._until_closed(self._follow_kills()))
         if not self.is_headless:
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 128 + signal.SIGTERM)
+            # Not by the loop: without its terminal textual waits for ever to write what nobody reads.
+            signal.signal(signal.SIGHUP, self._hung_up)
+
+    def _hung_up(self, number: int, _: FrameType | None) -> None:
+        """End; where the terminal is gone there is nothing to put in order."""
+        if not sys.__stdin__ or not sys.__stdin__.isatty():
+            os._exit(128 + number)
+        asyncio.get_running_loop().call_soon_threadsafe(self.exit, 128 + number)
 
     def on_resize(self, event: events.Resize) -> None:
         middle = self.query_one("#middle")

@@ -73,6 +73,11 @@ class Terminal:
         self._read(0)
         return process.returncode
 
+    def hang_up(self) -> None:
+        """Let the terminal go away, as a closed window or a lost connection does."""
+        os.close(self._theirs)
+        os.close(self._ours)
+
     def close(self) -> None:
         for process in self._started:
             if process.poll() is None:
