@@ -6,11 +6,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from oomctl.procfs.reader import Procfs
 from tests.proc_tree import ProcTree
 
 pytest_plugins = ("tests.vm.options",)
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 REQUIRED = {"OOMCTL_REQUIRE_KERNEL": ("kernel", "vm", "terminal"), "OOMCTL_REQUIRE_SHELLS": ("shells",)}
 """Variable -> markers of tests that need something of the machine: a kernel to ask, a terminal, shells to type into."""
