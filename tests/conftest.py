@@ -13,7 +13,7 @@ from tests.proc_tree import ProcTree
 
 pytest_plugins = ("tests.vm.options",)
 
-settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.register_profile("untimed", settings(), deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
 
 REQUIRED = {"OOMCTL_REQUIRE_KERNEL": ("kernel", "vm", "terminal"), "OOMCTL_REQUIRE_SHELLS": ("shells",)}
