@@ -79,7 +79,7 @@ def finished(boot: qemu.Boot) -> None:
 
 
 def told(boot: qemu.Boot) -> str:
-    return f"--- end of the console ({boot.console}) ---\n{boot.console_tail(_TAIL)}"
+    return f"--- end of the console ({boot.log}) ---\n{boot.console_tail(_TAIL)}"
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,13 @@ The mirror is the one that apt is configured with; OOMCTL_VM_MIRROR names anothe
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,12 +60,22 @@ def cache_directory() -> Path:
     return Path(home) / "oomctl-vm"
 
 
+@contextlib.contextmanager
+def cache_to_oneself() -> Iterator[None]:
+    """Wait for other runs of the tests that are changing the cache."""
+    cache_directory().mkdir(parents=True, exist_ok=True)
+    with (cache_directory() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def kernel(release: Release) -> Kernel:
     """Return an unpacked kernel, downloading it if it is missing. Raises NotHere."""
     directory = cache_directory() / "kernels" / release.label
-    if not (directory / "complete").exists():
-        _download(release, directory)
-        (directory / "complete").touch()
+    with cache_to_oneself():
+        if not (directory / "complete").exists():
+            _download(release, directory)
+            (directory / "complete").touch()
     return _unpacked(release, directory)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tests.vm import initramfs
 from tests.vm.guest import swap
-from tests.vm.kernels import Kernel, NotHere, cache_directory
+from tests.vm.kernels import Kernel, NotHere, cache_directory, cache_to_oneself
 
 _QEMU = "qemu-system-x86_64"
 _START_SECONDS = 240
@@ -34,7 +34,9 @@ class Boot(NamedTuple):
     kernel: str
     script: str
     events: list[dict[str, Any]]
-    console: Path
+    console: str
+    log: Path
+    """Where the console is kept."""
     boot_seconds: float | None
     """From switching on to the guest script; None for a guest that did not start."""
     seconds: float
@@ -43,7 +45,7 @@ class Boot(NamedTuple):
         return [found for found in self.events if found["event"] == event]
 
     def console_tail(self, lines: int = 60) -> str:
-        return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.console.splitlines()[-lines:])
 
 
 def why_not() -> str | None:
@@ -59,42 +61,54 @@ def boot(kernel: Kernel, script: str, machine: Machine, deadline: int, **setting
     reason = why_not()
     if reason is not None:
         raise NotHere(reason)
-    guest = _Guest(kernel, initramfs.build(kernel), script, machine, deadline, settings)
-    result = guest.run()
-    return guest.run() if result.boot_seconds is None else result
+    with tempfile.TemporaryDirectory(prefix="oomctl-vm-") as directory:
+        guest = _Guest(kernel, Path(directory), script, machine, deadline, settings)
+        with cache_to_oneself():
+            shutil.copyfile(initramfs.build(kernel), guest.archive)
+        result = guest.run()
+        return guest.run() if result.boot_seconds is None else result
 
 
 class _Guest(NamedTuple):
     kernel: Kernel
-    archive: Path
+    directory: Path
+    """Its own, for what it is made of and what it writes."""
     script: str
     machine: Machine
     deadline: int
     settings: dict[str, int]
 
+    @property
+    def archive(self) -> Path:
+        return self.directory / "initramfs"
+
     def run(self) -> Boot:
+        console, results, disk = (self.directory / name for name in ("console", "results", "swap"))
+        for file in (console, results):
+            file.write_text("")
+        _make_swap(disk, self.machine.swap_mib)
+        # fmt: off
+        complaints, boot_seconds, seconds = _run_to_its_end([
+            *self._machine(),
+            "-kernel", str(self.kernel.image), "-initrd", str(self.archive), "-append", self._command_line(),
+            "-serial", f"file:{console}", "-serial", f"file:{results}",
+            "-drive", f"if=none,id=swap,format=raw,cache=unsafe,file={disk}",
+            "-device", "virtio-blk-pci,drive=swap",
+        ], results, self.deadline + _GRACE_SECONDS)
+        # fmt: on
+        said = console.read_text(errors="replace") + complaints
+        events = _events(results)
+        return Boot(self.kernel.version, self.script, events, said, self._kept(said, results), boot_seconds, seconds)
+
+    def _kept(self, console: str, results: Path) -> Path:
+        """Put both outputs where they can be read after the tests; return the console's place."""
         logs = cache_directory() / "logs"
         logs.mkdir(exist_ok=True)
         settings = (f"{key}{value}" for key, value in self.settings.items())
-        name = "-".join((self.kernel.release.label, self.script, *settings))
-        console, results = logs / f"{name}.console", logs / f"{name}.jsonl"
-        for old in (console, results):
-            old.unlink(missing_ok=True)
-        with tempfile.TemporaryDirectory(prefix="oomctl-vm-") as directory:
-            disk = Path(directory) / "swap"
-            _make_swap(disk, self.machine.swap_mib)
-            # fmt: off
-            said, boot_seconds, seconds = _run_to_its_end([
-                *self._machine(),
-                "-kernel", str(self.kernel.image), "-initrd", str(self.archive), "-append", self._command_line(),
-                "-serial", f"file:{console}", "-serial", f"file:{results}",
-                "-drive", f"if=none,id=swap,format=raw,cache=unsafe,file={disk}",
-                "-device", "virtio-blk-pci,drive=swap",
-            ], results, self.deadline + _GRACE_SECONDS)
-            # fmt: on
-        with console.open("a") as file:
-            file.write(said)
-        return Boot(self.kernel.version, self.script, _events(results), console, boot_seconds, seconds)
+        log = logs / "-".join((self.kernel.release.label, self.script, *settings))
+        shutil.copyfile(results, log.with_name(f"{log.name}.jsonl"))
+        log.write_text(console)
+        return log
 
     def _machine(self) -> list[str]:
         machine = self.machine
@@ -136,12 +150,14 @@ def _run_to_its_end(command: list[str], results: Path, seconds: int) -> tuple[st
     with tempfile.TemporaryFile() as output:
         qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         try:
-            while qemu.poll() is None and not ended_by_host:
+            running = True
+            while running and not ended_by_host:
                 time.sleep(0.1)
+                running = qemu.poll() is None
                 passed = time.monotonic() - began
                 if started is None and any(event["event"] == "started" for event in _events(results)):
                     started = passed
-                if passed > (_START_SECONDS if started is None else started + seconds):
+                if running and passed > (_START_SECONDS if started is None else started + seconds):
                     ended_by_host = f"\nended by the host after {passed:.0f} s\n"
         finally:
             qemu.kill()
@@ -158,7 +174,7 @@ def _make_swap(path: Path, size_mib: int) -> None:
 
 def _events(results: Path) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
-    for line in results.read_text(errors="replace").splitlines() if results.exists() else []:
+    for line in results.read_text(errors="replace").splitlines():
         try:
             events.append(json.loads(line))
         except ValueError:

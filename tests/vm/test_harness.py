@@ -127,8 +127,7 @@ def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emulator: str) -> qem
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    (tmp_path / "oomctl-vm").mkdir()
-    monkeypatch.setattr(initramfs, "build", lambda kernel: tmp_path / "initramfs")
+    monkeypatch.setattr(initramfs, "build", lambda kernel: fake)
     kernel = kernels.Kernel(kernels.DEFAULT, tmp_path / "vmlinuz", tmp_path / "6.12")
     return qemu.boot(kernel, "machine", qemu.Machine(), 0, rounds=1)
 
@@ -147,7 +146,7 @@ def test_a_guest_that_never_starts_is_ended(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_guest_that_started_and_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qemu, "_GRACE_SECONDS", 0)
-    results = tmp_path / "oomctl-vm" / "logs" / "6.12-machine-rounds1.jsonl"
-    boot = guest(tmp_path, monkeypatch, f"""echo '{{"event": "started"}}' > {results}; exec sleep 1000""")
+    results = """$(echo "$*" | sed 's/.* -serial file:\\([^ ]*results\\).*/\\1/')"""
+    boot = guest(tmp_path, monkeypatch, f"""echo '{{"event": "started"}}' > "{results}"; exec sleep 1000""")
     assert boot.boot_seconds is not None
     assert "ended by the host" in boot.console_tail()
