@@ -7,6 +7,7 @@ to the judge, makes itself the way its recipe says, answers with its PID and the
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import mmap
 import os
@@ -15,8 +16,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
+_Result = TypeVar("_Result")
 PAGE = 4096
 _ADDRESS = "\0oomctl-toys"
 _PAGEOUT = 21  # MADV_PAGEOUT, include/uapi/asm-generic/mman-common.h
@@ -189,14 +191,26 @@ def _obey(judge: socket.socket, kept: list[mmap.mmap]) -> None:
                 kept.append(_anon(256))
         elif word == "shrink":
             _shrink(kept, pages)
-        judge.sendall(b"done\n")
+        _insistently(lambda: judge.sendall(b"done\n"))
 
 
 def _grow_until_kill(kept: list[mmap.mmap], step: int) -> None:
     """Take ``step`` pages at a time until the machine counts another OOM kill."""
     before = kills_counted()
-    while kills_counted() == before:
-        kept.append(_anon(step))
+    while _insistently(kills_counted) == before:
+        kept.append(_insistently(lambda: _anon(step)))
+
+
+def _insistently(call: Callable[[], _Result]) -> _Result:
+    """Ask again where memory is refused: after a kill, with nobody left to kill, it takes a moment to come back."""
+    while True:
+        try:
+            return call()
+        except MemoryError:
+            continue
+        except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise
 
 
 def _shrink(kept: list[mmap.mmap], pages: int) -> None:
