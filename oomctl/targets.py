@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -202,8 +203,10 @@ def _wildcards(name: str) -> re.Pattern[str]:
 
 def _regex(word: str, value: str) -> re.Pattern[str]:
     try:
-        return re.compile(value)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a later Python may read differently
+            return re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
         raise BadInput(f"target {word!r}: not a regular expression: {error}") from None
 
 

@@ -1,0 +1,88 @@
+"""Rules that can never decide: said only where it is certain."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oomctl.policy.overlap import unreachable
+from oomctl.policy.rules import Place, Rule
+from oomctl.targets import parse
+
+
+def rule(line: int, *words: str) -> Rule:
+    return Rule(Place("p.toml", line), tuple(map(parse, words)), 0)
+
+
+def covered(earlier: str, later: str) -> bool:
+    return bool(unreachable([rule(1, earlier), rule(2, later)]))
+
+
+def test_the_warning_names_both_rules() -> None:
+    [warning] = unreachable([rule(3, "ssh*"), rule(9, "sshd")])
+    assert str(warning) == "p.toml:9: rule sshd never matches: p.toml:3 covers it"
+    assert warning.severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("sshd", "sshd"),
+        ("ssh*", "sshd"),
+        ("s??d", "sshd"),
+        ("*", "s*"),
+        ("*d", "s*d"),
+        ("a**", "ab?"),
+        ("*", "user:postgres"),
+        ("*", "cmd:x"),
+        ("cgroup:/a", "cgroup:/a/b"),
+        ("cgroup:a/", "cgroup:/a"),
+        ("user:ci", "user:ci"),
+        ("cmd:^x", "cmd:^x"),
+        ("a.service", "a.service"),
+    ],
+)
+def test_a_wider_target_covers_a_narrower_one(earlier: str, later: str) -> None:
+    assert covered(earlier, later)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("sshd", "ssh*"),
+        ("sshd", "sshd.service"),
+        ("a?", "a"),
+        ("s*d", "*d"),
+        ("cgroup:/a/b", "cgroup:/a"),
+        ("cgroup:/a", "cgroup:/ab"),
+        ("user:a", "user:b"),
+        ("user:root", "sshd"),
+        ("cmd:x", "cmd:xy"),
+        ("a.slice", "a.service"),
+        ("[a-z]", "b"),
+    ],
+)
+def test_others_do_not(earlier: str, later: str) -> None:
+    assert not covered(earlier, later)
+
+
+def test_several_rules_may_cover_one_together() -> None:
+    [warning] = unreachable([rule(1, "a"), rule(2, "b"), rule(3, "b", "a")])
+    assert warning.message == "rule b a never matches: p.toml:2, p.toml:1 covers it"
+
+
+def test_a_rule_of_which_one_target_is_free_stays() -> None:
+    assert unreachable([rule(1, "a"), rule(2, "a", "b")]) == []
+
+
+NAMES = st.text("ab", max_size=4)
+PATTERNS = st.text("ab*?", min_size=1, max_size=5)
+
+
+@given(PATTERNS, PATTERNS, NAMES)
+def test_what_a_covered_pattern_matches_the_wider_one_matches(earlier: str, later: str, name: str) -> None:
+    if covered(earlier, later):
+        assert not fnmatchcase(name, later) or fnmatchcase(name, earlier)
