@@ -25,6 +25,7 @@ COMMANDS = {
     "sacrifice": "oomctl.commands.adjust",
     "reset": "oomctl.commands.adjust",
     "undo": "oomctl.commands.undo",
+    "policy": "oomctl.commands.policy",
     "run": "oomctl.commands.run",
     "snapshot": "oomctl.commands.snapshot",
     "history": "oomctl.commands.history",

@@ -51,8 +51,14 @@ def command(name: str) -> click.Command:
     return found
 
 
+def with_subcommands(*commands: click.Command) -> list[click.Command]:
+    below = [list(one.commands.values()) for one in commands if isinstance(one, click.Group) and one is not cli]
+    return [*commands, *(command for found in below for command in with_subcommands(*found))]
+
+
 def option_names(*commands: click.Command) -> set[str]:
-    options = [option for one in commands for option in one.params if isinstance(option, click.Option)]
+    every = with_subcommands(*commands)
+    options = [option for one in every for option in one.params if isinstance(option, click.Option)]
     return {name for option in options for name in option.opts} | {"-h", "--help"}
 
 
@@ -97,8 +103,23 @@ def test_every_command_has_help_and_a_place_in_the_readme(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_help(name: str) -> None:
-    options = [option for option in command(name).params if isinstance(option, click.Option)]
+    every = with_subcommands(command(name))
+    options = [option for one in every for option in one.params if isinstance(option, click.Option)]
     assert [option.opts for option in options if not option.help] == []
+    assert [one.name for one in every if not one.get_short_help_str()] == []
+
+
+def test_the_readme_names_every_subcommand() -> None:
+    every = [f"oomctl {name} {below.name}" for name in COMMANDS for below in with_subcommands(command(name))[1:]]
+    assert [words for words in every if f"`{words}" not in README] == []
+
+
+def test_the_policy_of_the_readme_is_one(tmp_path: Path) -> None:
+    [text] = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    ran = run(["policy", "check", "-f", str(path)])
+    assert (ran.returncode, ran.stdout) == (errors.DONE, "3 rules, no mistakes\n")
 
 
 @pytest.mark.parametrize("text", mentions())

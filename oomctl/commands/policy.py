@@ -1,0 +1,148 @@
+"""``oomctl policy``: rules in a file, and whether they are true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from oomctl import errors
+from oomctl import targets as target_words
+from oomctl.cli import complain
+from oomctl.commands import changing
+from oomctl.commands.options import (
+    NumbersAsArguments,
+    dry_run_option,
+    emit,
+    json_option,
+    machine_procfs,
+    unescaped,
+)
+from oomctl.model import LeftAlone, Task
+from oomctl.policy import files
+from oomctl.policy.decision import Decision, decide
+from oomctl.policy.rules import Rule
+from oomctl.procfs import survey
+from oomctl.procfs.writer import write_adj
+from oomctl.render import policy as render
+from oomctl.render.text import count
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def file_option(function: _Function) -> _Function:
+    return click.option(
+        "-f",
+        "--file",
+        "paths",
+        metavar="PATH",
+        multiple=True,
+        help=f"Read this file, or the *.toml of this directory, instead of {' and '.join(files.STANDARD)}; repeatable.",
+    )(function)
+
+
+@click.group()
+def policy() -> None:
+    """Rules in a file that say which processes get which oom_score_adj.
+
+    \b
+    [[rule]]
+    target = "postgres"
+    adj = -900
+    reason = "everything else can be started again"
+
+    The first rule that matches a process decides. Other keys: scope ("root", "all", "tree") and force.
+    """
+
+
+@policy.command()
+@file_option
+@json_option
+def check(paths: tuple[str, ...], as_json: bool) -> int:
+    """List every mistake with its file and line; status 1 if there is any."""
+    found = files.load(paths)
+    mistakes = [
+        render.MistakeLine(mistake.place.path, mistake.place.line, mistake.severity, mistake.message)
+        for mistake in found.mistakes
+    ]
+    emit((render.check_document if as_json else render.check_text)(len(found.rules), mistakes))
+    return errors.ANSWER_IS_NO if mistakes else errors.DONE
+
+
+@policy.command()
+@file_option
+@json_option
+def diff(paths: tuple[str, ...], as_json: bool) -> int:
+    """Show which processes have another value than the policy says; status 1 if any has."""
+    rules = files.load_valid(paths).rules
+    procfs = machine_procfs()
+    decided = decide(rules, procfs.tasks().read, procfs)
+    differing = [_shown(decision.task, decision) for decision in decided.values() if decision.differs]
+    emit((render.diff_document if as_json else render.diff_text)(differing))
+    return errors.ANSWER_IS_NO if differing else errors.DONE
+
+
+@policy.command()
+@file_option
+@dry_run_option
+@json_option
+def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
+    """Give every process that a rule matches the value that the policy says.
+
+    A process that has it already is left as it is. What was changed can be taken back by oomctl undo.
+    """
+    rules = files.load_valid(paths).rules
+    procfs = machine_procfs()
+    scenario = survey.machine(procfs)
+    decided = decide(rules, scenario.tasks, procfs)
+    meant = [decision for decision in decided.values() if decision.left_alone is None]
+    changes = [write_adj(procfs, decision.task, decision.rule.adj, dry_run) for decision in meant]
+    changes = [change for change in changes if change.status != "vanished"]  # a policy is about who lives
+    changing.record("policy apply", changes, [decision.task for decision in meant], procfs)
+    status = changing.exit_status([change.status for change in changes], False, False)
+    left_alone = list(_left_alone(decided.values()))
+    to_do = [change for change in changes if change.status != "unchanged"]
+    if not (to_do or as_json):
+        emit(f"nothing to change: {count(len(changes), 'process', 'processes')} as the policy says\n")
+    changing.report("policy-apply", changes if as_json else to_do, left_alone, scenario, procfs, as_json)
+    return status
+
+
+@policy.command(cls=NumbersAsArguments)
+@click.argument("words", metavar="TARGET...", nargs=-1, required=True)
+@file_option
+@json_option
+def explain(words: tuple[str, ...], paths: tuple[str, ...], as_json: bool) -> int:
+    """Say which rule decides about TARGETs, and what it says; status 1 if none does."""
+    targets = [target_words.parse(word) for word in unescaped(words)]
+    rules = files.load_valid(paths).rules
+    procfs = machine_procfs()
+    tasks = procfs.tasks()
+    matches = target_words.matching(targets, tasks.read, procfs)
+    for target, matched in matches.items():
+        if not matched:
+            complain(target_words.no_match(target.word, tasks.hidden))
+    decided = decide(rules, tasks.read, procfs)
+    asked = {task.pid: task for matched in matches.values() for task in matched}
+    entries = [_shown(task, decided.get(pid)) for pid, task in asked.items()]
+    if entries:
+        emit((render.explain_document if as_json else render.explain_text)(entries))
+    return errors.DONE if any(entry.rule for entry in entries) else errors.ANSWER_IS_NO
+
+
+def _left_alone(decisions: Iterable[Decision]) -> Iterable[LeftAlone]:
+    for task, _, reason in decisions:
+        if reason is not None:
+            yield LeftAlone(task.pid, task.comm, reason)
+
+
+def _shown(task: Task, decision: Decision | None) -> render.Decided:
+    if decision is None:
+        return render.Decided(task.pid, task.comm, task.adj, None)
+    return render.Decided(task.pid, task.comm, task.adj, _rule(decision.rule), decision.left_alone)
+
+
+def _rule(rule: Rule) -> render.RuleLine:
+    words = tuple(target.word for target in rule.targets)
+    return render.RuleLine(rule.place.path, rule.place.line, words, rule.adj, rule.scope, rule.force, rule.reason)

@@ -1,0 +1,110 @@
+"""What a policy says: its mistakes, what it would change, and which rule decides about a process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from oomctl.render.text import aligned, count, visible
+
+
+class MistakeLine(NamedTuple):
+    file: str
+    line: int | None
+    severity: str
+    message: str
+
+
+class RuleLine(NamedTuple):
+    """A rule as people and scripts see it."""
+
+    file: str
+    line: int | None
+    target: tuple[str, ...]
+    adj: int
+    scope: str
+    force: bool
+    reason: str | None
+
+
+class Decided(NamedTuple):
+    """One process and the rule that decides about it."""
+
+    pid: int
+    comm: str
+    before: int
+    rule: RuleLine | None
+    left_alone: str | None = None
+
+
+def check_document(rules: int, mistakes: Sequence[MistakeLine]) -> str:
+    found = [mistake._asdict() for mistake in mistakes]
+    return json.dumps({"schema": "oomctl.policy-check/1", "rules": rules, "mistakes": found}) + "\n"
+
+
+def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:
+    lines = []
+    for file, line, severity, message in mistakes:
+        where = file if line is None else f"{file}:{line}"
+        lines.append(visible(f"{where}: {'warning: ' if severity == 'warning' else ''}{message}"))
+    return "".join(line + "\n" for line in lines) or f"{count(rules, 'rule')}, no mistakes\n"
+
+
+def diff_document(differing: Sequence[Decided]) -> str:
+    return json.dumps({"schema": "oomctl.policy-diff/1", "changes": [_entry(entry) for entry in differing]}) + "\n"
+
+
+def diff_text(differing: Sequence[Decided]) -> str:
+    """A line for each process that has another value than the policy says; empty without any."""
+    if not differing:
+        return ""
+    rows = []
+    for pid, comm, before, rule, _ in differing:
+        assert rule is not None  # noqa: S101 - for mypy: nothing differs without a rule
+        change = f"{before} -> {rule.adj}"
+        rows.append([str(pid), visible(comm), change, visible(_place(rule) + _because(rule))])
+    return aligned(rows, [True, False, False, False]) + "\n"
+
+
+def explain_document(entries: Sequence[Decided]) -> str:
+    return json.dumps({"schema": "oomctl.policy-explain/1", "processes": [_entry(entry) for entry in entries]}) + "\n"
+
+
+def explain_text(entries: Sequence[Decided]) -> str:
+    return "".join(_explained(entry) for entry in entries)
+
+
+def _explained(entry: Decided) -> str:
+    head = f"{entry.pid} ({visible(entry.comm)}): oom_score_adj is {entry.before}"
+    rule = entry.rule
+    if rule is None:
+        return f"{head}; no rule matches it\n"
+    says = f"left alone: {entry.left_alone}" if entry.left_alone else f"the policy says {rule.adj}"
+    target = ", ".join(visible(word) for word in rule.target)
+    forced = ", force" if rule.force else ""
+    rest = (
+        f"  rule    {visible(_place(rule))}, the first that matches\n  target  {target}, scope {rule.scope}{forced}\n"
+    )
+    return f"{head}, {says}\n{rest}" + (f"  reason  {visible(rule.reason)}\n" if rule.reason else "")
+
+
+def _entry(entry: Decided) -> dict[str, object]:
+    rule = entry.rule
+    after = entry.before if rule is None or entry.left_alone else rule.adj
+    return {
+        "pid": entry.pid,
+        "comm": entry.comm,
+        "before": entry.before,
+        "after": after,
+        "left_alone": entry.left_alone,
+        "rule": rule and rule._asdict(),
+    }
+
+
+def _place(rule: RuleLine) -> str:
+    return rule.file if rule.line is None else f"{rule.file}:{rule.line}"
+
+
+def _because(rule: RuleLine) -> str:
+    return f" ({rule.reason})" if rule.reason else ""
