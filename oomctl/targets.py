@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from oomctl.errors import BadInput, ImpossibleHere
@@ -133,38 +133,58 @@ def _followers(target: Target, matches: Sequence[Task], main_pids: Mapping[str, 
     return {task.pid: "child of another match (--all takes it)" for task in matches if task.ppid in pids}
 
 
-def _matches(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> list[Task]:
+def matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:
+    """Return what tells whether ``target`` matches a process, of which it asks no more than pid, comm, uid and kthread.
+
+    Raises ImpossibleHere for a cgroup that does not exist.
+    """
     if target.kind == "pid":
-        return [task for task in tasks if task.pid == int(target.value)]
-    others = [task for task in tasks if not task.kthread and (procfs is None or task.pid != procfs.own_pid)]
+        pid = int(target.value)
+        return lambda task: task.pid == pid
+    match = _pattern_matcher(target, procfs)
+    own_pid = procfs.own_pid if procfs is not None else None
+    return lambda task: not task.kthread and task.pid != own_pid and match(task)
+
+
+def _matches(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> list[Task]:
+    match = matcher(target, procfs)
+    return [task for task in tasks if match(task)]
+
+
+def _pattern_matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:
+    value = target.value
     if target.kind == "user":
-        return [task for task in others if target.value in (user_name(task.uid), str(task.uid))]
+        return lambda task: value in (user_name(task.uid), str(task.uid))
     if target.kind == "cgroup":
-        return _in_cgroup(target.value, others, procfs)
+        return _cgroup_matcher(value, procfs)
     if target.kind == "unit":
-        return [task for task in others if _in_unit(task, target.value, procfs)]
+        return lambda task: _in_unit(task, value, procfs)
     if target.kind == "cmd":
         if procfs is None:
             raise BadInput(f"target {target.word!r}: the document has no command lines to match")
-        pattern = _regex(target.word, target.value)
+        searched = _regex(target.word, value)
         starters = _starters()
-        return [
-            task for task in others if task.pid not in starters and pattern.search(_text(procfs, task.pid, "cmdline"))
-        ]
-    pattern = _wildcards(target.value)
-    return [task for task in others if pattern.fullmatch(task.comm) or pattern.fullmatch(_executable(procfs, task))]
+        return lambda task: (
+            task.pid not in starters and searched.search(_text(procfs, task.pid, "cmdline")) is not None
+        )
+    pattern = _wildcards(value)
+    return lambda task: bool(pattern.fullmatch(task.comm) or pattern.fullmatch(_executable(procfs, task)))
 
 
-def _in_cgroup(name: str, tasks: Sequence[Task], procfs: Procfs | None) -> list[Task]:
+def _cgroup_matcher(name: str, procfs: Procfs | None) -> Callable[[Task], bool]:
     if procfs is None:
         path = "/" + name.strip("/")
-        return [task for task in tasks if task.memcg is not None and below(task.memcg, path)]
+        return lambda task: task.memcg is not None and below(task.memcg, path)
     memcgs = Memcgs.of(procfs)
     if memcgs is None:
         raise ImpossibleHere(f"target cgroup:{name}: no memory controller is mounted here")
     path = memcgs.resolve(name)
-    paths = ((task, task.memcg or memcgs.path_of_pid(task.pid)) for task in tasks)
-    return [task for task, own in paths if own is not None and below(own, path)]
+
+    def match(task: Task) -> bool:
+        own = task.memcg or memcgs.path_of_pid(task.pid)
+        return own is not None and below(own, path)
+
+    return match
 
 
 def _in_unit(task: Task, unit: str, procfs: Procfs | None) -> bool:
