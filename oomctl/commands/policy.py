@@ -23,6 +23,7 @@ from oomctl.model import LeftAlone, Task
 from oomctl.policy import files
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.rules import Rule
+from oomctl.policy.watch import Watch
 from oomctl.procfs import survey
 from oomctl.procfs.writer import write_adj
 from oomctl.render import policy as render
@@ -129,6 +130,26 @@ def explain(words: tuple[str, ...], paths: tuple[str, ...], as_json: bool) -> in
     if entries:
         emit((render.explain_document if as_json else render.explain_text)(entries))
     return errors.DONE if any(entry.rule for entry in entries) else errors.ANSWER_IS_NO
+
+
+@policy.command()
+@file_option
+@click.option("--poll", "only_poll", is_flag=True, help="Look at every process now and then; use no process events.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often, where that is how it works.",
+)
+def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
+    """Keep the policy true: processes that start, execute or change their user get their value.
+
+    By the kernel's process events where they are to be had, else by polling; the first line says which. SIGHUP
+    reads the files again (a broken one changes nothing), SIGTERM and Ctrl-C end it.
+    """
+    Watch(machine_procfs(), paths, interval, only_poll).run()
 
 
 def _left_alone(decisions: Iterable[Decision]) -> Iterable[LeftAlone]:

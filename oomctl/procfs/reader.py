@@ -186,6 +186,23 @@ class Procfs:
         )
         return self._with_hidden_state(task)
 
+    def identity_at(self, directory: int, pid: int) -> Task:
+        """Read who is behind an open directory of /proc, and its adj, but not what it weighs."""
+        comm, stat = _split_stat(read_at(directory, "stat"))
+        status = read_at(directory, "status", _LARGEST_STATUS)
+        kthread = bool(int(stat[6]) & _PF_KTHREAD)
+        return Task(
+            pid=pid,
+            comm=comm.decode(errors="replace"),
+            ppid=int(stat[1]),
+            uid=int(_field(status, b"\nUid:")),
+            adj=int(read_at(directory, "oom_score_adj", 16)),
+            start_ticks=int(stat[19]),
+            kthread=kthread,
+            # Without memory and not a kernel thread; a leader that exited before its threads still runs.
+            zombie=b"\nVmRSS:" not in status and not kthread and int(stat[17]) <= 1,
+        )
+
     def adj(self, pid: int) -> int | None:
         """Return ``oom_score_adj`` of a process; None when it is gone or hidden."""
         try:

@@ -1,0 +1,266 @@
+"""The service on this machine: new processes get their value, whatever happens to the file or the kernel's events."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from oomctl.errors import ImpossibleHere
+from oomctl.policy.events import ProcessEvents
+from tests.commands.conftest import adj_of
+from tests.commands.invoke import OOMCTL, ROOT
+from tests.commands.test_adjust_live import NOBODY, needs_root
+from tests.commands.test_policy import rule
+
+pytestmark = pytest.mark.live
+PATIENCE_SECONDS = 30
+
+
+class Service:
+    """``oomctl policy watch`` as systemd starts it: told where to notify, its lines collected."""
+
+    def __init__(self, directory: Path, policy: str, *options: str, before: Sequence[str] = ()) -> None:
+        self.file = directory / "policy.toml"
+        self.file.write_text(policy)
+        address = str(directory / "notify")
+        self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notified.bind(address)
+        os.chmod(address, 0o777)  # noqa: S103 - for a service without root
+        self._notified.settimeout(PATIENCE_SECONDS)
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": address}
+        command = [*before, *OOMCTL, "policy", "watch", "-f", str(self.file), *options]
+        self.process = subprocess.Popen(command, env=env, text=True, stderr=subprocess.PIPE)
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._news:
+                self.lines.append(line.rstrip("\n"))
+                self._news.notify_all()
+
+    def states(self) -> list[str]:
+        """The next notification, line by line."""
+        return self._notified.recv(4096).decode().splitlines()
+
+    def line(self, beginning: str) -> str:
+        """Wait for a line that begins so."""
+
+        def find() -> str | None:
+            return next((line for line in self.lines if line.startswith(beginning)), None)
+
+        with self._news:
+            assert self._news.wait_for(find, PATIENCE_SECONDS), self.lines
+        found = find()
+        assert found is not None
+        return found
+
+    def set(self, process: subprocess.Popen[bytes]) -> str:
+        return self.line(f"event=set pid={process.pid} ")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_SECONDS)
+        self._reader.join()
+        return status
+
+    def clean_up(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        self._notified.close()
+
+
+Start = Callable[..., Service]
+Spawn = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Start]:
+    services: list[Service] = []
+
+    def start(policy: str, *options: str, **how: Sequence[str]) -> Service:
+        services.append(Service(tmp_path, policy, *options, **how))
+        assert services[-1].states()[0] == "READY=1", services[-1].lines
+        return services[-1]
+
+    yield start
+    for started in services:
+        started.clean_up()
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(*argv: str) -> subprocess.Popen[bytes]:
+        processes.append(subprocess.Popen(argv))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def needs_events() -> None:
+    try:
+        ProcessEvents().close()
+    except ImpossibleHere as error:
+        pytest.skip(str(error))
+
+
+SLEEP = rule("cmd:^sleep 62", 500)
+BOTH = pytest.mark.parametrize("options", [("--interval", "0.2"), ("--poll", "--interval", "0.2")], ids=" ".join)
+
+
+@BOTH
+def test_a_process_that_runs_and_one_that_starts_later_get_their_value(
+    service: Start, spawn: Spawn, options: list[str]
+) -> None:
+    first = spawn("sleep", "62.1")
+    watch = service(SLEEP, *options)
+    assert watch.set(first) == f"event=set pid={first.pid} comm=sleep before=0 after=500 rule={watch.file}:1"
+    second = spawn("sleep", "62.2")
+    watch.set(second)
+    assert (adj_of(first.pid), adj_of(second.pid)) == (500, 500)
+
+
+@BOTH
+def test_exec_makes_another_process_of_it(service: Start, spawn: Spawn, options: list[str]) -> None:
+    watch = service(SLEEP, *options)
+    shell = spawn("sh", "-c", "read line < /dev/zero & sleep 0.5; exec sleep 62.3")
+    assert "comm=sleep" in watch.set(shell)
+
+
+@needs_root
+@BOTH
+def test_a_change_of_user_is_noticed(service: Start, spawn: Spawn, options: list[str]) -> None:
+    watch = service(rule("user:65534", 500), *options)
+    changing = spawn(sys.executable, "-c", "import os, time; time.sleep(0.5); os.setuid(65534); time.sleep(60)")
+    watch.set(changing)
+    assert adj_of(changing.pid) == 500
+
+
+@pytest.mark.usefixtures("needs_events")
+def test_a_new_name_is_noticed(service: Start, spawn: Spawn) -> None:
+    watch = service(rule("oomctl-renamed", 500))
+    naming = "import time; open('/proc/self/comm', 'w').write('oomctl-renamed'); time.sleep(60)"
+    watch.set(spawn(sys.executable, "-c", naming))
+
+
+@pytest.mark.usefixtures("needs_events")
+def test_it_says_that_it_uses_events(service: Start) -> None:
+    assert service(SLEEP).line("event=started mode=events rules=1 pid=")
+
+
+def test_it_says_that_it_was_asked_to_poll(service: Start) -> None:
+    assert service(SLEEP, "--poll").line("event=started mode=polling").endswith('reason="asked for by --poll"')
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        (("unshare", "--user", "--map-root-user"), "no answer; it takes the initial user and PID namespace"),
+        (("unshare", "--net"), ""),
+    ],
+    ids=["user namespace", "network namespace"],
+)
+def test_without_events_it_polls_and_says_why(
+    service: Start, spawn: Spawn, before: tuple[str, ...], reason: str
+) -> None:
+    watch = service(SLEEP, "--interval", "0.2", before=before)
+    line = watch.line("event=started mode=polling")
+    assert f'reason="no process events from the kernel: {reason}' in line
+    watch.set(spawn("sleep", "62.4"))
+
+
+@needs_root
+def test_what_it_may_not_write_is_said_once(service: Start, spawn: Spawn, tmp_path: Path) -> None:
+    for directory in (tmp_path, *list(tmp_path.parents)[:3]):
+        directory.chmod(directory.stat().st_mode | 0o055)
+    sleeping = spawn("sleep", "62.5")
+    watch = service(SLEEP, "--poll", "--interval", "0.1", before=NOBODY)
+    line = watch.line("event=denied")
+    assert line.startswith(f"event=denied pid={sleeping.pid} comm=sleep before=0 after=0 wanted=500 rule=")
+    watch.file.write_text(rule("cmd:^sleep 62", 400))
+    assert watch.end() == 0
+    assert [other for other in watch.lines if other.startswith("event=denied")] == [line]
+
+
+@BOTH
+def test_sighup_reads_the_file_again(service: Start, spawn: Spawn, options: list[str]) -> None:
+    watch = service(SLEEP, *options)
+    sleeping = spawn("sleep", "62.6")
+    watch.set(sleeping)
+    watch.file.write_text(rule("cmd:^sleep 62", 600))
+    watch.process.send_signal(signal.SIGHUP)
+    assert watch.states()[0] == "RELOADING=1"
+    assert watch.states()[0] == "READY=1"
+    assert watch.line("event=reloaded") == "event=reloaded rules=1"
+    watch.line(f"event=set pid={sleeping.pid} comm=sleep before=500 after=600")
+    assert adj_of(sleeping.pid) == 600
+
+
+def test_a_broken_new_file_keeps_the_old_rules_and_says_so(service: Start, spawn: Spawn) -> None:
+    watch = service(SLEEP, "--interval", "0.2")
+    watch.file.write_text(rule("cmd:^sleep 62", 5000))
+    watch.process.send_signal(signal.SIGHUP)
+    assert watch.states()[0] == "RELOADING=1"
+    assert watch.states()[0] == "READY=1"
+    line = watch.line("event=reload-refused")
+    assert f"{watch.file}:3: adj: expected a whole number from -1000 to 1000, got 5000" in line
+    assert line.endswith('rules=1 kept="the old rules"')
+    watch.set(spawn("sleep", "62.7"))
+
+
+def test_a_broken_file_at_the_start_ends_it(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text("[[rule]")
+    command = [*OOMCTL, "policy", "watch", "-f", str(tmp_path / "p.toml")]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"oomctl: {tmp_path}/p.toml:1: not TOML")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_when_told_also_in_a_burst(service: Start, spawn: Spawn, number: signal.Signals) -> None:
+    watch = service(SLEEP)
+    spawn("sh", "-c", "while :; do (:); done")
+    watch.set(spawn("sleep", "62.8"))
+    assert watch.end(number) == 0
+    assert watch.states()[0] == "STOPPING=1"
+    assert watch.lines[-1].startswith("event=stopped events=")
+
+
+@pytest.mark.usefixtures("needs_events")
+def test_lost_events_lead_to_a_look_at_everything(service: Start, spawn: Spawn) -> None:
+    watch = service(SLEEP)
+    watch.process.send_signal(signal.SIGSTOP)
+    subprocess.run(["sh", "-c", "i=0; while [ $i -lt 7000 ]; do (:); i=$((i+1)); done"], check=True)
+    unheard = spawn("sleep", "62.9")
+    watch.process.send_signal(signal.SIGCONT)
+    watch.line("event=events-lost")
+    watch.set(unheard)
+    assert watch.end() == 0
+    assert "losses=0" not in watch.lines[-1]
+
+
+def test_it_is_offered_to_the_killer_after_the_others_as_far_as_permitted(service: Start) -> None:
+    before = ("sh", "-c", 'echo 300 > /proc/self/oom_score_adj; exec "$@"', "sh")
+    watch = service(SLEEP, before=before)
+    assert adj_of(watch.process.pid) <= 0 or watch.line("event=own-risk").startswith("event=own-risk adj=300")
