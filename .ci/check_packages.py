@@ -17,6 +17,7 @@ IN_WHEEL = (
     *(f"oomctl/completion/script.{shell}" for shell in ("bash", "zsh", "fish")),
     *(f"share/bash-completion/completions/{name}" for name in ("oomctl", "oomadm")),
     *(f"share/man/man8/{name}.8" for name in ("oomctl", "oomadm", "oomctl-top")),
+    *("lib/systemd/system/oomctl-policy.service", "share/oomctl/policy/server.toml"),
     *("share/man/man5/oomctl-json.5", "share/man/man7/oomctl-oom.7"),
     *(f"share/zsh/site-functions/_{name}" for name in ("oomctl", "oomadm")),
     *(f"share/fish/vendor_completions.d/{name}.fish" for name in ("oomctl", "oomadm")),
@@ -26,7 +27,7 @@ IN_WHEEL = (
 def wrong_in_wheel(path: Path) -> list[str]:
     with zipfile.ZipFile(path) as wheel:
         names = wheel.namelist()
-    wrong = [name for name in names if not re.match(r"oomctl/|[^/]+\.dist-info/|[^/]+\.data/data/share/", name)]
+    wrong = [name for name in names if not re.match(r"oomctl/|[^/]+\.dist-info/|[^/]+\.data/data/(share|lib/systemd)/", name)]
     return wrong + [f"no {name}" for name in IN_WHEEL if not any(found.endswith(name) for found in names)]
 
 
