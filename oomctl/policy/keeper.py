@@ -10,6 +10,7 @@ from oomctl.model import Change, Task
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.events import Event
 from oomctl.policy.rules import Rule
+from oomctl.procfs.details import user_name
 from oomctl.procfs.identity import first_look, identities, identity
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
@@ -35,6 +36,7 @@ class Keeper:
 
     def scan(self) -> None:
         """Look at every process. Costs some 0.1 ms for each."""
+        user_name.cache_clear()  # users are added while a service runs
         tasks = list(identities(self._procfs))
         decided = decide(self._rules, tasks, self._procfs)
         self._in_trees = set(decide(self._trees, tasks, self._procfs))
