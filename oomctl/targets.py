@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import re
 import warnings
@@ -13,7 +15,6 @@ from oomctl.kernel.constraint import below
 from oomctl.model import LeftAlone, Task
 from oomctl.procfs.cgroup import Memcgs, hierarchies
 from oomctl.procfs.details import unit_in, user_name
-from oomctl.procfs.identity import identity
 from oomctl.procfs.reader import Procfs, read_at
 
 PID_MAX_LIMIT = 4194304  # include/linux/threads.h
@@ -163,8 +164,8 @@ def _pattern_matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], 
         if procfs is None:
             raise BadInput(f"target {target.word!r}: the document has no command lines to match")
         searched = _regex(target.word, value)
-        starters = _starters(procfs)
-        return lambda task: task.pid not in starters and searched.search(_text(procfs, task.pid, "cmdline")) is not None
+        starters = functools.cache(_starters)  # asked for only when something matches
+        return lambda task: bool(searched.search(_text(procfs, task.pid, "cmdline"))) and task.pid not in starters()
     pattern = _wildcards(value)
     return lambda task: bool(pattern.fullmatch(task.comm) or pattern.fullmatch(_executable(procfs, task)))
 
@@ -228,13 +229,16 @@ def _regex(word: str, value: str) -> re.Pattern[str]:
         raise BadInput(f"target {word!r}: not a regular expression: {error}") from None
 
 
-def _starters(procfs: Procfs) -> set[int]:
+def _starters() -> set[int]:
     """PIDs of the shell, sudo and whoever else is above this process: their command line holds the pattern, too."""
+    import psutil
+
     found: set[int] = set()
-    pid = os.getppid() if procfs.own_pid is not None else 0
-    while pid not in found and (task := identity(procfs, pid)) is not None:
-        found.add(pid)
-        pid = task.ppid
+    with contextlib.suppress(psutil.Error):  # with hidepid: whom we may not see we cannot match either
+        process = psutil.Process().parent()
+        while process is not None:
+            found.add(process.pid)
+            process = process.parent()
     return found
 
 
