@@ -27,7 +27,9 @@ IN_WHEEL = (
 def wrong_in_wheel(path: Path) -> list[str]:
     with zipfile.ZipFile(path) as wheel:
         names = wheel.namelist()
-    wrong = [name for name in names if not re.match(r"oomctl/|[^/]+\.dist-info/|[^/]+\.data/data/(share|lib/systemd)/", name)]
+    wrong = [
+        name for name in names if not re.match(r"oomctl/|[^/]+\.dist-info/|[^/]+\.data/data/(share|lib/systemd)/", name)
+    ]
     return wrong + [f"no {name}" for name in IN_WHEEL if not any(found.endswith(name) for found in names)]
 
 

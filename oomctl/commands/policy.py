@@ -54,6 +54,10 @@ def policy() -> None:
     reason = "everything else can be started again"
 
     The first rule that matches a process decides. Other keys: scope ("root", "all", "tree") and force.
+
+    \b
+    oomctl policy diff -f my-policy.toml
+    oomctl policy apply
     """
 
 
