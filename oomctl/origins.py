@@ -102,10 +102,10 @@ KNOWN: tuple[Known, ...] = (
     Known("unit", "OOMScoreAdjust=-999 in the unit", (-999,), "containerd.service", comm="containerd"),
     Known("unit", "OOMScoreAdjust=-999 in the unit", (-999,), "crio.service", comm="crio"),
     Known(
-        "unit",
-        "OOMScoreAdjust=-900 in the unit, for the postmaster; it gives its children PG_OOM_ADJUST_VALUE",
+        "program",
+        "pg_ctlcluster, for the postmaster at every start; it gives its children PG_OOM_ADJUST_VALUE",
         (-900,),
-        "Debian: postgresql@.service",
+        "Debian: postgresql-common",
         comm="postgres",
     ),
     Known(

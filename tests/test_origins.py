@@ -60,7 +60,7 @@ POSTMASTER = task(5, comm="postgres", adj=-900)
             "sshd, which gives",
             id="a healthy session",
         ),
-        pytest.param(-900, {"comm": "postgres"}, "unit", "OOMScoreAdjust=-900", id="postmaster on Debian"),
+        pytest.param(-900, {"comm": "postgres"}, "program", "pg_ctlcluster", id="postmaster on Debian"),
         pytest.param(0, {"comm": "postgres", "parent": POSTMASTER}, "program", "PostgreSQL, which", id="backend"),
         pytest.param(300, {"comm": "postgres", "parent": POSTMASTER}, "program", "PostgreSQL, for", id="other backend"),
         pytest.param(-998, {"comm": "containerd-shim"}, "runtime", "containerd", id="shim"),

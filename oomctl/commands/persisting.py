@@ -53,8 +53,8 @@ def wanted(
     others = [target for target in targets if target.kind != "unit"]
     selection = target_words.select(others, scenario.tasks, procfs, adj, scope)
     try:
-        units = [_named(target.value, Manager(user), adj) for target in named]
-        units += _units_of(selection.meant, procfs, adj)
+        units = [_named(target.value, Manager(user), setting) for target in named]
+        units += _units_of(selection.meant, procfs, setting)
     except NoAnswer as error:
         raise ImpossibleHere(_NO_SYSTEMD.format(error, adj)) from None
     if setting is not None:
@@ -64,19 +64,19 @@ def wanted(
     return Wanted(list(distinct.values()), selection.left_alone, selection.refused, selection.unmatched)
 
 
-def _named(name: str, manager: Manager, adj: int) -> Unit:
+def _named(name: str, manager: Manager, setting: int | None) -> Unit:
     check_name(name)
-    check_persistable(name, adj)
+    check_persistable(name, setting)
     state = manager.show([name])[name]
     if not state.loaded:
         whose = "your own service manager" if manager.user else "the system's service manager"
         other = "" if manager.user else "; --user asks your own"
         raise NothingMatched(f"{name}: {whose} knows no such unit{other}")
-    check_persistable(state.id, adj)  # sshd.service is an alias of ssh.service
+    check_persistable(state.id, setting)  # sshd.service is an alias of ssh.service
     return Unit(state, manager)
 
 
-def _units_of(tasks: Sequence[Task], procfs: Procfs, adj: int) -> list[Unit]:
+def _units_of(tasks: Sequence[Task], procfs: Procfs, setting: int | None) -> list[Unit]:
     """Return the services whose main processes are among ``tasks``."""
     reader = DetailReader(procfs)
     members: dict[tuple[str, int | None], list[Task]] = {}
@@ -85,16 +85,16 @@ def _units_of(tasks: Sequence[Task], procfs: Procfs, adj: int) -> list[Unit]:
         if details.unit is None:
             raise ImpossibleHere(
                 f"{task.pid} ({task.comm}) is in no unit of systemd; set the value where it is started:"
-                f" oomctl run -n {adj} -- COMMAND"
+                f" oomctl run -n {setting or 0} -- COMMAND"
             )
         members.setdefault((details.unit, details.manager_uid), []).append(task)
-    return [_unit_of(unit, uid, processes, adj) for (unit, uid), processes in members.items()]
+    return [_unit_of(unit, uid, processes, setting) for (unit, uid), processes in members.items()]
 
 
-def _unit_of(name: str, manager_uid: int | None, members: Sequence[Task], adj: int) -> Unit:
+def _unit_of(name: str, manager_uid: int | None, members: Sequence[Task], setting: int | None) -> Unit:
     if manager_uid not in (None, os.geteuid()):
         raise NotPermitted(f"{name} belongs to the service manager of uid {manager_uid}; ask as that user")
-    found = _named(name, Manager(manager_uid is not None), adj)
+    found = _named(name, Manager(manager_uid is not None), setting)
     if found.state.main_pid not in [task.pid for task in members]:
         first = members[0]
         raise Refused(

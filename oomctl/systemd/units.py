@@ -12,6 +12,7 @@ _LONGEST = 255  # UNIT_NAME_MAX of systemd
 _NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+\.(service|socket|mount|swap|scope|slice)", re.ASCII)
 _SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}
 _LOGINS = re.compile(r"(ssh|sshd|dropbear)(@.*|-.*)?\.(service|socket)")
+_DEBIAN_POSTGRES = re.compile(r"postgresql@.+\.service")  # postgresql-common: pg_ctlcluster
 _SETTING = re.compile(r"^\s*OOMScoreAdjust\s*=\s*([+-]?\d{1,4})\s*$", re.MULTILINE)
 
 
@@ -21,11 +22,13 @@ def check_name(unit: str) -> None:
         raise BadInput(f"{unit!r} is no name of a unit: letters, digits and :-_.\\@, with .service at the end")
 
 
-def check_persistable(unit: str, adj: int) -> None:
-    """Refuse units for which a value of their own would be wrong or without effect.
+def check_persistable(unit: str, setting: int | None) -> None:
+    """Refuse units for which ``setting`` (None: nothing any more) would be wrong or without effect.
 
-    Raises Refused for logins, ImpossibleHere for units that start no process, BadInput for a template.
+    Raises Refused for logins and for services that override it, ImpossibleHere for units that start no process,
+    BadInput for a template.
     """
+    adj = setting or 0
     kind = unit.rpartition(".")[2]
     if kind not in _SECTIONS:
         raise ImpossibleHere(
@@ -34,6 +37,13 @@ def check_persistable(unit: str, adj: int) -> None:
         )
     if "@." in unit:
         raise BadInput(f"{unit} is a template; name its instances, such as {unit.replace('@.', '@1.')}")
+    if setting is None:
+        return
+    if _DEBIAN_POSTGRES.fullmatch(unit):
+        raise Refused(
+            f"{unit}: pg_ctlcluster, which starts it, sets the postmaster to -900 every time, whatever the unit says;"
+            " without --persist the running one can be changed; nothing was written"
+        )
     if _LOGINS.fullmatch(unit):
         raise Refused(
             f"{unit}: sshd protects its own listener, and a value in its unit would be inherited by every login;"

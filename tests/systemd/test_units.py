@@ -49,7 +49,9 @@ def test_what_can_be_no_unit_never_becomes_a_path(name: str) -> None:
         check_name(name)
 
 
-@pytest.mark.parametrize("unit", ["nginx.service", "postgresql@15-main.service", "a.socket", "sshguard.service"])
+@pytest.mark.parametrize(
+    "unit", ["nginx.service", "getty@tty1.service", "a.socket", "sshguard.service", "postgresql.service"]
+)
 def test_units_that_may_have_a_value(unit: str) -> None:
     check_persistable(unit, -500)
 
@@ -62,6 +64,7 @@ def test_units_that_may_have_a_value(unit: str) -> None:
         ("ssh@0-10.0.0.1:22-10.0.0.2:5000.service", Refused, "sshd protects"),
         ("sshd@7.service", Refused, "sshd protects"),
         ("ssh.socket", Refused, "sshd protects"),
+        ("postgresql@15-main.service", Refused, "sets the postmaster to -900 every time"),
         ("session-2.scope", ImpossibleHere, "oomctl run -n -500 -- COMMAND"),
         ("user.slice", ImpossibleHere, "systemd-run -p OOMScoreAdjust=-500"),
         ("postgresql@.service", BadInput, "name its instances, such as postgresql@1.service"),
@@ -71,6 +74,11 @@ def test_units_that_must_not(unit: str, error: type[OomctlError], reason: str) -
     with pytest.raises(error) as caught:
         check_persistable(unit, -500)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("unit", ["ssh.service", "postgresql@15-main.service"])
+def test_what_was_given_can_always_be_taken_back(unit: str) -> None:
+    check_persistable(unit, None)
 
 
 def test_the_file_says_who_wrote_it_and_how_to_be_rid_of_it() -> None:
