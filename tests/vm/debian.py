@@ -1,0 +1,204 @@
+"""A whole Debian 12 for QEMU: its systemd, sshd and PostgreSQL, with oomctl on a disk beside it.
+
+Built once by debootstrap from the mirror that apt is configured with, as root, into the cache; every boot works on
+a throw-away copy. The guest runs ``tests.vm.guest.services`` as a service and reports on its second serial port.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.vm import initramfs, kernels, qemu
+from tests.vm.kernels import NotHere, cache_directory
+
+_SUITE = "bookworm"
+_PACKAGES = (
+    *("systemd-sysv", "dbus", "libpam-systemd", "dbus-user-session"),
+    *("openssh-server", "openssh-client", "postgresql", "python3"),
+    *("linux-image-cloud-amd64", "initramfs-tools", "zstd"),
+)
+_NEEDED = {
+    "debootstrap": "debootstrap",
+    "mkfs.ext4": "e2fsprogs",
+    "chroot": "coreutils",
+    "qemu-system-x86_64": "qemu-system-x86",
+}
+_BUILD_SECONDS = 1500
+_IMAGE_MIB = 2560
+_PROJECT = "/opt/oomctl"
+_START = f"export PYTHONPATH={_PROJECT} HOME=/root\nexec python3 -m tests.vm.guest.services\n"
+_UNIT = f"""\
+[Unit]
+Description=Tries oomctl on this machine
+After=ssh.service postgresql.service multi-user.target
+RequiresMountsFor={_PROJECT}
+[Service]
+Type=simple
+ExecStart=/bin/sh {_PROJECT}/start
+StandardOutput=journal+console
+StandardError=journal+console
+"""
+# The test must not wait for what it does not need, nor the machine for a network that it does not have.
+_MASKED = ("e2scrub_reap.service", "apt-daily.timer", "apt-daily-upgrade.timer", "systemd-timesyncd.service")
+
+
+class Boot(NamedTuple):
+    """What the guest said."""
+
+    events: list[dict[str, Any]]
+    console: Path
+    seconds: float
+
+    def of(self, event: str) -> list[dict[str, Any]]:
+        return [found for found in self.events if found["event"] == event]
+
+    def console_tail(self, lines: int = 40) -> str:
+        return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
+
+
+def boot(memory_mib: int = 1024, deadline: int = 1500) -> Boot:
+    """Boot the guest and return what it said before it ended. Raises NotHere where it cannot be built or run."""
+    system = _system()
+    logs = cache_directory() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    console, results = logs / "debian.console", logs / "debian.jsonl"
+    for old in (console, results):
+        old.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="oomctl-vm-") as directory:
+        project = _project_disk(Path(directory))
+        # fmt: off
+        command = [
+            "setpriv", "--pdeathsig", "KILL",
+            "nice", "qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off",
+            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-smp", "2", "-m", f"{memory_mib}M",
+            "-kernel", str(system / "vmlinuz"), "-initrd", str(system / "initrd"),
+            "-append", "root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off random.trust_cpu=on net.ifnames=0",
+            "-serial", f"file:{console}", "-serial", f"file:{results}",
+            "-drive", f"file={system / 'image'},format=raw,if=virtio,snapshot=on",
+            "-drive", f"file={project},format=raw,if=virtio,snapshot=on",
+            "-device", "virtio-rng-pci",
+        ]
+        # fmt: on
+        began = time.monotonic()
+        said = _run_until(command, deadline)
+    with console.open("a") as file:
+        file.write(said)
+    return Boot(_events(results), console, time.monotonic() - began)
+
+
+def why_not() -> str | None:
+    """Why no such guest can be built here; None when it can."""
+    if qemu.why_not() is not None:
+        return qemu.why_not()
+    if os.geteuid() != 0:
+        return "building a Debian needs root (chroot)"
+    missing = [package for program, package in _NEEDED.items() if shutil.which(program, path=_path()) is None]
+    return f"not installed: {', '.join(missing)}" if missing else None
+
+
+def _path() -> str:
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def _system() -> Path:
+    """Return the directory with image, kernel and initrd, built when this file's recipe changed."""
+    reason = why_not()
+    if reason is not None:
+        raise NotHere(reason)
+    recipe = hashlib.sha256(repr((_SUITE, _PACKAGES, _UNIT, _MASKED, _IMAGE_MIB)).encode()).hexdigest()[:12]
+    directory = cache_directory() / f"debian-{_SUITE}-{recipe}"
+    if not (directory / "complete").exists():
+        for old in cache_directory().glob("debian-*"):
+            shutil.rmtree(old)
+        directory.mkdir(parents=True)
+        _build(directory)
+        (directory / "complete").touch()
+    return directory
+
+
+def _build(directory: Path) -> None:
+    root = directory / "root"
+    packages = f"--include={','.join(_PACKAGES)}"
+    _run("debootstrap", "--variant=minbase", packages, _SUITE, str(root), kernels.mirror(_SUITE))
+    units = root / "etc/systemd/system"
+    (units / "oomctl-test.service").write_text(_UNIT)
+    (units / "multi-user.target.wants/oomctl-test.service").symlink_to("/etc/systemd/system/oomctl-test.service")
+    for unit in _MASKED:
+        (units / unit).unlink(missing_ok=True)
+        (units / unit).symlink_to("/dev/null")
+    (root / "etc/fstab").write_text(f"/dev/vdb {_PROJECT} ext4 defaults 0 0\n")
+    (root / _PROJECT.strip("/")).mkdir(parents=True, exist_ok=True)
+    (root / "etc/hostname").write_text("guest\n")
+    shutil.copy(next(root.glob("boot/vmlinuz-*")), directory / "vmlinuz")
+    shutil.copy(next(root.glob("boot/initrd.img-*")), directory / "initrd")
+    _make_disk(root, directory / "image", _IMAGE_MIB)
+    shutil.rmtree(root)
+
+
+def _project_disk(directory: Path) -> Path:
+    """Return a disk with the wheel under test, what it needs, and the guest's scripts."""
+    site = directory / "site"
+    # The guest's Python is Debian 12's; what is not pure has to be built for it, or for every Python 3.
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(site)]
+    _run(*pip, "--python-version", "3.11", "--only-binary=:all:", str(initramfs.wheel()))
+    package = site / initramfs.GUEST_PACKAGE
+    shutil.copytree(initramfs.GUEST, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for parent in (package.parent, package.parent.parent):
+        (parent / "__init__.py").touch()
+    (site / "start").write_text(_START)
+    _make_disk(site, directory / "project", 64)
+    return directory / "project"
+
+
+def _make_disk(tree: Path, image: Path, size_mib: int) -> None:
+    _run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-d", str(tree), str(image), f"{size_mib}M")
+
+
+def _run(*command: str) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "PATH": _path(), "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_BUILD_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotHere(f"{command[0]}: {error}") from None
+    if done.returncode:
+        raise NotHere(f"{command[0]} failed: {(done.stderr or done.stdout).strip()[-500:]}")
+
+
+def _run_until(command: list[str], deadline: int) -> str:
+    """Run the emulator and return what it complained about."""
+    emulator = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        output, _ = emulator.communicate(timeout=deadline)
+        return output.decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        return f"\nended by the host after {deadline} s\n"
+    finally:
+        emulator.kill()
+        emulator.communicate()
+
+
+def _events(results: Path) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = []
+    for line in results.read_text(errors="replace").splitlines() if results.exists() else []:
+        try:
+            events.append(json.loads(line))
+        except ValueError:
+            continue  # cut off where the guest ended
+    return events

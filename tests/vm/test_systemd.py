@@ -1,0 +1,48 @@
+"""With Debian's systemd, sshd and PostgreSQL: protection that is safe and lasts, and a kill that heeds it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.vm import debian
+from tests.vm.kernels import NotHere
+
+pytestmark = pytest.mark.vm
+
+CHECKS = (
+    "ssh_listener_protects_itself",
+    "protect_sshd_leaves_a_new_login_at_0",
+    "an_impostor_s_sshd_is_not_protected",
+    "persist_of_ssh_is_refused",
+    "a_unit_s_main_process_is_systemd_s",
+    "what_persists_is_there_after_a_restart",
+    "reset_persist_takes_it_back",
+    "an_alias_is_its_unit",
+    "postgres_keeps_its_backends_killable",
+    "a_drift_is_explained",
+    "a_user_s_own_service",
+    "a_unit_with_a_bounded_capability_set_is_named",
+    "a_machine_wide_oom_kills_something_else",
+)
+
+
+@pytest.fixture(scope="module")
+def boot() -> debian.Boot:
+    try:
+        found = debian.boot()
+        # An emulated machine on a busy host may not come up in time; one that came up is not asked twice.
+        return found if found.events else debian.boot()
+    except NotHere as reason:
+        pytest.skip(f"no guest with Debian's systemd: {reason}")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_protection(boot: debian.Boot, name: str) -> None:
+    found = [check for check in boot.of("check") if check["name"] == name]
+    assert found, f"the guest did not come so far: {boot.of('error')}\n{boot.console_tail()}"
+    assert found[0]["passed"], f"{found[0]['detail']}\n{boot.of('killed')}"
+
+
+def test_every_check_of_the_guest_is_a_test(boot: debian.Boot) -> None:
+    assert boot.of("finished"), boot.console_tail()
+    assert tuple(check["name"] for check in boot.of("check")) == CHECKS
