@@ -21,7 +21,7 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 WITHOUT_CAPABILITY = ("setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root only: becomes another user, mounts")
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.unprivileged]
 
 
 @pytest.fixture(autouse=True)

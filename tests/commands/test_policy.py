@@ -278,6 +278,7 @@ def test_the_kernel_has_the_value_of_the_policy(sleeper: Sleeper, policy: Path) 
     assert program("policy", "diff", "-f", str(policy)) == Ran(0, "", "")
 
 
+@pytest.mark.unprivileged
 @pytest.mark.live
 @needs_root
 def test_what_is_not_permitted_is_said(sleeper: Sleeper, policy: Path) -> None:

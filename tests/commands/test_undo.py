@@ -162,6 +162,7 @@ def test_what_is_denied_now_can_be_undone_later(sleeper: Sleeper) -> None:
     assert adj_of(pid) == 0
 
 
+@pytest.mark.unprivileged
 @pytest.mark.live
 @needs_root
 def test_each_user_undoes_their_own(sleeper: Sleeper, state_home: Path) -> None:

@@ -22,6 +22,8 @@ from tests.commands.invoke import OOMCTL, ROOT, Ran, ask, program
 from tests.commands.test_adjust_live import NOBODY, needs_root
 from tests.proc_tree import ProcTree
 
+pytestmark = pytest.mark.unprivileged
+
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "markup": (b"[red]x[/red]", "[red]x[/red]"),
     "colour": (b"\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),

@@ -50,6 +50,7 @@ def test_an_interruption_leaves_nothing_behind(number: signal.Signals, status: i
     assert leftovers(process.pid) == []
 
 
+@pytest.mark.unprivileged
 def test_without_permission_it_says_so() -> None:
     code = (
         "import locale, os, sys, pwd, oomctl.cli, oomctl.commands.selftest\n"

@@ -190,6 +190,7 @@ def test_without_events_it_polls_and_says_why(
     watch.set(spawn("sleep", "62.4"))
 
 
+@pytest.mark.unprivileged
 @needs_root
 def test_what_it_may_not_write_is_said_once(service: Start, spawn: Spawn, tmp_path: Path) -> None:
     for directory in (tmp_path, *list(tmp_path.parents)[:3]):
