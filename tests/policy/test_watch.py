@@ -143,7 +143,7 @@ def test_a_process_that_runs_and_one_that_starts_later_get_their_value(
 @BOTH
 def test_exec_makes_another_process_of_it(service: Start, spawn: Spawn, options: list[str]) -> None:
     watch = service(SLEEP, *options)
-    shell = spawn("sh", "-c", "read line < /dev/zero & sleep 0.5; exec sleep 62.3")
+    shell = spawn("sh", "-c", "sleep 0.5; exec sleep 62.3")
     assert "comm=sleep" in watch.set(shell)
 
 
