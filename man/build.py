@@ -87,7 +87,7 @@ def options(name: str) -> Iterator[str]:
 
 def documents() -> Iterator[str]:
     """Every document with its fields, as the JSON Schema files describe them."""
-    for path in sorted(SCHEMAS.glob("*.json"), key=lambda path: path.name != "process.json"):
+    for path in sorted(SCHEMAS.glob("*.json"), key=lambda path: (path.name != "process.json", path.name)):
         schema = json.loads(path.read_text())
         yield f".Ss {schema['title']}"
         yield from sentences(schema["description"])
