@@ -73,10 +73,17 @@ def test_a_schema_is_one(name: str) -> None:
 
 def test_every_command_that_prints_json_has_a_schema() -> None:
     described = {one for names in NAMES.values() for one in names}
+    commands = {name: cli.get_command(click.Context(cli), name) for name in COMMANDS}
+    below = {
+        f"{name}-{part}": subcommand
+        for name, group in commands.items()
+        if isinstance(group, click.Group)
+        for part, subcommand in group.commands.items()
+    }
     with_json = {
         name
-        for name in COMMANDS
-        for param in getattr(cli.get_command(click.Context(cli), name), "params", [])
+        for name, command in {**commands, **below}.items()
+        for param in getattr(command, "params", [])
         if "--json" in param.opts
     }
     assert {f"oomctl.{name}/1" for name in with_json} <= described
@@ -116,6 +123,43 @@ def test_what_undo_prints_is_as_described(machine: ProcTree) -> None:
     ask(machine, "set", "500", "java")
     ran = ask(machine, "undo", "--json")
     assert errors_in(json.loads(ran.stdout)) == []
+
+
+POLICY = """
+[[rule]]
+target = "postgres"
+adj = -900
+force = true
+reason = "the data"
+[[rule]]
+target = ["java", "systemd"]
+adj = 300
+scope = "all"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("check", POLICY),
+        ("check", POLICY + "adj = 5\nsize = 1\n[[rule]]\ntarget = 'java'\n"),
+        ("check", POLICY + "[[rule]]\ntarget = 'java'\nadj = -17\n"),
+        ("check", "[[rule]]\ntarget = 'java'\nadj = -17\nscope = 'both'\n"),
+        ("check", "#" + "." * (1 << 16)),
+        ("diff", POLICY),
+        ("diff", ""),
+        ("apply", POLICY),
+        ("apply --dry-run", POLICY),
+        ("explain postgres java safe 40", POLICY),
+    ],
+)
+def test_what_policy_prints_is_as_described(machine: ProcTree, tmp_path: Path, words: str, text: str) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    ran = ask(machine, "policy", *words.split(), "-f", str(path), "--json")
+    document = json.loads(ran.stdout)
+    assert document["schema"] == f"oomctl.policy-{words.split(maxsplit=1)[0]}/1"
+    assert errors_in(document) == []
 
 
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)
