@@ -16,9 +16,9 @@ IN_WHEEL = (
     *("oomctl/py.typed", "LICENSE", "oomctl/completion/outline.json", "oomctl/schemas/process.json"),
     *(f"oomctl/completion/script.{shell}" for shell in ("bash", "zsh", "fish")),
     *(f"share/bash-completion/completions/{name}" for name in ("oomctl", "oomadm")),
-    *(f"share/man/man8/{name}.8" for name in ("oomctl", "oomadm", "oomctl-top")),
+    *(f"share/man/man8/{name}.8" for name in ("oomctl", "oomadm", "oomctl-top", "oomctl-policy")),
     *("lib/systemd/system/oomctl-policy.service", "share/oomctl/policy/server.toml"),
-    *("share/man/man5/oomctl-json.5", "share/man/man7/oomctl-oom.7"),
+    *("share/man/man5/oomctl-json.5", "share/man/man5/oomctl-policy.5", "share/man/man7/oomctl-oom.7"),
     *(f"share/zsh/site-functions/_{name}" for name in ("oomctl", "oomadm")),
     *(f"share/fish/vendor_completions.d/{name}.fish" for name in ("oomctl", "oomadm")),
 )

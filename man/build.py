@@ -2,7 +2,7 @@
 
     python man/build.py
 
-A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, or `json`.
+A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, `below GROUP`, or `json`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def wrapped(lines: list[str]) -> Iterator[str]:
 def generated(what: str) -> Iterator[str]:
     kind, _, name = what.partition(" ")
     if kind == "options":
-        return options(name)
+        return options(command_of(name))
+    if kind == "below":
+        return below(name)
     return {"commands": commands, "json": documents}[kind]()
 
 
@@ -56,27 +58,41 @@ def commands() -> Iterator[str]:
     """Every command: what it does, and its options where no page of its own has them."""
     for name in COMMANDS:
         command = command_of(name)
-        arguments = [param for param in command.params if isinstance(param, click.Argument)]
-        words = " ".join(f"Ar {quoted(one.make_metavar(click.Context(command)))}" for one in arguments)
-        yield f".It Ic {name} Oo Ar option ... Oc {words}".rstrip()
-        paragraphs = re.split(r"\n\s*\n", (command.help or "").partition("\b")[0].strip())
-        lines = [line for paragraph in paragraphs for line in [".Pp", *sentences(paragraph)]]
         page = page_of(name)
-        yield from lines[1:]
+        yield from described(name, command)
         if page is not None:
             yield from [".Pp", "Its options:", f".Xr {page.stem} 8 ."]
         elif any(isinstance(param, click.Option) for param in command.params):
-            yield from options(name)
+            yield from options(command)
+
+
+def below(name: str) -> Iterator[str]:
+    """Every command of a group with its options."""
+    group = command_of(name)
+    assert isinstance(group, click.Group)  # noqa: S101 - for mypy
+    for part, command in group.commands.items():
+        yield from described(part, command)
+        yield from options(command)
+
+
+def described(name: str, command: click.Command) -> Iterator[str]:
+    """The name of a command with its arguments, and what it does."""
+    arguments = [param for param in command.params if isinstance(param, click.Argument)]
+    words = " ".join(f"Ar {quoted(one.make_metavar(click.Context(command)))}" for one in arguments)
+    yield f".It Ic {name} Oo Ar option ... Oc {words}".rstrip()
+    paragraphs = re.split(r"\n\s*\n", (command.help or "").partition("\b")[0].strip())
+    lines = [line for paragraph in paragraphs for line in [".Pp", *sentences(paragraph)]]
+    yield from lines[1:]
 
 
 def page_of(name: str) -> Path | None:
     """Return the page in whose synopsis a command stands, if any."""
-    return next((path for path in sorted((MAN / "prose").iterdir()) if f".Ic {name}\n.Op" in path.read_text()), None)
+    synopsis = re.compile(rf"^\.Nm oomctl\n\.Ic {name}\n\.(Op|Ic)", re.MULTILINE)
+    return next((path for path in sorted((MAN / "prose").iterdir()) if synopsis.search(path.read_text())), None)
 
 
-def options(name: str) -> Iterator[str]:
+def options(command: click.Command) -> Iterator[str]:
     """The options of a command with their help."""
-    command = command_of(name)
     yield ".Bl -tag -width Ds"
     for option in (param for param in command.params if isinstance(param, click.Option) and not param.hidden):
         value = "" if option.is_flag else f" Ar {quoted(option.make_metavar(click.Context(command)))}"

@@ -15,13 +15,14 @@ import pytest
 
 from oomctl import errors
 from oomctl.cli import COMMANDS
+from oomctl.policy import document
 from tests.test_docs import TOY
 
 PROJECT = Path(__file__).parents[1]
 MAN = PROJECT / "man"
 PAGES = sorted(MAN.glob("*.[578]"))
 CHANGING = ("set", "protect", "sacrifice", "reset")
-NOT_HERE = {"history": (0, 1, 7), "selftest": (0, 7)}
+NOT_HERE = {"history": (0, 1, 7), "selftest": (0, 7), "policy": (0, 1)}
 """Commands whose answer depends on the machine: the statuses they may end with."""
 
 
@@ -33,6 +34,12 @@ def examples() -> list[tuple[str, str]]:
         for block in re.findall(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed$", page.read_text(), re.MULTILINE)
     ]
     return [(name, block) for name, block in blocks if re.match(r"(sudo )?oomctl ", block) and name != "oomadm.8"]
+
+
+def policies() -> list[str]:
+    """Return every policy of the pages."""
+    blocks = [re.findall(r"^(\[\[rule]]\n(?:.*\n)*?)\.Ed$", page.read_text(), re.MULTILINE) for page in PAGES]
+    return [text for page in blocks for text in page]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +60,10 @@ def programs(tmp_path: Path) -> Path:
     """An oomctl that changes nothing, and a make and a sudo that do nothing."""
     directory = tmp_path / "bin"
     directory.mkdir()
-    careful = f"if sys.argv[1] in {CHANGING}: sys.argv += ['--dry-run', '--any-user']"
+    careful = (
+        f"if sys.argv[1] in {CHANGING}: sys.argv += ['--dry-run', '--any-user']\n"
+        "if sys.argv[1:3] == ['policy', 'apply']: sys.argv += ['--dry-run']"
+    )
     scripts = {
         "oomctl": f"#!{sys.executable}\nimport sys\nfrom oomctl.cli import main\n{careful}\nmain()\n",
         "sudo": '#!/bin/sh\nexec "$@"\n',
@@ -123,10 +133,23 @@ def test_a_page_fits_80_columns(page: Path) -> None:
     assert [line for line in plain.splitlines() if len(line) > 80] == []
 
 
+@pytest.mark.parametrize("text", policies())
+def test_the_policies_of_the_pages_have_no_mistakes(text: str) -> None:
+    assert document.parse("policy.toml", text.encode()).mistakes == ()
+
+
+def test_the_page_of_the_rules_file_has_every_key_and_scope() -> None:
+    page = (MAN / "oomctl-policy.5").read_text()
+    assert re.findall(r"^\.It Cm (\w+)", page, re.MULTILINE) == list(document.KEYS)
+    assert re.findall(r"^\.It Qq (\w+)", page, re.MULTILINE) == list(document.SCOPES)
+    assert f" {document.MOST_BYTES} bytes" in page
+
+
 @pytest.mark.live
 @pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize(("page", "script"), examples(), ids=lambda text: text.partition("\n")[0])
 def test_the_examples_run(programs: Path, tmp_path: Path, page: str, script: str) -> None:
+    (tmp_path / "policy.toml").write_text(policies()[0])
     env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT)}
     for line in script.replace("\\-", "-").replace("\\e", "\\").splitlines():
         ran = subprocess.run(
