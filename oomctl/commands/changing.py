@@ -14,6 +14,7 @@ from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.selection import scan
 from oomctl.model import Change, LeftAlone, Persisted, Recorded, Replaced, Scenario, Task
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.writer import write_adj
 from oomctl.render import changes as render
 
 _STATUS_OF = {"denied": errors.NOT_PERMITTED, "vanished": errors.VANISHED, "refused": errors.REFUSED}
@@ -22,7 +23,17 @@ _STATUS_OF = {"denied": errors.NOT_PERMITTED, "vanished": errors.VANISHED, "refu
 def record(
     what: str, changes: Sequence[Change], tasks: Sequence[Task], procfs: Procfs, kept: Sequence[Persisted] = ()
 ) -> None:
-    """Write down what was changed; that this cannot be done does not undo the change."""
+    """Write down what was changed; that this cannot be done does not undo the change, and is said."""
+    entry = made(what, changes, tasks, procfs, kept)
+    complaint = remember(entry) if entry is not None else None
+    if complaint is not None:
+        complain(complaint)
+
+
+def made(
+    what: str, changes: Sequence[Change], tasks: Sequence[Task], procfs: Procfs, kept: Sequence[Persisted] = ()
+) -> Recorded | None:
+    """Return what was really changed, of all that was tried with ``tasks``; None if nothing was."""
     start_ticks = {task.pid: task.start_ticks for task in tasks}
     values = tuple(
         Replaced(change.pid, start_ticks[change.pid], change.comm, change.before, change.after)
@@ -30,12 +41,39 @@ def record(
         if change.status == "changed" and change.before is not None and change.after is not None
     )
     drop_ins = tuple(persisted.drop_in for persisted in kept if persisted.status in ("changed", "ineffective"))
-    if not (values or drop_ins):
-        return
+    return Recorded(what, time.time(), procfs.boot_id(), values, drop_ins) if values or drop_ins else None
+
+
+def remember(entry: Recorded) -> str | None:
+    """Write ``entry`` into the journal of changes; return what to complain of if that cannot be done."""
     try:
-        Journal.of_user().append(Recorded(what, time.time(), procfs.boot_id(), values, drop_ins))
+        Journal.of_user().append(entry)
     except errors.NotPermitted as error:
-        complain(f"the change was made, but undo will not know of it: {error}")
+        return f"the change was made, but undo will not know of it: {error}"
+    return None
+
+
+def put_back(entry: Recorded, procfs: Procfs, dry_run: bool) -> list[Change]:
+    """Write what was there before ``entry``, except where something else has set another value since."""
+    return [
+        write_adj(
+            procfs,
+            Task(value.pid, value.comm, start_ticks=value.start_ticks),
+            value.before,
+            dry_run,
+            only_if=value.after,
+        )
+        for value in entry.values
+    ]
+
+
+def forget(entry: Recorded, changes: Sequence[Change], journal: Journal) -> None:
+    """Take what was put back out of the journal; what was denied now may be permitted another time.
+
+    Raises NotPermitted when the journal cannot be written.
+    """
+    denied = {change.pid for change in changes if change.status == "denied"}
+    journal.replace(entry, tuple(value for value in entry.values if value.pid in denied))
 
 
 def report(

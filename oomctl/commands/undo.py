@@ -8,16 +8,15 @@ from oomctl.commands import changing, persisting
 from oomctl.commands.options import dry_run_option, json_option, machine_procfs
 from oomctl.errors import NothingMatched
 from oomctl.journal import Journal
-from oomctl.model import Recorded, Task
+from oomctl.model import Recorded
 from oomctl.procfs import survey
-from oomctl.procfs.writer import write_adj
 
 
 @click.command()
 @dry_run_option
 @json_option
 def undo(dry_run: bool, as_json: bool) -> int:
-    """Put back the values that your last set, protect, sacrifice or reset replaced.
+    """Put back the values that your last set, protect, sacrifice, reset, policy apply or top replaced.
 
     Only in the very processes that were changed, and only where nothing else has set another value since.
     A drop-in that --persist wrote goes as well. Undo again goes one change further back. What you change
@@ -32,13 +31,9 @@ def undo(dry_run: bool, as_json: bool) -> int:
     entry = _last(journal, procfs.boot_id())
     scenario = survey.machine(procfs)
     kept = [persisting.put_back(drop_in, dry_run) for drop_in in entry.drop_ins]
-    changes = []
-    for value in entry.values:
-        task = Task(value.pid, value.comm, start_ticks=value.start_ticks)
-        changes.append(write_adj(procfs, task, value.before, dry_run, only_if=value.after))
-    if not dry_run:  # what was denied now may be permitted another time
-        denied = {change.pid for change in changes if change.status == "denied"}
-        journal.replace(entry, tuple(value for value in entry.values if value.pid in denied))
+    changes = changing.put_back(entry, procfs, dry_run)
+    if not dry_run:
+        changing.forget(entry, changes, journal)
     changing.report("undo", changes, [], scenario, procfs, as_json, entry, kept)
     return changing.exit_status(
         [change.status for change in changes] + [persisted.status for persisted in kept], False, False

@@ -20,6 +20,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.css.query import NoMatches
 from textual.widgets import Input, Static
 
+from oomctl.commands import changing
 from oomctl.commands.ask import Ask
 from oomctl.commands.explain import facts_of
 from oomctl.commands.listing import with_details
@@ -32,7 +33,7 @@ from oomctl.live import pending
 from oomctl.live.pending import Mark, Marks
 from oomctl.live.standing import Standing, judged
 from oomctl.live.view import GROUPINGS, View, grouped, shown
-from oomctl.model import Change, Group, Row, Task
+from oomctl.model import Change, Group, Recorded, Row, Task
 from oomctl.oomlog.follow import Follower
 from oomctl.oomlog.sources import KMSG
 from oomctl.origins import origin
@@ -97,7 +98,7 @@ class TopApp(App[int]):
         self._standing: Standing = judged(first.look)
         self._view = View(ask.sort)
         self._marks = Marks()
-        self._written: list[list[writing.Written]] = []
+        self._written: list[Recorded] = []
         self._kills: list[str] = []
         self._why_no_events = "no OOM kill since boot, as far as the kernel log reaches"
         self._prompt_for = ""
@@ -441,14 +442,13 @@ class TopApp(App[int]):
         asked = writing.attempt(self._shot.procfs, self._shot.look.scenario, marks, dry_run=True)
         self._ask_first(asked, marks, "Write", self._write)
 
-    def _write(self, marks: tuple[Mark, ...]) -> list[Change]:
-        changes = writing.attempt(self._shot.procfs, self._shot.look.scenario, marks, dry_run=False)
-        done = writing.written(marks, changes)
-        if done:
-            self._written.append(done)
-        made = {value.task.pid for value in done}
-        self._marks = Marks(tuple(mark for mark in self._marks.marks if mark.task.pid not in made))
-        return changes
+    def _write(self, marks: tuple[Mark, ...]) -> writing.Done:
+        done = writing.write(self._shot.procfs, self._shot.look.scenario, marks)
+        if done.entry is not None:
+            self._written.append(done.entry)
+            made = {value.pid for value in done.entry.values}
+            self._marks = Marks(tuple(mark for mark in self._marks.marks if mark.task.pid not in made))
+        return done
 
     def action_undo(self) -> None:
         if self._marks.marks:
@@ -457,22 +457,20 @@ class TopApp(App[int]):
             self._say(f"no longer marked: {heading.name_of(last.task)}")
             self._judge()
         elif self._written:
-            values = self._written[-1]
-            back = tuple(Mark(value.task, value.before) for value in values)
-            asked = writing.take_back(self._shot.procfs, values, dry_run=True)
-            self._ask_first(asked, back, "Put back", self._take_back)
+            asked = changing.put_back(self._written[-1], self._shot.procfs, dry_run=True)
+            self._ask_first(asked, (), "Put back", self._take_back)
         else:
             self._say("nothing to take back: nothing is marked, and nothing was written here")
 
-    def _take_back(self, _: tuple[Mark, ...]) -> list[Change]:
-        return writing.take_back(self._shot.procfs, self._written.pop(), dry_run=False)
+    def _take_back(self, _: tuple[Mark, ...]) -> writing.Done:
+        return writing.take_back(self._shot.procfs, self._written.pop())
 
     def _ask_first(
         self,
         asked: list[Change],
         marks: tuple[Mark, ...],
         verb: str,
-        act: Callable[[tuple[Mark, ...]], list[Change]],
+        act: Callable[[tuple[Mark, ...]], writing.Done],
     ) -> None:
         """Name processes and values, and go on only with a yes."""
         possible = {change.pid: change.after for change in pending.possible(asked) if change.after is not None}
@@ -481,16 +479,17 @@ class TopApp(App[int]):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._report(pending.report(standing, act(marks)))
+                done = act(marks)
+                self._report(pending.report(standing, done.changes), done.complaint)
 
         if possible:
             self.push_screen(Confirm(lines, verb), answered)
         else:
             self.push_screen(Notice("\n".join(lines)))
 
-    def _report(self, done: Report) -> None:
-        lines = pending.outcome(done)
-        if all(change.status in ("changed", "unchanged") for change in done.changes):
+    def _report(self, done: Report, complaint: str | None) -> None:
+        lines = pending.outcome(done) + ([complaint] if complaint else [])
+        if not complaint and all(change.status in ("changed", "unchanged") for change in done.changes):
             self._say("; ".join(lines))
         else:
             self.push_screen(Notice("\n".join(lines)))

@@ -1,23 +1,47 @@
-"""Writing what was marked, with the refusals and the pinned writes of ``oomctl set``, and taking it back."""
+"""Writing what was marked, with the refusals and the pinned writes of ``oomctl set``, and taking it back.
+
+``oomctl undo`` and ``oomctl explain`` know of both.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl import targets
+from oomctl.commands import changing
+from oomctl.errors import NotPermitted
+from oomctl.journal import Journal
 from oomctl.live.pending import Mark
-from oomctl.model import Change, Scenario, Task
+from oomctl.model import Change, Recorded, Scenario
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 
 
-class Written(NamedTuple):
-    """One value that was changed."""
+class Done(NamedTuple):
+    """What became of a write, or of taking one back."""
 
-    task: Task
-    before: int
-    after: int
+    changes: list[Change]
+    entry: Recorded | None = None
+    """What can be taken back; None where nothing was changed."""
+    complaint: str | None = None
+    """Why ``oomctl undo`` will not know of it."""
+
+
+def write(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark]) -> Done:
+    """Write each mark that may be written, and record what was changed."""
+    changes = attempt(procfs, scenario, marks, dry_run=False)
+    entry = changing.made("top", changes, [mark.task for mark in marks], procfs)
+    return Done(changes, entry, changing.remember(entry) if entry is not None else None)
+
+
+def take_back(procfs: Procfs, entry: Recorded) -> Done:
+    """Put back what was there before, where nothing else has set another value since."""
+    changes = changing.put_back(entry, procfs, dry_run=False)
+    with contextlib.suppress(NotPermitted):  # then it could not be recorded either, which was said
+        changing.forget(entry, changes, Journal.of_user())
+    return Done(changes)
 
 
 def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: bool) -> list[Change]:
@@ -34,28 +58,4 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
             changes.append(Change(mark.task.pid, mark.task.comm, None, None, "refused", refused[0].reason))
         else:
             changes.append(write_adj(procfs, mark.task, mark.adj, dry_run))
-    return changes
-
-
-def written(marks: Sequence[Mark], changes: Sequence[Change]) -> list[Written]:
-    """Return what was really changed, for taking it back."""
-    return [
-        Written(mark.task, change.before, change.after)
-        for mark, change in zip(marks, changes, strict=True)
-        if change.status == "changed" and change.before is not None and change.after is not None
-    ]
-
-
-def take_back(procfs: Procfs, values: Sequence[Written], dry_run: bool) -> list[Change]:
-    """Put back what was there before, except where something else has set another value since."""
-    changes = []
-    for value in values:
-        found = write_adj(procfs, value.task, value.before, dry_run=True)
-        if found.status == "dry-run" and found.before != value.after:
-            reason = f"something else has set it to {found.before} since"
-            changes.append(found._replace(status="refused", after=found.before, reason=reason))
-        elif dry_run or found.status != "dry-run":
-            changes.append(found)
-        else:
-            changes.append(write_adj(procfs, value.task, value.before))
     return changes

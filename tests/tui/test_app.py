@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from oomctl.render import fields
 from oomctl.tui import keys
 from tests.commands.conftest import adj_of
+from tests.commands.invoke import ask
 from tests.oomlog.test_follow import KILL
 from tests.proc_tree import ProcTree
 from tests.tui.driving import Driver, drive
@@ -430,6 +432,44 @@ def test_what_somebody_else_has_set_since_is_not_taken_back(server: ProcTree) ->
 
     drive(server, steps)
     assert written_adj(server, 20) == 77
+
+
+def test_undo_and_explain_know_what_was_written(server: ProcTree) -> None:
+    async def steps(user: Driver) -> None:
+        await user.press("s", "w", "y")
+        await user.until(lambda: written_adj(server, 20) == 1000)
+
+    drive(server, steps)
+    assert "oomctl top" in ask(server, "explain", "20").stdout
+    assert ask(server, "undo").stdout.startswith("undo of: top (")
+    assert written_adj(server, 20) == 0
+
+
+def test_undo_knows_what_was_taken_back_already(server: ProcTree) -> None:
+    ask(server, "set", "-200", "10")
+
+    async def steps(user: Driver) -> None:
+        await user.press("s", "w", "y")
+        await user.until(lambda: written_adj(server, 20) == 1000)
+        await user.press("u", "y")
+        await user.until(lambda: written_adj(server, 20) == 0)
+
+    drive(server, steps)
+    assert ask(server, "undo").stdout.startswith("undo of: set -200 10 (")
+
+
+def test_a_write_that_cannot_be_recorded_is_made_and_said(server: ProcTree, state_home: Path) -> None:
+    (state_home / "oomctl").touch()
+
+    async def steps(user: Driver) -> None:
+        await user.press("s", "w", "y")
+        await user.sees("the change was made, but undo will not know of it: ")
+        await user.press("escape", "u")
+        await user.sees("20 (java): oom_score_adj would go 1000 -> 0")
+        await user.press("y")
+        await user.until(lambda: written_adj(server, 20) == 0)
+
+    drive(server, steps, size=(120, 24))
 
 
 def test_refusals_are_those_of_set(server: ProcTree) -> None:
