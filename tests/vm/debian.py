@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,8 +156,16 @@ def _project_disk(directory: Path) -> Path:
     for parent in (package.parent, package.parent.parent):
         (parent / "__init__.py").touch()
     (site / "start").write_text(_START)
+    _unpack_unit(site)
     _make_disk(site, directory / "project", 64)
     return directory / "project"
+
+
+def _unpack_unit(site: Path) -> None:
+    """pip leaves out a wheel's lib/ where it installs into a directory."""
+    with zipfile.ZipFile(initramfs.wheel()) as wheel:
+        unit = next(name for name in wheel.namelist() if name.endswith("/lib/systemd/system/oomctl-policy.service"))
+        (site / Path(unit).name).write_bytes(wheel.read(unit))
 
 
 def _make_disk(tree: Path, image: Path, size_mib: int) -> None:

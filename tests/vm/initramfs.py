@@ -60,7 +60,8 @@ def wheel() -> Path:
     given = os.environ.get("OOMCTL_WHEEL")
     if given:
         return Path(given)
-    sources = [PROJECT / "pyproject.toml", *sorted((PROJECT / "oomctl").rglob("*.py"))]
+    shipped = [*(PROJECT / "systemd").iterdir(), *(PROJECT / "examples" / "policy").iterdir()]
+    sources = [PROJECT / "pyproject.toml", *sorted((PROJECT / "oomctl").rglob("*.py")), *sorted(shipped)]
     directory = cache_directory() / f"wheel-{_digest(sources)}"
     if not directory.exists():
         for old in cache_directory().glob("wheel-*"):

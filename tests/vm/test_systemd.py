@@ -1,4 +1,4 @@
-"""With Debian's systemd, sshd and PostgreSQL: protection that is safe and lasts, and a kill that heeds it."""
+"""With Debian's systemd, sshd and PostgreSQL: protection and a policy that last, and kills that heed them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ CHECKS = (
     "a_user_s_own_service",
     "a_unit_with_a_bounded_capability_set_is_named",
     "a_machine_wide_oom_kills_something_else",
+    "systemd_starts_the_shipped_unit",
+    "a_restarted_service_gets_its_value",
+    "so_does_what_another_user_starts",
+    "a_broken_file_keeps_the_old_rules",
+    "a_repaired_file_is_followed",
+    "a_machine_wide_oom_follows_the_policy",
+    "stopping_it_ends_it_cleanly",
 )
 
 
