@@ -89,6 +89,8 @@ def terminal(shell: str, machine: ProcTree, tmp_path: Path) -> Iterator[Terminal
     (home / name).parent.mkdir(parents=True, exist_ok=True)
     (home / name).write_text(text)
     (home / "snapshot.json").write_text("{}")
+    # Else the first fish of a home reads all manual pages in the background, and outlives the test.
+    (home / ".local/share/fish/generated_completions").mkdir(parents=True)
     with Terminal(COMMAND[shell], env, home) as terminal:
         terminal.wait_for(PROMPT)
         yield terminal
