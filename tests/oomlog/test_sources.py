@@ -130,9 +130,10 @@ def test_a_kernel_log_that_cannot_be_read_says_what_would_help(monkeypatch: pyte
     def refuse(*_: object) -> int:
         raise PermissionError(errno.EPERM, "no")
 
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(NotPermitted, match="CAP_SYSLOG"):
-        list(kmsg_records(tmp_path / "kmsg"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        with pytest.raises(NotPermitted, match="CAP_SYSLOG"):
+            list(kmsg_records(tmp_path / "kmsg"))
 
 
 def test_the_journal_comes_before_the_ring_buffer(tmp_path: Path) -> None:
