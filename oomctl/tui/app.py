@@ -102,6 +102,7 @@ class TopApp(App[int]):
         self._kills: list[str] = []
         self._why_no_events = "no OOM kill since boot, as far as the kernel log reaches"
         self._prompt_for = ""
+        self._typed_for: Task | None = None  # not the selected one by then: it may have ended
         self._paused = False
         self._look_now = asyncio.Event()
         self._said = ""
@@ -418,18 +419,18 @@ class TopApp(App[int]):
     def action_step(self, step: int) -> None:
         row = self._selected_row()
         if row is not None:
-            self._mark(row, pending.stepped(row.task.adj, step))
+            self._mark(self._real(row), pending.stepped(row.task.adj, step))
 
     def action_mark(self, adj: int) -> None:
         row = self._selected_row()
         if row is not None:
-            self._mark(row, adj)
+            self._mark(self._real(row), adj)
 
-    def _mark(self, row: Row, adj: int) -> None:
+    def _mark(self, task: Task, adj: int) -> None:
         if self._view.group_by:
             self._say("a group is selected: Enter shows its members, one of which can be marked")
             return
-        self._marks = self._marks.with_adj(self._real(row), adj)
+        self._marks = self._marks.with_adj(task, adj)
         self._ranking.hold_selected()
         self._say("")
         self._judge()
@@ -504,6 +505,7 @@ class TopApp(App[int]):
     def action_type_adj(self) -> None:
         row = self._selected_row()
         if row is not None and not self._view.group_by:
+            self._typed_for = self._real(row)
             self._ranking.hold_selected()
             self._open_prompt("adj", "", f"oom_score_adj for {heading.name_of(row.task)}, {ADJ_MIN}..{ADJ_MAX}")
 
@@ -529,14 +531,14 @@ class TopApp(App[int]):
         what = self._prompt_for
         self._close_prompt()
         self._say("")
-        row = self._selected_row()
-        if what != "adj" or row is None:
+        task = self._typed_for
+        if what != "adj" or task is None:
             return
         adj = pending.parse_adj(event.value)
         if adj is None:
             self._say(f"{visible(event.value)!r} is not an oom_score_adj: {ADJ_MIN}..{ADJ_MAX}, {ADJ_MIN} = never kill")
         else:
-            self._mark(row, adj)
+            self._mark(task, adj)
 
 
 def run(ask: Ask, watch: Watch, delay_s: float) -> int:

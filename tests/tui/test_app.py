@@ -334,6 +334,23 @@ def test_a_value_can_be_typed(server: ProcTree) -> None:
     drive(server, steps)
 
 
+def test_a_value_is_for_the_process_that_was_asked_about(server: ProcTree) -> None:
+    async def steps(user: Driver) -> None:
+        await user.press("equals_sign")
+        await user.sees("oom_score_adj for 20 (java)")
+        (server.root / "20").rename(server.root.parent / "ended")
+        server.add(50, "newcomer", 70_000, score=730)
+        await user.press("ctrl+l")
+        await user.sees("newcomer")
+        await user.sees_no("java       ")
+        await user.type("321")
+        await user.press("enter")
+        await user.sees("20 (java) ended")
+        assert "*321" not in user.text
+
+    drive(server, steps)
+
+
 def test_marks_survive_a_refresh_and_end_with_their_process(server: ProcTree) -> None:
     async def steps(user: Driver) -> None:
         await user.press("s")
