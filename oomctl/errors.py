@@ -36,12 +36,6 @@ class NotPermitted(OomctlError):
     exit_status = NOT_PERMITTED
 
 
-class Vanished(OomctlError):
-    """The process ended, or its PID now belongs to another process."""
-
-    exit_status = VANISHED
-
-
 class Refused(OomctlError):
     """oomctl itself will not do this without ``--force``."""
 

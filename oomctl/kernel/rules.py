@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from oomctl.errors import BadInput
 
 OLDEST = "3.10"
-NEWEST_READ = "7.1"
-"""The newest kernel whose source the rules were compared with; later ones are taken to behave alike."""
+"""The rules were compared with sources from here to 7.1; later kernels are taken to behave alike."""
 
 
 class Dying(Enum):

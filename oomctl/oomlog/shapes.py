@@ -59,8 +59,6 @@ TOTALS = (
 
 TABLE_HEADER = re.compile(r"\[( +)pid +\] {0,8}(uid .{1,300}?name)\b")
 TASKS_STATE = "Tasks state (memory values"
-ROW = re.compile(r"\[ *(\d{1,10})\]((?: +-?\d{1,20}\b){2,20})")
-NUMBER = re.compile(r" +(-?\d{1,20})\b")
 DAMAGED_ROW = re.compile(r"^\[ *\d{1,10}\]? *[\d -]{0,200}$|^\[ *\d{1,10}\] +\d")
 ELIDED = re.compile(r"^\W{0,4}(?:\.\.\.|…|snip\b|cut\b|skipped|omitted|truncated)", re.IGNORECASE)
 
