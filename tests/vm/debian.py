@@ -7,7 +7,6 @@ a throw-away copy. The guest runs ``tests.vm.guest.services`` as a service and r
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -93,7 +92,7 @@ def boot(memory_mib: int = 1024, deadline: int = 1500) -> Boot:
         said = _run_until(command, deadline)
     with console.open("a") as file:
         file.write(said)
-    return Boot(_events(results), console, time.monotonic() - began)
+    return Boot(qemu.events(results), console, time.monotonic() - began)
 
 
 def why_not() -> str | None:
@@ -201,13 +200,3 @@ def _run_until(command: list[str], deadline: int) -> str:
     finally:
         emulator.kill()
         emulator.communicate()
-
-
-def _events(results: Path) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = []
-    for line in results.read_text(errors="replace").splitlines() if results.exists() else []:
-        try:
-            events.append(json.loads(line))
-        except ValueError:
-            continue  # cut off where the guest ended
-    return events

@@ -97,8 +97,9 @@ class _Guest(NamedTuple):
         ], results, self.deadline + _GRACE_SECONDS)
         # fmt: on
         said = console.read_text(errors="replace") + complaints
-        events = _events(results)
-        return Boot(self.kernel.version, self.script, events, said, self._kept(said, results), boot_seconds, seconds)
+        return Boot(
+            self.kernel.version, self.script, events(results), said, self._kept(said, results), boot_seconds, seconds
+        )
 
     def _kept(self, console: str, results: Path) -> Path:
         """Put both outputs where they can be read after the tests; return the console's place."""
@@ -158,7 +159,7 @@ def _run_to_its_end(command: list[str], results: Path, seconds: int) -> tuple[st
                 time.sleep(0.1)
                 running = qemu.poll() is None
                 passed = time.monotonic() - began
-                if started is None and any(event["event"] == "started" for event in _events(results)):
+                if started is None and any(event["event"] == "started" for event in events(results)):
                     started = passed
                 if running and passed > (_START_SECONDS if started is None else started + seconds):
                     ended_by_host = f"\nended by the host after {passed:.0f} s\n"
@@ -175,11 +176,12 @@ def _make_swap(path: Path, size_mib: int) -> None:
         file.truncate(size_mib << 20)
 
 
-def _events(results: Path) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = []
-    for line in results.read_text(errors="replace").splitlines():
+def events(results: Path) -> list[dict[str, Any]]:
+    """Return what a guest has said so far, one event a line."""
+    found: list[dict[str, Any]] = []
+    for line in results.read_text(errors="replace").splitlines() if results.exists() else []:
         try:
-            events.append(json.loads(line))
+            found.append(json.loads(line))
         except ValueError:
             continue  # cut off where the guest ended
-    return events
+    return found
