@@ -307,6 +307,8 @@ class LeftAlone(NamedTuple):
     pid: int
     comm: str
     reason: str
+    distrusted: bool = False
+    """It only says that it is what was asked for; a policy's later rules may decide about it."""
 
 
 class Replaced(NamedTuple):

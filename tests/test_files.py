@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from oomctl import files
+
+
+def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"x" * 70_000)
+    assert files.read_regular(tmp_path / "plain", 70_000) == b"x" * 70_000
+
+
+def test_a_larger_file_is_refused_with_the_bound(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"x" * 11)
+    with pytest.raises(OSError, match="larger than 10 bytes"):
+        files.read_regular(tmp_path / "plain", 10)
+
+
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="a FIFO; expected a regular file"):
+        files.open_regular(tmp_path / "fifo")
+
+
+def test_a_device_is_refused_however_much_it_would_give() -> None:
+    with pytest.raises(OSError, match="a device; expected a regular file"):
+        files.read_regular("/dev/zero", 10)
+
+
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="a directory"):
+        files.open_regular(tmp_path)
+
+
+def test_a_symbolic_link_is_followed_unless_refused(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("plain")
+    assert files.read_regular(tmp_path / "link", 10) == b"content"
+    with pytest.raises(OSError, match="symbolic links"):
+        files.open_regular(tmp_path / "link", os.O_NOFOLLOW)
+
+
+def test_what_has_no_end_is_cut_at_the_bound() -> None:
+    descriptor = os.open("/dev/zero", os.O_RDONLY)
+    try:
+        assert len(files.read_bounded(descriptor, 100_000)) == 100_000
+    finally:
+        os.close(descriptor)
+
+
+def test_no_descriptor_is_left_open_by_a_refusal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(OSError, match="FIFO"):
+            files.open_regular(tmp_path / "fifo")
+    assert len(os.listdir("/proc/self/fd")) == before
