@@ -128,7 +128,7 @@ def proc_root() -> str:
 
 def machine_procfs() -> Procfs:
     """Return this machine's /proc."""
-    return Procfs(proc_root())
+    return Procfs(proc_root(), on_purpose="OOMCTL_PROC" in os.environ)
 
 
 def emit(text: str) -> None:

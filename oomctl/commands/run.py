@@ -8,8 +8,8 @@ from typing import NoReturn
 import click
 
 from oomctl.commands.options import ADJ, machine_procfs
-from oomctl.errors import CannotExecute, CommandNotFound, NotPermitted
-from oomctl.procfs.writer import write_adj
+from oomctl.errors import CannotExecute, CommandNotFound, ImpossibleHere, NotPermitted
+from oomctl.procfs.writer import write_adj_at
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -35,7 +35,15 @@ def run(adj: int, command: tuple[str, ...]) -> NoReturn:
     if not command[0]:
         raise CommandNotFound("run: an empty word is no command")
     procfs = machine_procfs()
-    change = write_adj(procfs, procfs.task(os.getpid()), adj)
+    try:
+        # Not by number: where another PID namespace's /proc is mounted, this number is somebody else there.
+        with procfs.open_self() as directory:
+            change = write_adj_at(procfs, directory, procfs.identity_at(directory, os.getpid()), adj)
+    except (FileNotFoundError, ProcessLookupError):
+        raise ImpossibleHere(
+            f"run: {procfs.root} does not show this process, so it is that of another PID namespace;"
+            " mount this one's own (mount -t proc proc /proc)"
+        ) from None
     if change.status == "denied":
         raise NotPermitted(f"run: {change.reason}; {command[0]} was not started")
     try:

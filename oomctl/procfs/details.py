@@ -42,7 +42,7 @@ class DetailReader:
 
 def unit_in(cgroups: str) -> str | None:
     """Return the systemd unit in the text of ``/proc/PID/cgroup``: the innermost service or scope, else slice."""
-    parts = _systemd_path(cgroups).split("/")
+    parts = systemd_path(cgroups).split("/")
     for suffixes in (_UNIT_TYPES, (".slice",)):
         for part in reversed(parts):
             if part.endswith(suffixes):
@@ -52,11 +52,12 @@ def unit_in(cgroups: str) -> str | None:
 
 def manager_uid_in(cgroups: str) -> int | None:
     """Return whose service manager has that unit; None for the system's."""
-    match = re.search(r"/user@(\d{1,10})\.service/", _systemd_path(cgroups))
+    match = re.search(r"/user@(\d{1,10})\.service/", systemd_path(cgroups))
     return int(match[1]) if match else None
 
 
-def _systemd_path(cgroups: str) -> str:
+def systemd_path(cgroups: str) -> str:
+    """Return the path in systemd's hierarchy in the text of ``/proc/PID/cgroup``; empty at its root."""
     path = ""
     for controllers, candidate in hierarchies(cgroups):
         if controllers in ("", "name=systemd") and candidate != "/":

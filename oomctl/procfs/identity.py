@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 
 from oomctl.model import Task
-from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reader import Procfs, read_at
+
+_LONGEST_TEXT = 1 << 16
 
 
 def first_look(procfs: Procfs, pid: int, with_uid: bool) -> Task | None:
@@ -35,6 +37,19 @@ def identities(procfs: Procfs) -> Iterator[Task]:
             task = identity(procfs, int(name))
             if task is not None:
                 yield task
+
+
+def text_of(procfs: Procfs, pid: int, name: str) -> str:
+    """Return a file of a process, ``cgroup`` or ``cmdline``, with spaces for its NULs, cut at 64 KiB.
+
+    Empty where it cannot be read.
+    """
+    try:
+        with procfs.open_task(pid) as directory:
+            text = read_at(directory, name, _LONGEST_TEXT)[:_LONGEST_TEXT]
+    except OSError:
+        return ""
+    return text.decode(errors="replace").rstrip("\0").replace("\0", " ")
 
 
 def _uid(procfs: Procfs, pid: int) -> int:

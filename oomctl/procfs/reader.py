@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
@@ -59,13 +59,19 @@ class Tasks(NamedTuple):
 class Procfs:
     """A process file system at ``root``, and what its kernel's numbers mean."""
 
-    def __init__(self, root: str = "/proc", page_size: int | None = None, cpus: int | None = None) -> None:
+    def __init__(
+        self, root: str = "/proc", page_size: int | None = None, cpus: int | None = None, on_purpose: bool = False
+    ) -> None:
+        """``on_purpose``: the user named this root, so it may be another place's."""
         self.root = root
         self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
         self.cpus = cpus or os.sysconf("SC_NPROCESSORS_ONLN")
         self.clock_ticks = os.sysconf("SC_CLK_TCK")
         # Left out of every survey: it is over before the memory is. None in a /proc of another place.
         self.own_pid = os.getpid() if _target(f"{root}/self") == str(os.getpid()) else None
+        self.of_another_namespace = self.own_pid is None and root == "/proc" and not on_purpose
+        """It shows other processes under the numbers that this process knows: nobody meant that."""
+        self._held: dict[int, int | None] = {}
         self.kernel = self._kernel()
         self.rules: Rules = rules_for(self.kernel)
         self.meminfo = self._meminfo()
@@ -138,9 +144,45 @@ class Procfs:
             return self.task_at(directory, pid)
 
     @contextmanager
+    def held(self, pids: Iterable[int]) -> Iterator[None]:
+        """Let ``open_task`` give the very processes that have these PIDs now, until the block ends.
+
+        One that ends meanwhile is gone, whoever takes its PID; so is one that is not there now.
+        """
+        opened: dict[int, int | None] = {}
+        try:
+            for pid in pids:
+                if pid not in self._held and pid not in opened:
+                    opened[pid] = None
+                    with suppress(*_VANISHED):
+                        opened[pid] = os.open(f"{self.root}/{pid}", _DIRECTORY)
+            self._held.update(opened)
+            yield
+        finally:
+            for pid, directory in opened.items():
+                self._held.pop(pid, None)
+                if directory is not None:
+                    os.close(directory)
+
+    @contextmanager
     def open_task(self, pid: int) -> Iterator[int]:
         """Pin a process: the yielded directory descriptor never leads to another one."""
+        if pid in self._held:
+            held = self._held[pid]
+            if held is None:
+                raise FileNotFoundError(f"{self.root}/{pid}")
+            yield held
+            return
         directory = os.open(f"{self.root}/{pid}", _DIRECTORY)
+        try:
+            yield directory
+        finally:
+            os.close(directory)
+
+    @contextmanager
+    def open_self(self) -> Iterator[int]:
+        """Like ``open_task`` for the process that asks, which needs no number."""
+        directory = os.open(f"{self.root}/self", _DIRECTORY)
         try:
             yield directory
         finally:
@@ -198,6 +240,7 @@ class Procfs:
             uid=int(_field(status, b"\nUid:")),
             adj=int(read_at(directory, "oom_score_adj", 16)),
             start_ticks=int(stat[19]),
+            inode=os.fstat(directory).st_ino,
             kthread=kthread,
             # Without memory and not a kernel thread; a leader that exited before its threads still runs.
             zombie=b"\nVmRSS:" not in status and not kthread and int(stat[17]) <= 1,

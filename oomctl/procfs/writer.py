@@ -14,41 +14,58 @@ from oomctl.procfs.reader import Procfs, read_at, start_ticks_at
 def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_if: int | None = None) -> Change:
     """Set ``oom_score_adj`` of exactly this process (with ``only_if``: where it has this value) and read it back.
 
-    Everything goes through one open directory, so a PID that is reused is never written; the start
-    time tells a process that took the PID before the directory was opened.
+    Everything goes through one open directory, so a PID that is reused meanwhile is never written. One that was
+    reused before is told by the start time, and within one clock tick by the number of the directory
+    (``Task.inode``); where that is not known the caller holds the process open from its look at it
+    (``Procfs.held``).
     """
     gone = Change(task.pid, task.comm, None, None, "vanished", f"process {task.pid} has ended")
     try:
         with procfs.open_task(task.pid) as directory:
-            if start_ticks_at(directory) != task.start_ticks:
+            if start_ticks_at(directory) != task.start_ticks or _is_another(directory, task):
                 return gone._replace(reason=f"PID {task.pid} now belongs to another process; it was not touched")
-            before = int(read_at(directory, "oom_score_adj", 16))
-            outcome = Change(task.pid, task.comm, before, adj, "unchanged" if before == adj else "dry-run")
-            if before == adj:
-                return outcome
-            if only_if is not None and before != only_if:
-                reason = f"something else has set it to {before} since; oomctl set {adj} {task.pid} overrides that"
-                return outcome._replace(after=before, status="refused", reason=reason)
-            if dry_run:
-                return outcome
-            try:
-                _write(directory, adj)
-            except PermissionError:
-                return outcome._replace(after=before, status="denied", reason=_denial(procfs, directory, before, adj))
-            except OSError as error:
-                if error.errno != errno.EROFS:
-                    raise
-                reason = f"{procfs.root} is mounted read-only; write from outside the container, or remount it rw"
-                return outcome._replace(after=before, status="denied", reason=reason)
-            after = int(read_at(directory, "oom_score_adj", 16))
-            if after != adj:
-                reason = f"the kernel took {adj}, but {after} was read back: something else sets it, too"
-                return outcome._replace(after=after, status="denied", reason=reason)
-            return outcome._replace(status="changed")
+            return write_adj_at(procfs, directory, task, adj, dry_run, only_if)
     except PermissionError:
         return _out_of_sight(procfs, task)
     except (FileNotFoundError, ProcessLookupError):
         return _out_of_sight(procfs, task) if _hidden(procfs, task.pid) else gone
+
+
+def write_adj_at(
+    procfs: Procfs, directory: int, task: Task, adj: int, dry_run: bool = False, only_if: int | None = None
+) -> Change:
+    """Set ``oom_score_adj`` of the process behind an open directory of /proc; ``task`` says who that is.
+
+    Raises OSError when it has ended or is hidden.
+    """
+    before = int(read_at(directory, "oom_score_adj", 16))
+    outcome = Change(task.pid, task.comm, before, adj, "unchanged" if before == adj else "dry-run")
+    if before == adj:
+        return outcome
+    if only_if is not None and before != only_if:
+        reason = f"something else has set it to {before} since; oomctl set {adj} {task.pid} overrides that"
+        return outcome._replace(after=before, status="refused", reason=reason)
+    if dry_run:
+        return outcome
+    try:
+        _write(directory, adj)
+    except PermissionError:
+        return outcome._replace(after=before, status="denied", reason=_denial(procfs, directory, before, adj))
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        reason = f"{procfs.root} is mounted read-only; write from outside the container, or remount it rw"
+        return outcome._replace(after=before, status="denied", reason=reason)
+    after = int(read_at(directory, "oom_score_adj", 16))
+    if after != adj:
+        reason = f"the kernel took {adj}, but {after} was read back: something else sets it, too"
+        return outcome._replace(after=after, status="denied", reason=reason)
+    return outcome._replace(status="changed")
+
+
+def _is_another(directory: int, task: Task) -> bool:
+    """Whether the PID was taken over: the directory of another process has another number (proc_pid_make_inode)."""
+    return task.inode is not None and os.fstat(directory).st_ino != task.inode
 
 
 def _out_of_sight(procfs: Procfs, task: Task) -> Change:
