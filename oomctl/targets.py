@@ -15,14 +15,14 @@ from oomctl.kernel.constraint import below
 from oomctl.model import LeftAlone, Task
 from oomctl.procfs.cgroup import Memcgs, hierarchies
 from oomctl.procfs.details import unit_in, user_name
-from oomctl.procfs.reader import Procfs, read_at
+from oomctl.procfs.identity import identity, text_of
+from oomctl.procfs.provenance import executable_name
+from oomctl.procfs.reader import Procfs
+from oomctl.trust import UnitFacts, distrust_of_descendant, distrust_of_name, distrust_of_unit, refusal, risk_of_raising
 
 PID_MAX_LIMIT = 4194304  # include/linux/threads.h
 _LONGEST_NUMBER = 32
 _UNIT = re.compile(r".\.(service|scope|slice|socket|mount|swap)$")
-_FIRST_LOGIN_UID = 1000
-_LOGIN_DEFS = "/etc/login.defs"
-_SESSION_COMMS = {"sshd-session", "sshd-auth", "login"}
 
 
 class Target(NamedTuple):
@@ -42,8 +42,10 @@ class Scope(NamedTuple):
     tree: bool = False
     """``--tree``: all descendants as well."""
     any_user: bool = False
-    """``--any-user``: also processes of login users, when lowering by name."""
+    """``--any-user``: also those that may not be what they are called, when lowering."""
     force: bool = False
+    own_units: bool = False
+    """``--user``: units are those of the service manager of whoever runs this."""
 
 
 class Selection(NamedTuple):
@@ -51,6 +53,10 @@ class Selection(NamedTuple):
     left_alone: list[LeftAlone]
     refused: list[LeftAlone]
     unmatched: list[Target]
+    risky: list[tuple[Task, str]]
+    """Those whose raising would cost the way into the machine, and how: only if somebody confirms it."""
+    named_by: dict[int, Target]
+    """The target that means each of ``meant`` and ``risky``, by PID."""
 
 
 def parse(word: str) -> Target:
@@ -94,41 +100,94 @@ def select(
     procfs: Procfs | None,
     adj: int,
     scope: Scope,
-    main_pids: Mapping[str, int] | None = None,
+    units: Mapping[str, UnitFacts] | None = None,
 ) -> Selection:
     """Decide who gets ``adj``, who is left alone and who must not be touched.
 
     Lowering protects whatever the process starts later, so it is for the root of each match (of a unit in
-    ``main_pids``: for its main process); raising is for every match.
+    ``units``: for its main process), and only for what is what it is called; raising is for every match.
     """
     meant: dict[int, Task] = {}
     left_alone: dict[int, LeftAlone] = {}
     refused: dict[int, LeftAlone] = {}
-    found = matching(targets, tasks, procfs)
-    for target, matches in found.items():
-        followers = {} if scope.everyone or scope.tree else _followers(target, matches, main_pids or {})
+    risky: dict[int, tuple[Task, str]] = {}
+    named_by: dict[int, Target] = {}
+    matches_of = matching(targets, tasks, procfs)
+    for target, matches in matches_of.items():
+        facts = (units or {}).get(target.value, UnitFacts())
+        direct = {task.pid for task in matches}
+        followers = {} if scope.everyone or scope.tree else _followers(target, matches, facts.main_pid)
         for task in _with_descendants(matches, tasks) if scope.tree else matches:
             lowering = adj < task.adj
             if lowering and task.pid in followers:
                 left_alone[task.pid] = LeftAlone(task.pid, task.comm, followers[task.pid])
-            elif lowering and (reason := _distrust(target, task, scope)):
-                left_alone[task.pid] = LeftAlone(task.pid, task.comm, reason)
-            elif reason := _refusal(task, procfs, lowering, scope):
+            elif lowering and (reason := _distrust(target, task, procfs, scope, facts, task.pid in direct)):
+                left_alone[task.pid] = LeftAlone(task.pid, task.comm, reason, distrusted=True)
+            elif reason := refusal(task, procfs, lowering, scope.force):
                 refused[task.pid] = LeftAlone(task.pid, task.comm, reason)
+            elif adj > task.adj and not scope.force and (reason := risk_of_raising(task, procfs)):
+                risky[task.pid] = task, reason
+                named_by[task.pid] = target
             else:
                 meant[task.pid] = task
+                named_by[task.pid] = target
     return Selection(
         list(meant.values()),
-        [entry for pid, entry in left_alone.items() if pid not in meant and pid not in refused],
-        [entry for pid, entry in refused.items() if pid not in meant],
-        [target for target, matches in found.items() if not matches],
+        [entry for pid, entry in left_alone.items() if pid not in named_by and pid not in refused],
+        [entry for pid, entry in refused.items() if pid not in named_by],
+        [target for target, matches in matches_of.items() if not matches],
+        [entry for pid, entry in risky.items() if pid not in meant],
+        named_by,
     )
 
 
-def _followers(target: Target, matches: Sequence[Task], main_pids: Mapping[str, int]) -> dict[int, str]:
+def still_meant(
+    target: Target,
+    task: Task,
+    procfs: Procfs,
+    adj: int,
+    scope: Scope,
+    facts: UnitFacts = UnitFacts(),  # noqa: B008 - a value without state
+) -> bool:
+    """Whether the process that has this PID now is the one that ``target`` meant when ``task`` was read.
+
+    To be asked while the process is held open (``Procfs.held``), just before it is written: a PID can be taken over
+    within one tick of the clock that start times are measured in, and a process can become another program.
+    """
+    now = identity(procfs, task.pid)
+    if now is None:
+        return True  # it has ended or is hidden, as the write will find
+    if now.start_ticks != task.start_ticks:
+        return False
+    if target.kind == "pid":
+        return not scope.tree or task.pid == int(target.value) or _same(task, now)
+    direct = matcher(target, procfs)(now)
+    if not direct:
+        return scope.tree and _same(task, now)
+    return not (adj < now.adj and _distrust(target, now, procfs, scope, facts, direct=True))
+
+
+def _same(task: Task, now: Task) -> bool:
+    """Whether a descendant, that no target names, is the one that was found."""
+    return (now.comm, now.uid, now.ppid) == (task.comm, task.uid, task.ppid)
+
+
+def _distrust(
+    target: Target, task: Task, procfs: Procfs | None, scope: Scope, facts: UnitFacts, direct: bool
+) -> str | None:
+    """Say why ``task`` is not lowered by this target; ``direct``: it matches itself, not an ancestor of it."""
+    if scope.any_user or target.kind not in ("name", "cmd", "unit"):
+        return None
+    if not direct:
+        return distrust_of_descendant(task, procfs)
+    if target.kind == "unit":
+        return distrust_of_unit(task, procfs, target.value, facts, os.geteuid() if scope.own_units else None)
+    return distrust_of_name(task, procfs, _wildcards(target.value) if target.kind == "name" else None)
+
+
+def _followers(target: Target, matches: Sequence[Task], main_pid: int | None) -> dict[int, str]:
     """Return the matches that are not to be lowered themselves, each with the reason."""
     pids = {task.pid for task in matches}
-    main_pid = main_pids.get(target.value) if target.kind == "unit" else None
     if main_pid in pids:
         return dict.fromkeys(pids - {main_pid}, f"not the main process of {target.value} (--all takes it)")
     return {task.pid: "child of another match (--all takes it)" for task in matches if task.ppid in pids}
@@ -140,6 +199,11 @@ def matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:
     Raises ImpossibleHere for a cgroup that does not exist.
     """
     if target.kind == "pid":
+        if procfs is not None and procfs.of_another_namespace:
+            raise ImpossibleHere(
+                f"{procfs.root} is that of another PID namespace, where {target.value} is not the process that it is"
+                f" here; mount this one's own (mount -t proc proc /proc), or set OOMCTL_PROC={procfs.root} to mean that"
+            )
         pid = int(target.value)
         return lambda task: task.pid == pid
     match = _pattern_matcher(target, procfs)
@@ -165,9 +229,11 @@ def _pattern_matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], 
             raise BadInput(f"target {target.word!r}: the document has no command lines to match")
         searched = _regex(target.word, value)
         starters = functools.cache(_starters)  # asked for only when something matches
-        return lambda task: bool(searched.search(_text(procfs, task.pid, "cmdline"))) and task.pid not in starters()
+        return lambda task: bool(searched.search(text_of(procfs, task.pid, "cmdline"))) and task.pid not in starters()
     pattern = _wildcards(value)
-    return lambda task: bool(pattern.fullmatch(task.comm) or pattern.fullmatch(_executable(procfs, task)))
+    if procfs is None:
+        return lambda task: bool(pattern.fullmatch(task.comm))
+    return lambda task: bool(pattern.fullmatch(task.comm) or pattern.fullmatch(executable_name(procfs, task.pid)))
 
 
 def _cgroup_matcher(name: str, procfs: Procfs | None) -> Callable[[Task], bool]:
@@ -187,32 +253,10 @@ def _cgroup_matcher(name: str, procfs: Procfs | None) -> Callable[[Task], bool]:
 
 
 def _in_unit(task: Task, unit: str, procfs: Procfs | None) -> bool:
-    cgroups = _text(procfs, task.pid, "cgroup") if procfs else f"0::{task.memcg or '/'}"
+    cgroups = text_of(procfs, task.pid, "cgroup") if procfs else f"0::{task.memcg or '/'}"
     if unit.endswith(".slice"):
         return any(unit in path.split("/") for _, path in hierarchies(cgroups))
     return unit_in(cgroups) == unit
-
-
-def _executable(procfs: Procfs | None, task: Task) -> str:
-    """Return the basename of the executable; empty where it is not readable."""
-    if procfs is None:
-        return ""
-    try:
-        path = os.readlink(f"{procfs.root}/{task.pid}/exe")
-    except OSError:
-        return ""
-    return os.path.basename(path.removesuffix(" (deleted)"))
-
-
-def _text(procfs: Procfs | None, pid: int, name: str) -> str:
-    if procfs is None:
-        return ""
-    try:
-        with procfs.open_task(pid) as directory:
-            text = read_at(directory, name, 1 << 16)
-    except OSError:
-        return ""
-    return text.decode(errors="replace").rstrip("\0").replace("\0", " ")
 
 
 def _wildcards(name: str) -> re.Pattern[str]:
@@ -254,45 +298,3 @@ def _with_descendants(roots: Sequence[Task], tasks: Sequence[Task]) -> list[Task
                 found[child.pid] = child
                 waiting.append(child)
     return list(found.values())
-
-
-def _distrust(target: Target, task: Task, scope: Scope) -> str | None:
-    """Anyone can name a program ``sshd``: a name alone does not earn a login user's process protection."""
-    if scope.any_user or target.kind not in ("name", "cmd") or task.uid < first_login_uid():
-        return None
-    return f"belongs to {user_name(task.uid)}, and anyone can use that name (--any-user takes it)"
-
-
-def _refusal(task: Task, procfs: Procfs | None, lowering: bool, scope: Scope) -> str | None:
-    if task.zombie:
-        return "it has already exited and only waits to be reaped"
-    if scope.force:
-        return None
-    if task.kthread:
-        return "kernel thread: it is never chosen, whatever its adj (--force overrides)"
-    if task.pid == 1:
-        return (
-            "PID 1: the OOM killer never takes it, and everything started later would inherit the value"
-            " (--force overrides)"
-        )
-    if lowering and _is_login_session(task, procfs):
-        return "a login session: everything its user starts would inherit the protection (--force overrides)"
-    return None
-
-
-def _is_login_session(task: Task, procfs: Procfs | None) -> bool:
-    """Before OpenSSH 9.8 sessions are called sshd as well and say so in their title: ``sshd: user@pts/0``."""
-    if task.comm in _SESSION_COMMS:
-        return True
-    title = _text(procfs, task.pid, "cmdline") if task.comm == "sshd" else ""
-    return title.startswith("sshd: ") and "[listener]" not in title
-
-
-def first_login_uid() -> int:
-    """Return UID_MIN of /etc/login.defs: the first number of a person."""
-    try:
-        with open(_LOGIN_DEFS, encoding="utf-8", errors="replace") as file:
-            match = re.search(r"^\s*UID_MIN\s+(\d+)", file.read(), re.MULTILINE)
-    except OSError:
-        match = None
-    return int(match[1]) if match else _FIRST_LOGIN_UID

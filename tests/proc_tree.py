@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from oomctl.procfs.reader import Procfs
 
 PF_EXITING = 0x4
 PF_KTHREAD = 0x200000
+ROOTS_PROGRAM = "/usr/bin/env"
+"""A program that root owns and nobody else may write."""
+INITIAL = {"pid": "pid:[4026531836]", "user": "user:[4026531837]"}
+CONTAINER = {"pid": "pid:[4026532001]", "user": "user:[4026532002]"}
 
 
 class ProcTree:
@@ -25,6 +30,7 @@ class ProcTree:
         self.write("sys/kernel/random/boot_id", "8d3a2c7e-0000-4000-8000-000000000001\n")
         self.write("self/mountinfo", "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n")
         self.write("stat", "cpu  1 2 3\nbtime 1700000000\n")
+        self._link_namespaces("self", INITIAL)
         self._spare: list[Path] = []
 
     def procfs(self, kernel: str | None = None, page_size: int = 4096, cpus: int = 2) -> Procfs:
@@ -75,6 +81,8 @@ class ProcTree:
         cap_eff: int = 0,
         groups: str = "",
         cgroup: str = "0::/\n",
+        exe: str | None = ROOTS_PROGRAM,
+        namespaces: Mapping[str, str] = INITIAL,
     ) -> Path:
         """Add a process. ``status_rss`` is what ``status`` says where it differs from ``stat``."""
         directory = self.root / str(pid)
@@ -105,7 +113,28 @@ class ProcTree:
         for name, text in files.items():
             self.write(f"{pid}/{name}", text)
         self.write(f"{pid}/task/{pid}/children", "")
+        if has_memory and exe is not None:
+            self._link(f"{pid}/exe", exe)
+        self._link_namespaces(str(pid), namespaces)
         return directory
+
+    def program(self, name: str, mode: int = 0o755) -> str:
+        """Make an executable file of whoever runs the tests, for ``exe``."""
+        path = self.root.parent / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        path.chmod(mode)
+        return str(path)
+
+    def _link_namespaces(self, process: str, namespaces: Mapping[str, str]) -> None:
+        for name, target in namespaces.items():
+            self._link(f"{process}/ns/{name}", target)
+
+    def _link(self, name: str, target: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
 
     def add_zombie_leader(self, pid: int, tid: int, rss: int, *, adj: int = 0, swap: int = 0) -> None:
         """A process whose first thread has exited while the thread ``tid`` lives on."""

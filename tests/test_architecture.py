@@ -22,7 +22,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "jsonfields": ("errors",),
     "kernel": ("model", "errors", "kernel."),
     "scenario": ("model", "errors", "kernel.", "jsonfields"),
-    "procfs": ("model", "errors", "kernel.", "procfs."),
+    "procfs": ("model", "errors", "kernel.", "procfs.", "files"),
     "render": (
         "model",
         "report",
@@ -31,14 +31,15 @@ DOORS: dict[str, tuple[str, ...]] = {
         "render.",
     ),  # the range of oom_score_adj lives in kernel.badness
     "live": ("model", "errors", "kernel.", "render.changes", "render.fields", "render.text", "live."),
-    "oomlog": ("model", "report", "errors", "kernel.", "oomlog."),
+    "oomlog": ("model", "report", "errors", "kernel.", "oomlog.", "files"),
     "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files"),
-    "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy."),
+    "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy.", "files"),
     "files": (),
     "journal": ("model", "errors", "kernel.badness", "files"),
     "origins": ("model",),
     "namesake": (),
-    "targets": ("model", "errors", "kernel.", "procfs."),
+    "targets": ("model", "errors", "kernel.", "procfs.", "trust"),
+    "trust": ("model", "kernel.constraint", "procfs.", "files"),
 }
 INPUT_AND_OUTPUT = {
     *("os", "sys", "subprocess", "pathlib", "time", "datetime", "io", "socket", "shutil", "tempfile", "fcntl"),

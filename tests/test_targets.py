@@ -93,11 +93,9 @@ def test_a_wildcard_reaches_over_a_newline() -> None:
 
 
 def test_a_name_is_the_basename_of_the_executable_too(proc_tree: ProcTree) -> None:
-    proc_tree.add(10, "renamed")
-    proc_tree.add(11, "gone")
-    proc_tree.add(12, "unreadable")
-    (proc_tree.root / "10/exe").symlink_to("/usr/lib/postgresql/bin/postgres")
-    (proc_tree.root / "11/exe").symlink_to("/opt/a very long program name (deleted)")
+    proc_tree.add(10, "renamed", exe="/usr/lib/postgresql/bin/postgres")
+    proc_tree.add(11, "gone", exe="/opt/a very long program name (deleted)")
+    proc_tree.add(12, "unreadable", exe=None)
     procfs = proc_tree.procfs()
     assert matched(procfs, "postgres") == [10]
     assert matched(procfs, "renamed") == [10]

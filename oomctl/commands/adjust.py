@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,14 +14,19 @@ from oomctl.cli import complain
 from oomctl.commands import changing, persisting
 from oomctl.commands.options import ADJ, NumbersAsArguments, dry_run_option, json_option, machine_procfs, unescaped
 from oomctl.commands.unit_targets import resolved
+from oomctl.errors import Refused
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model import Change, LeftAlone, Persisted, Scenario, Task
 from oomctl.procfs import survey
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
+from oomctl.render.text import visible
+from oomctl.trust import UnitFacts
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+MOST_RAISED = 20
+"""Raising more at once asks for a yes: ``user:root`` is one word, and it is half of the machine."""
 _OLD_SCALE = range(-17, 16)  # OOM_DISABLE..OOM_ADJUST_MAX of the oom_adj that 2.6.36 replaced
 
 
@@ -33,8 +39,14 @@ def _change_options(function: _Function) -> _Function:
                 "-a", "--all", "everyone", is_flag=True, help="When lowering: every match, not only its root."
             ),
             click.option("--tree", is_flag=True, help="All descendants of the matches as well."),
-            click.option("--any-user", is_flag=True, help="When lowering by name: processes of any user."),
-            click.option("--force", is_flag=True, help="Also PID 1 and login sessions."),
+            click.option(
+                "--any-user", is_flag=True, help="When lowering: also what may not be the program it is called."
+            ),
+            click.option(
+                "--force",
+                is_flag=True,
+                help=f"Also PID 1, login sessions, raising sshd, raising more than {MOST_RAISED} processes.",
+            ),
             click.option(
                 "--persist", is_flag=True, help="Also for the next start of the service, by a drop-in of systemd."
             ),
@@ -104,13 +116,29 @@ def reset(words: tuple[str, ...], **options: Any) -> int:
     return _change("reset", 0, words, options)
 
 
+class Meant(NamedTuple):
+    """A process that gets a value, and the word that means it."""
+
+    task: Task
+    adj: int
+    target: target_words.Target
+    facts: UnitFacts
+    """Of the unit, where that is what was named."""
+
+    @property
+    def raises(self) -> bool:
+        return self.adj > self.task.adj
+
+
 class Chosen(NamedTuple):
     """Who gets which value."""
 
-    meant: list[tuple[Task, int]]
+    meant: list[Meant]
     left_alone: list[LeftAlone]
     refused: list[LeftAlone]
     unmatched: list[target_words.Target]
+    risky: list[tuple[Meant, str]]
+    """Those that are raised only if somebody confirms it, and why."""
 
 
 def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any]) -> int:
@@ -119,22 +147,35 @@ def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any
     if adj in _OLD_SCALE and adj != 0:
         complain(f"hint: {adj} is a small step here; -17..15 was the scale of oom_adj, whose -17 is -1000 today")
     procfs = machine_procfs()
+    # A PID is meant as it is now, whatever takes it over before it is written.
+    with procfs.held(int(target.value) for target in targets if target.kind == "pid"):
+        return _change_held(command, adj, targets, procfs, options)
+
+
+def _change_held(
+    command: str, adj: int, targets: Sequence[target_words.Target], procfs: Procfs, options: dict[str, Any]
+) -> int:
     scenario = survey.machine(procfs)
-    scope = target_words.Scope(options["everyone"], options["tree"], options["any_user"], options["force"])
+    scope = target_words.Scope(
+        options["everyone"], options["tree"], options["any_user"], options["force"], options["user"]
+    )
     kept: list[Persisted] = []
     if options["persist"]:
         chosen, kept = _persist(command, adj, targets, scenario, procfs, scope, options)
     else:
-        chosen = _choose(targets, scenario, procfs, adj, scope, options["user"])
+        chosen = _choose(targets, scenario, procfs, adj, scope)
     for target in chosen.unmatched:
         complain(target_words.no_match(target.word, scenario.hidden))
     if len(chosen.unmatched) == len(targets):
         return errors.ANSWER_IS_NO
+    chosen = _with_a_yes(chosen, options["dry_run"])
+    if not scope.force and not options["persist"]:  # a unit's next start has the value, however many it starts
+        _check_number(command, chosen, options["dry_run"])
 
     changes = [Change(entry.pid, entry.comm, None, None, "refused", entry.reason) for entry in chosen.refused]
-    changes += [write_adj(procfs, task, value, options["dry_run"]) for task, value in chosen.meant]
-    tasks = [task for task, _ in chosen.meant]
-    said = [command, *([str(adj)] if command == "set" else []), *unescaped(words)]
+    changes += [write(procfs, meant, scope, options["dry_run"]) for meant in chosen.meant]
+    tasks = [meant.task for meant in chosen.meant]
+    said = [command, *([str(adj)] if command == "set" else []), *(target.word for target in targets)]
     changing.record(" ".join(said), changes, tasks, procfs, kept)
     changing.report(command, changes, chosen.left_alone, scenario, procfs, options["as_json"], kept=kept)
     if adj == ADJ_MIN:
@@ -143,17 +184,66 @@ def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any
     return changing.exit_status(statuses, bool(chosen.unmatched), bool(chosen.left_alone))
 
 
+def write(procfs: Procfs, meant: Meant, scope: target_words.Scope, dry_run: bool = False) -> Change:
+    """Write to the process if it still is the one that was meant; held open from that look to the value read back."""
+    task = meant.task
+    with procfs.held([task.pid]):
+        if target_words.still_meant(meant.target, task, procfs, meant.adj, scope, meant.facts):
+            return write_adj(procfs, task, meant.adj, dry_run)
+    reason = f"PID {task.pid} is no longer the process that {meant.target.word} meant; it was not touched"
+    return Change(task.pid, task.comm, None, None, "vanished", reason)
+
+
 def _choose(
     targets: Sequence[target_words.Target],
     scenario: Scenario,
     procfs: Procfs,
     adj: int,
     scope: target_words.Scope,
-    user: bool,
 ) -> Chosen:
-    named, main_pids = resolved(targets, user)
-    found = target_words.select(named, scenario.tasks, procfs, adj, scope, main_pids)
-    return Chosen([(task, adj) for task in found.meant], found.left_alone, found.refused, found.unmatched)
+    named, units = resolved(targets, scope.own_units)
+    selection = target_words.select(named, scenario.tasks, procfs, adj, scope, units)
+
+    def meant(task: Task) -> Meant:
+        target = selection.named_by[task.pid]
+        return Meant(task, adj, target, units.get(target.value, UnitFacts()))
+
+    return Chosen(
+        [meant(task) for task in selection.meant],
+        selection.left_alone,
+        selection.refused,
+        selection.unmatched,
+        [(meant(task), reason) for task, reason in selection.risky],
+    )
+
+
+def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:
+    """Ask about what is risky; without anybody to ask it is refused."""
+    for meant, reason in chosen.risky:
+        if not dry_run and _yes(f"{meant.task.pid} ({visible(meant.task.comm)}): {reason}; raise it all the same?"):
+            chosen.meant.append(meant)
+        else:
+            chosen.refused.append(LeftAlone(meant.task.pid, meant.task.comm, reason))
+    return chosen
+
+
+def _check_number(command: str, chosen: Chosen, dry_run: bool) -> None:
+    """Raise Refused when so many would be raised that nothing at all is to be written without a yes."""
+    raised = sum(meant.raises for meant in chosen.meant)
+    if raised <= MOST_RAISED:
+        return
+    question = f"{command}: {raised} processes would be raised at once"
+    if dry_run:
+        complain(f"hint: {question}; without --dry-run that takes --force, or a yes on a terminal")
+    elif not _yes(f"{question}; go on?"):
+        raise Refused(f"{question}; name at most {MOST_RAISED}, or use --force; nothing was changed")
+
+
+def _yes(question: str) -> bool:
+    """Ask somebody at a terminal; no where nobody is."""
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()):
+        return False
+    return click.confirm(question, err=True)
 
 
 def _persist(
@@ -169,14 +259,15 @@ def _persist(
     setting = None if command == "reset" else adj
     wanted = persisting.wanted(targets, scenario, procfs, setting, scope, options["user"])
     kept = [persisting.keep(unit, setting, options["dry_run"]) for unit in wanted.units]
-    chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched)
+    chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
     for unit in wanted.units:
         target = target_words.Target(unit.state.id, "unit", unit.state.id)
         value = persisting.next_value(unit, setting, options["dry_run"])
-        found = _choose([target], scenario, procfs, value, scope, unit.manager.user)
+        found = _choose([target], scenario, procfs, value, scope._replace(own_units=unit.manager.user))
         chosen.meant.extend(found.meant)
         chosen.left_alone.extend(found.left_alone)
         chosen.refused.extend(found.refused)
+        chosen.risky.extend(found.risky)
     return chosen, kept
 
 

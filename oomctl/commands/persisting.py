@@ -61,7 +61,8 @@ def wanted(
         for unit in units:
             _check_reach(unit, setting, procfs)
     distinct = {(unit.state.id, unit.manager.user): unit for unit in units}
-    return Wanted(list(distinct.values()), selection.left_alone, selection.refused, selection.unmatched)
+    refused = [*selection.refused, *(LeftAlone(task.pid, task.comm, reason) for task, reason in selection.risky)]
+    return Wanted(list(distinct.values()), selection.left_alone, refused, selection.unmatched)
 
 
 def _named(name: str, manager: Manager, setting: int | None) -> Unit:

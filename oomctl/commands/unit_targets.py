@@ -11,19 +11,20 @@ from oomctl.model import Details
 from oomctl.systemd.manager import Manager, NoAnswer, UnitState
 from oomctl.systemd.units import check_name
 from oomctl.targets import Target
+from oomctl.trust import UnitFacts
 
 
-def resolved(targets: Sequence[Target], user: bool = False) -> tuple[list[Target], dict[str, int]]:
-    """Return ``targets`` with aliases replaced by the units they mean, and the main process of each unit.
+def resolved(targets: Sequence[Target], user: bool = False) -> tuple[list[Target], dict[str, UnitFacts]]:
+    """Return ``targets`` with aliases replaced by the units they mean, and what is known of each unit.
 
-    Where no service manager answers, the targets stay as they are and no main process is known.
+    Where no service manager answers, the targets stay as they are and nothing is known.
     """
     states = _states([target.value for target in targets if target.kind == "unit"], user)
     named = [
         target._replace(value=states[target.value].id) if target.kind == "unit" and target.value in states else target
         for target in targets
     ]
-    return named, {state.id: state.main_pid for state in states.values() if state.main_pid is not None}
+    return named, {state.id: UnitFacts(state.main_pid, state.cgroup) for state in states.values()}
 
 
 def declared_values(details: Sequence[Details]) -> dict[tuple[str | None, int | None], int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
-from oomctl.model import Task
+from oomctl.model import LeftAlone, Task
 from oomctl.policy.rules import Rule
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
@@ -44,7 +44,8 @@ def decide(rules: Sequence[Rule], tasks: Sequence[Task], procfs: Procfs) -> dict
         selection = select(targets, tasks, procfs, rule.adj, rule.meant())
         for task in selection.meant:
             decided.setdefault(task.pid, Decision(task, rule))
-        for entry in (*selection.left_alone, *selection.refused):
+        risky = [LeftAlone(task.pid, task.comm, reason) for task, reason in selection.risky]
+        for entry in (*selection.left_alone, *selection.refused, *risky):
             decided.setdefault(entry.pid, Decision(by_pid[entry.pid], rule, _in_a_file(entry.reason)))
     return decided
 

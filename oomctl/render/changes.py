@@ -26,7 +26,7 @@ def document(report: Report, command: str) -> str:
     found: dict[str, Any] = {
         "schema": f"oomctl.{command}/1",
         "changes": [change._asdict() for change in report.changes],
-        "left_alone": [entry._asdict() for entry in report.left_alone],
+        "left_alone": [{"pid": entry.pid, "comm": entry.comm, "reason": entry.reason} for entry in report.left_alone],
         "victim_before": _victim(report.victim_before),
         "victim_after": _victim(report.victim_after),
     }

@@ -12,7 +12,7 @@ from oomctl.errors import ImpossibleHere, NotPermitted
 from oomctl.systemd.units import DROP_IN, drop_in_text, setting_in
 
 SYSTEM_DIRECTORY = "/etc/systemd/system"
-_PROPERTIES = ("Id", "LoadState", "MainPID", "OOMScoreAdjust", "FragmentPath", "DropInPaths")
+_PROPERTIES = ("Id", "LoadState", "MainPID", "OOMScoreAdjust", "ControlGroup", "FragmentPath", "DropInPaths")
 _PATIENCE_SECONDS = 90  # a manager on a machine without memory answers late
 
 
@@ -31,6 +31,8 @@ class UnitState(NamedTuple):
     """``OOMScoreAdjust=`` as it is loaded; None for units that start no process."""
     files: tuple[str, ...] = ()
     """The unit file and its drop-ins, in the order in which they are read."""
+    cgroup: str | None = None
+    """Where its processes are, as the manager calls it; None while it has none."""
 
 
 class Manager:
@@ -124,6 +126,7 @@ def _state(unit: str, block: str) -> UnitState:
         int(pid) if pid.isdigit() and int(pid) else None,
         int(adj) if adj.lstrip("-").isdigit() else None,
         tuple(path for path in files if path),
+        found.get("ControlGroup") or None,
     )
 
 

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from tests.commands.invoke import Ran, ask
-from tests.proc_tree import ProcTree
+from tests.proc_tree import CONTAINER, ProcTree
 
 LISTENER = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
+THROWN_OUT = "a login session: whoever works in it would be the first to be thrown out (--force overrides)"
 SESSION = "a login session: everything its user starts would inherit the protection (--force overrides)"
 
 
@@ -195,15 +196,19 @@ def test_when_all_matches_are_left_alone_the_status_is_refused(proc_tree: ProcTr
         ("login", "/bin/login -p --"),
     ],
 )
-def test_login_sessions_are_refused_for_lowering_only(proc_tree: ProcTree, comm: str, cmdline: str) -> None:
+def test_login_sessions_are_lowered_or_raised_only_by_force(proc_tree: ProcTree, comm: str, cmdline: str) -> None:
     proc_tree.add(20, comm, uid=0)
     proc_tree.write("20/cmdline", cmdline.encode().replace(b" ", b"\0"))
     if comm == "sshd":  # it writes its title with the spaces in it
         proc_tree.write("20/cmdline", cmdline.encode() + b"\0" * 20)
     assert ask(proc_tree, "protect", "20") == Ran(6, "", f"oomctl: 20 ({comm}): {SESSION}\n")
     assert adjs(proc_tree, 20) == [0]
-    assert ask(proc_tree, "set", "500", "20").status == 0
+    ran = ask(proc_tree, "set", "500", "20")
+    assert ran == Ran(6, "", f"oomctl: 20 ({comm}): {THROWN_OUT}\n")
+    assert adjs(proc_tree, 20) == [0]
+    assert ask(proc_tree, "set", "500", "20", "--force").status == 0
     assert ask(proc_tree, "set", "-500", "20", "--force").status == 0
+    assert adjs(proc_tree, 20) == [-500]
 
 
 def test_the_ssh_listener_is_no_login_session(proc_tree: ProcTree) -> None:
@@ -211,6 +216,60 @@ def test_the_ssh_listener_is_no_login_session(proc_tree: ProcTree) -> None:
     proc_tree.write("20/cmdline", LISTENER.encode() + b"\0")
     assert ask(proc_tree, "protect", "sshd").status == 0
     assert adjs(proc_tree, 20) == [-1000]
+
+
+def test_raising_sshd_asks_for_force(proc_tree: ProcTree) -> None:
+    proc_tree.add(20, "sshd", uid=0)
+    proc_tree.write("20/cmdline", LISTENER.encode() + b"\0")
+    ran = ask(proc_tree, "set", "500", "sshd")
+    assert ran == Ran(6, "", "oomctl: 20 (sshd): sshd: without it nobody can log in to help (--force overrides)\n")
+    assert ask(proc_tree, "set", "500", "sshd", "--dry-run").status == 6
+    assert ask(proc_tree, "set", "500", "sshd", "--force").status == 0
+    assert adjs(proc_tree, 20) == [500]
+
+
+def test_nobody_escapes_a_higher_value_by_the_name_of_sshd(proc_tree: ProcTree) -> None:
+    proc_tree.add(20, "sshd", uid=54321)
+    proc_tree.add(21, "sshd", uid=0, namespaces=CONTAINER)
+    proc_tree.add(22, "sshd-session", uid=0, exe=proc_tree.program("own", 0o777))
+    assert ask(proc_tree, "set", "500", "20", "21", "22").status == 0
+    assert adjs(proc_tree, 20, 21, 22) == [500, 500, 500]
+
+
+def test_pid_1_of_a_container_is_an_ordinary_process(proc_tree: ProcTree) -> None:
+    """It is the container's main process, ranked and killable."""
+    proc_tree.add(1, "app", uid=0, ppid=0, namespaces=CONTAINER)
+    assert ask(proc_tree, "set", "500", "1").status == 0
+    assert ask(proc_tree, "set", "-500", "1").status == 0
+    assert adjs(proc_tree, 1) == [-500]
+
+
+def test_pid_1_whose_namespace_cannot_be_seen_is_taken_for_the_machine_s(proc_tree: ProcTree) -> None:
+    proc_tree.add(1, "systemd", uid=0, ppid=0, namespaces={})
+    assert ask(proc_tree, "set", "500", "1").status == 6
+
+
+def test_raising_many_at_once_asks_for_force(proc_tree: ProcTree) -> None:
+    for pid in range(100, 121):
+        proc_tree.add(pid, "worker", uid=0)
+    ran = ask(proc_tree, "set", "500", "worker")
+    assert ran == Ran(
+        6,
+        "",
+        "oomctl: set: 21 processes would be raised at once; name at most 20, or use --force; nothing was changed\n",
+    )
+    assert adjs(proc_tree, *range(100, 121)) == [0] * 21
+    ran = ask(proc_tree, "set", "500", "worker", "--dry-run")
+    assert (ran.status, ran.stdout.count("would go")) == (0, 21)
+    assert ran.stderr == (
+        "oomctl: hint: set: 21 processes would be raised at once; without --dry-run that takes --force, or a yes on a"
+        " terminal\n"
+    )
+    assert ask(proc_tree, "set", "500", "worker", "--force").status == 0
+    assert adjs(proc_tree, *range(100, 121)) == [500] * 21
+    assert ask(proc_tree, "set", "400", "worker").status == 0  # lowering them again is no risk
+    (proc_tree.root / "120").rename(proc_tree.root / "ended")
+    assert ask(proc_tree, "set", "600", "worker").status == 0
 
 
 @pytest.mark.parametrize("pid", [1, 40])

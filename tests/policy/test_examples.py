@@ -46,8 +46,9 @@ def test_on_a_server_sshd_and_the_database_are_protected(proc_tree: ProcTree) ->
     proc_tree.write("10/cmdline", LISTENER)
     proc_tree.add(11, "sshd-session", uid=0, ppid=10)
     proc_tree.add(12, "bash", ppid=11)
-    proc_tree.add(20, "postgres", uid=112)
-    proc_tree.add(21, "postgres", uid=112, ppid=20)
+    postgres = proc_tree.program("postgres")
+    proc_tree.add(20, "postgres", uid=112, exe=postgres)
+    proc_tree.add(21, "postgres", uid=112, ppid=20, exe=postgres)
     proc_tree.add(30, "restic", uid=0)
     assert values(proc_tree, "server.toml") == {"sshd": -1000, "postgres": -900, "restic": 500}
 
