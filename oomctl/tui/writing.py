@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from oomctl import targets
 from oomctl.commands import changing
-from oomctl.errors import NotPermitted
+from oomctl.errors import ImpossibleHere, NotPermitted
 from oomctl.journal import Journal
 from oomctl.live.pending import Mark
-from oomctl.model import Change, Recorded, Scenario
+from oomctl.model import Change, Recorded, Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 
@@ -53,9 +53,17 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
         tasks = [task for task in scenario.tasks if task.pid == mark.task.pid]
         if not tasks or tasks[0].start_ticks != mark.task.start_ticks:
             tasks = [mark.task]
-        refused = targets.select([word], tasks, procfs, mark.adj, targets.Scope()).refused
-        if refused:
-            changes.append(Change(mark.task.pid, mark.task.comm, None, None, "refused", refused[0].reason))
+        reason = _refusal(word, tasks, procfs, mark.adj)
+        if reason is not None:
+            changes.append(Change(mark.task.pid, mark.task.comm, None, None, "refused", reason))
         else:
             changes.append(write_adj(procfs, mark.task, mark.adj, dry_run))
     return changes
+
+
+def _refusal(word: targets.Target, tasks: Sequence[Task], procfs: Procfs, adj: int) -> str | None:
+    try:
+        refused = targets.select([word], tasks, procfs, adj, targets.Scope()).refused
+    except ImpossibleHere as error:  # a /proc in which numbers mean other processes
+        return str(error)
+    return refused[0].reason if refused else None
