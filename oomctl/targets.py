@@ -13,6 +13,7 @@ from typing import NamedTuple
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.kernel.constraint import below
 from oomctl.model import LeftAlone, Task
+from oomctl.patience import TooLong, finds
 from oomctl.procfs.cgroup import Memcgs, hierarchies
 from oomctl.procfs.details import unit_in, user_name
 from oomctl.procfs.identity import identity, text_of
@@ -227,13 +228,29 @@ def _pattern_matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], 
     if target.kind == "cmd":
         if procfs is None:
             raise BadInput(f"target {target.word!r}: the document has no command lines to match")
-        searched = _regex(target.word, value)
-        starters = functools.cache(_starters)  # asked for only when something matches
-        return lambda task: bool(searched.search(text_of(procfs, task.pid, "cmdline"))) and task.pid not in starters()
+        return _command_line_matcher(_regex(target.word, value), procfs)
     pattern = _wildcards(value)
     if procfs is None:
         return lambda task: bool(pattern.fullmatch(task.comm))
     return lambda task: bool(pattern.fullmatch(task.comm) or pattern.fullmatch(executable_name(procfs, task.pid)))
+
+
+def _command_line_matcher(pattern: re.Pattern[str], procfs: Procfs) -> Callable[[Task], bool]:
+    starters = functools.cache(_starters)  # asked for only when something matches
+    costly: set[int] = set()
+    """Users one of whose command lines took too long to search; with thousands they could take all the time."""
+
+    def match(task: Task) -> bool:
+        if task.uid in costly:
+            return False
+        try:
+            return finds(pattern, text_of(procfs, task.pid, "cmdline")) and task.pid not in starters()
+        except TooLong:
+            if task.uid != 0:
+                costly.add(task.uid)
+            return False
+
+    return match
 
 
 def _cgroup_matcher(name: str, procfs: Procfs | None) -> Callable[[Task], bool]:

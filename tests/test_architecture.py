@@ -38,7 +38,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "journal": ("model", "errors", "kernel.badness", "files"),
     "origins": ("model",),
     "namesake": (),
-    "targets": ("model", "errors", "kernel.", "procfs.", "trust"),
+    "targets": ("model", "errors", "kernel.", "procfs.", "trust", "patience"),
+    "patience": (),
     "trust": ("model", "kernel.constraint", "procfs.", "files"),
 }
 INPUT_AND_OUTPUT = {
