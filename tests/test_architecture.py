@@ -32,10 +32,11 @@ DOORS: dict[str, tuple[str, ...]] = {
     ),  # the range of oom_score_adj lives in kernel.badness
     "live": ("model", "errors", "kernel.", "render.changes", "render.fields", "render.text", "live."),
     "oomlog": ("model", "report", "errors", "kernel.", "oomlog."),
-    "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files"),
+    "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files", "places"),
     "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy."),
     "files": (),
-    "journal": ("model", "errors", "kernel.badness", "files"),
+    "places": ("files",),
+    "journal": ("model", "errors", "kernel.badness", "files", "places"),
     "origins": ("model",),
     "namesake": (),
     "targets": ("model", "errors", "kernel.", "procfs."),

@@ -121,9 +121,11 @@ def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any
     procfs = machine_procfs()
     scenario = survey.machine(procfs)
     scope = target_words.Scope(options["everyone"], options["tree"], options["any_user"], options["force"])
+    said = [command, *([str(adj)] if command == "set" else []), *unescaped(words)]
+    record = changing.Record(" ".join(said), procfs, options["dry_run"])
     kept: list[Persisted] = []
     if options["persist"]:
-        chosen, kept = _persist(command, adj, targets, scenario, procfs, scope, options)
+        chosen, kept = _persist(command, adj, targets, scenario, procfs, scope, options, record)
     else:
         chosen = _choose(targets, scenario, procfs, adj, scope, options["user"])
     for target in chosen.unmatched:
@@ -132,10 +134,13 @@ def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any
         return errors.ANSWER_IS_NO
 
     changes = [Change(entry.pid, entry.comm, None, None, "refused", entry.reason) for entry in chosen.refused]
-    changes += [write_adj(procfs, task, value, options["dry_run"]) for task, value in chosen.meant]
     tasks = [task for task, _ in chosen.meant]
-    said = [command, *([str(adj)] if command == "set" else []), *unescaped(words)]
-    changing.record(" ".join(said), changes, tasks, procfs, kept)
+
+    def write(dry_run: bool) -> list[Change]:
+        return [write_adj(procfs, task, value, dry_run) for task, value in chosen.meant]
+
+    changes += record.carry_out(write, tasks, kept)
+    record.complain()
     changing.report(command, changes, chosen.left_alone, scenario, procfs, options["as_json"], kept=kept)
     if adj == ADJ_MIN:
         _warn_of_limits(tasks, procfs)
@@ -164,11 +169,12 @@ def _persist(
     procfs: Procfs,
     scope: target_words.Scope,
     options: dict[str, Any],
+    record: changing.Record,
 ) -> tuple[Chosen, list[Persisted]]:
     """Let the units that are meant keep the value, and choose their processes that have to get it now."""
     setting = None if command == "reset" else adj
     wanted = persisting.wanted(targets, scenario, procfs, setting, scope, options["user"])
-    kept = [persisting.keep(unit, setting, options["dry_run"]) for unit in wanted.units]
+    kept = _keep(wanted.units, setting, options["dry_run"], record)
     chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched)
     for unit in wanted.units:
         target = target_words.Target(unit.state.id, "unit", unit.state.id)
@@ -178,6 +184,22 @@ def _persist(
         chosen.left_alone.extend(found.left_alone)
         chosen.refused.extend(found.refused)
     return chosen, kept
+
+
+def _keep(
+    units: Sequence[persisting.Unit], setting: int | None, dry_run: bool, record: changing.Record
+) -> list[Persisted]:
+    """Write the drop-ins, each of which may be refused when others are written already."""
+    record.note([], [], [persisting.keep(unit, setting, dry_run=True) for unit in units])
+    kept: list[Persisted] = []
+    try:
+        for unit in units:
+            kept.append(persisting.keep(unit, setting, dry_run))
+    except errors.OomctlError:
+        record.note([], [], kept)
+        record.complain()
+        raise
+    return kept
 
 
 def _warn_of_limits(tasks: Sequence[Task], procfs: Procfs) -> None:
