@@ -38,7 +38,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "places": ("files",),
     "journal": ("model", "errors", "kernel.badness", "files", "places"),
     "origins": ("model",),
-    "namesake": (),
+    "namesake": ("files",),
     "targets": ("model", "errors", "kernel.", "procfs."),
 }
 INPUT_AND_OUTPUT = {
