@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import stat
 
+_PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_LINKS = 40  # MAXSYMLINKS, include/linux/namei.h
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -59,22 +63,99 @@ def read_regular(path: str | os.PathLike[str], most_bytes: int) -> bytes:
     return content
 
 
-def replace(path: str, text: bytes, mode: int) -> None:
-    """Put ``text`` in place of the file ``path``, on the disk before this returns.
+def replace(path: str, text: bytes, mode: int, directory: int | None = None) -> None:
+    """Put ``text`` in place of the file ``path``, relative to ``directory`` if given; it is on the disk by then.
 
     The name it has until then begins with a dot and does not end as ``path`` does. (tempfile would do; to import
-    it takes longer than everything else that a change needs.)
+    it takes longer than everything else that a change needs.) What a writer that was killed left is removed.
     """
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}-{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    parent, name = os.path.split(path)
+    where = os.open(parent or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        _remove_leftovers(where, name)
+        _replace_at(where, name, f".{name}-{os.getpid()}", text, mode)
+    finally:
+        os.close(where)
+
+
+def _replace_at(where: int, name: str, temporary: str, text: bytes, mode: int) -> None:
+    # O_EXCL: whatever has this name was put there by somebody else, and is neither followed nor written to.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=where)
     try:
         with open(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
             file.write(text)
             file.flush()
             os.fsync(descriptor)
-        os.replace(temporary, path)
+        os.replace(temporary, name, src_dir_fd=where, dst_dir_fd=where)
     except BaseException:
-        os.unlink(temporary)
+        os.unlink(temporary, dir_fd=where)
         raise
+
+
+def _remove_leftovers(where: int, name: str) -> None:
+    """Remove the unfinished files of writers that are no more, and of an earlier bearer of our own PID."""
+    for entry in os.listdir(where):
+        leftover = re.fullmatch(rf"\.{re.escape(name)}-([0-9]{{1,9}})", entry)
+        if leftover and (int(leftover[1]) == os.getpid() or not _runs(int(leftover[1]))):
+            with contextlib.suppress(OSError):  # another writer was quicker; or it is a directory
+                os.unlink(entry, dir_fd=where)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def only_ours(path: str) -> bool:
+    """Whether nobody but root and this user can have put there what ``path`` names, or anything on the way to it.
+
+    Symbolic links are followed under the same rule. What does not exist yet is as good as where it would be made.
+    """
+    try:
+        return os.path.isabs(path) and _only_ours(path)
+    except OSError:  # out of our sight
+        return False
+
+
+def _only_ours(path: str) -> bool:
+    parts = [*reversed(path.split("/")), "/"]
+    links = 0
+    directory = os.open("/", _PATH)
+    try:
+        while parts:
+            try:
+                found = os.open(parts.pop() or ".", _PATH, dir_fd=directory)
+            except FileNotFoundError:
+                return ".." not in parts
+            directory, left = found, directory
+            status = os.fstat(found)
+            if stat.S_ISLNK(status.st_mode):
+                links += 1
+                target = os.readlink("", dir_fd=found)
+                parts += [*reversed(target.split("/")), *(["/"] if os.path.isabs(target) else [])]
+                directory, left = left, found
+            os.close(left)
+            if links > _MOST_LINKS or not _is_ours(status):
+                return False
+        return True
+    finally:
+        os.close(directory)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether only root and this user can change what it holds.
+
+    Nobody writes a link, and in a sticky directory others replace only what is their own. A group that may write is
+    taken for the user's own (as a umask of 002 makes it), but not by root.
+    """
+    if status.st_uid not in (0, os.geteuid()):
+        return False
+    writable = status.st_mode & (0o022 if os.geteuid() == 0 else 0o002)
+    is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    return not writable or stat.S_ISLNK(status.st_mode) or bool(is_sticky)

@@ -7,13 +7,15 @@ one; a line that is damaged all the same is left out.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from oomctl import files
+from oomctl import files, places
 from oomctl.errors import NotPermitted
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model import DropIn, Recorded, Replaced
@@ -22,6 +24,8 @@ MOST_ENTRIES = 50
 MOST_BYTES = 4 << 20
 """Older changes are forgotten beyond this; the newest is kept whatever its size."""
 _NAME = "journal"
+_ATTEMPTS, _PAUSE_SECONDS = 100, 0.05
+"""How often the lock is tried: who can read the directory can hold it, and must not hold up a change for ever."""
 _LATEST = 253402300799  # the end of the year 9999
 
 
@@ -34,14 +38,8 @@ class Journal:
 
     @classmethod
     def of_user(cls) -> Journal:
-        """Return the journal below $XDG_STATE_HOME, else ``.local/state`` of the effective user's home.
-
-        Not of $HOME: under sudo that may be another user's, whose files root should neither make nor trust.
-        """
-        state = os.environ.get("XDG_STATE_HOME", "")
-        if not os.path.isabs(state):
-            state = os.path.join(_home(), ".local", "state")
-        return cls(os.path.join(state, "oomctl"))
+        """Return the journal of the effective user; nothing is made yet."""
+        return cls(os.path.join(places.state(), "oomctl"))
 
     def entries(self) -> list[Recorded]:
         """Return what is recorded, oldest first.
@@ -49,72 +47,87 @@ class Journal:
         Raises NotPermitted when it cannot be read, or when somebody else could have written it.
         """
         try:
-            self._check_owner()
-            with open(self.path, "rb") as file:
-                lines = file.read(2 * MOST_BYTES).split(b"\n")
+            with self._opened() as directory:
+                return self._entries(directory)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise self._unusable(error) from None
-        return [entry for line in lines if (entry := _parsed(line)) is not None]
 
     def append(self, entry: Recorded) -> None:
         """Record one change, and forget those of an earlier boot: their processes are gone."""
         self._update(lambda entries: [old for old in entries if old.boot_id == entry.boot_id] + [entry])
 
-    def replace(self, entry: Recorded, values: tuple[Replaced, ...]) -> None:
-        """Let ``entry`` be about ``values`` only; without any it is forgotten."""
-        rest = [entry._replace(values=values, drop_ins=())] if values else []
+    def replace(self, entry: Recorded, new: Recorded | None) -> None:
+        """Put ``new`` in place of ``entry``; None: forget it."""
+        rest = [] if new is None else [new]
 
         def replaced(entries: list[Recorded]) -> list[Recorded]:
-            return [new for old in entries for new in (rest if old == entry else [old])]
+            return [kept for old in entries for kept in (rest if old == entry else [old])]
 
         self._update(replaced)
 
     def _update(self, change: Callable[[list[Recorded]], list[Recorded]]) -> None:
         try:
-            self._rewrite(change)
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)
+            with self._opened() as directory:
+                _lock(directory)
+                self._rewrite(directory, change)
         except OSError as error:
             raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> NotPermitted:
         return NotPermitted(f"{self.path}: {error.strerror}")
 
-    def _rewrite(self, change: Callable[[list[Recorded]], list[Recorded]]) -> None:
-        os.makedirs(self.directory, mode=0o700, exist_ok=True)
-        self._check_owner()
-        with self._locked():
-            lines = [_line(entry) for entry in change(self.entries())[-MOST_ENTRIES:]]
-            while len(lines) > 1 and sum(map(len, lines)) > MOST_BYTES:
-                del lines[0]
-            files.replace(self.path, b"".join(lines), 0o600)
+    def _rewrite(self, directory: int, change: Callable[[list[Recorded]], list[Recorded]]) -> None:
+        try:
+            entries = self._entries(directory)
+        except FileNotFoundError:
+            entries = []
+        lines = [_line(entry) for entry in change(entries)[-MOST_ENTRIES:]]
+        while len(lines) > 1 and sum(map(len, lines)) > MOST_BYTES:
+            del lines[0]
+        files.replace(_NAME, b"".join(lines), 0o600, directory)
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Let two commands at the same time record both their changes."""
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def _opened(self) -> Iterator[int]:
+        """Hold the directory open: what is done in it is done in the one that was looked at."""
+        if os.path.islink(self.directory):  # to say so; O_NOFOLLOW below is what makes sure
+            raise OSError(errno.ELOOP, "its directory is a symbolic link; expected a directory of your own")
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
+            _check_owner(descriptor, self.directory, "make it yours with mode 700, or remove it")
+            yield descriptor
         finally:
             os.close(descriptor)
 
-    def _check_owner(self) -> None:
-        status = os.stat(self.directory)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-            raise NotPermitted(
-                f"{self.directory}: others than you (uid {os.geteuid()}) can write there, so what it says is not"
-                " trusted; make it yours with mode 700, or remove it"
-            )
+    def _entries(self, directory: int) -> list[Recorded]:
+        descriptor = files.open_regular(_NAME, os.O_NOFOLLOW, directory)
+        try:
+            _check_owner(descriptor, self.path, "remove it")
+            lines = files.read_bounded(descriptor, 2 * MOST_BYTES).split(b"\n")
+        finally:
+            os.close(descriptor)
+        return [entry for line in lines if (entry := _parsed(line)) is not None]
 
 
-def _home() -> str:
-    import pwd
+def _lock(directory: int) -> None:
+    """Let two commands at the same time record both their changes; wait for the other, but not for ever."""
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(_PAUSE_SECONDS)
+    raise OSError(errno.EAGAIN, f"another process has locked it for {_ATTEMPTS * _PAUSE_SECONDS:.0f} s")
 
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_dir
-    except KeyError:  # a container's number without a name
-        return os.environ.get("HOME", "/")
+
+def _check_owner(descriptor: int, path: str, remedy: str) -> None:
+    status = os.fstat(descriptor)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise NotPermitted(
+            f"{path}: others than you (uid {os.geteuid()}) can write there, so what it says is not trusted; {remedy}"
+        )
 
 
 def _line(entry: Recorded) -> bytes:

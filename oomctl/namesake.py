@@ -7,10 +7,13 @@ import re
 import shutil
 import sys
 
+from oomctl import files
+
 PLACES = "/usr/bin:/bin"
 """Where distributions install it, beside whatever PATH says."""
 
 _SUDOERS = "/etc/sudoers"
+_MOST_SUDOERS = 1 << 20
 _SUDO_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # Debian's and Ubuntu's secure_path
 _SECURE_PATH = re.compile(r"^\s*Defaults\s+secure_path\s*=\s*\"?([^\"\n]+)", re.MULTILINE)
 _ITS_BUS_NAME = b"org.freedesktop.oom1"  # org.freedesktop.oom1(5): what systemd's oomctl asks
@@ -18,11 +21,14 @@ _LARGEST = 1 << 22
 
 
 def find(search_path: str | None = None) -> str | None:
-    """Return the path of systemd's oomctl, the first in ``search_path`` (default: PATH, then ``PLACES``)."""
+    """Return the path of systemd's oomctl, the first in ``search_path`` (default: PATH, then ``PLACES``).
+
+    It is going to be executed: a file that another user could have put there, or on the way there, is passed over.
+    """
     places = f"{os.environ.get('PATH', '')}:{PLACES}" if search_path is None else search_path
     for directory in places.split(":"):
         path = os.path.join(directory, "oomctl")
-        if directory and is_systemds(path):
+        if os.path.isabs(path) and is_systemds(path) and files.only_ours(path):
             return path
     return None
 
@@ -32,10 +38,15 @@ def is_systemds(path: str) -> bool:
     if not os.access(path, os.X_OK):
         return False
     try:
-        with open(path, "rb") as file:
-            start = file.read(_LARGEST)
+        descriptor = files.open_regular(path)
     except OSError:
         return False
+    try:
+        start = files.read_bounded(descriptor, _LARGEST)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
     return start.startswith(b"\x7fELF") and _ITS_BUS_NAME in start
 
 
@@ -57,8 +68,8 @@ def sudo_warning() -> str | None:
 def _sudo_path() -> str:
     """Return sudo's secure_path; the usual one where sudoers is not readable or does not say."""
     try:
-        with open(_SUDOERS, encoding="utf-8", errors="replace") as file:
-            match = _SECURE_PATH.search(file.read())
+        text = files.read_regular(_SUDOERS, _MOST_SUDOERS).decode(errors="replace")
     except OSError:
-        match = None
+        return _SUDO_PATH
+    match = _SECURE_PATH.search(text)
     return match[1] if match else _SUDO_PATH

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from oomctl.procfs.reader import Procfs
 _MIB = 1 << 20
 _LIMIT_BYTES = 96 * _MIB
 _PATIENCE_S = 20.0
+_NAME = re.compile(r"oomctl-selftest-([0-9]{1,9})")
 _INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -71,6 +73,7 @@ def _cgroup(memcgs: Memcgs) -> Iterator[str]:
     for parent in dict.fromkeys((memcgs.path_of_pid(os.getpid()) or "/", memcgs.root)):
         path = f"{parent.rstrip('/')}/{name}"
         directory = memcgs.directory(path)
+        _remove_leftovers(os.path.dirname(directory))
         try:
             os.mkdir(directory)
         except OSError as error:
@@ -89,6 +92,26 @@ def _cgroup(memcgs: Memcgs) -> Iterator[str]:
         finally:
             _remove(directory)
     raise ImpossibleHere(f"selftest: it needs root and a memory cgroup of its own: {refusal}")
+
+
+def _remove_leftovers(parent: str) -> None:
+    """Remove what self-tests that were killed left here: empty cgroups of this user's."""
+    with suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            named = _NAME.fullmatch(entry.name)
+            if named is None or entry.stat(follow_symlinks=False).st_uid != os.geteuid():
+                continue
+            if int(named[1]) == os.getpid() or not _is_selftest(int(named[1])):
+                with suppress(OSError):  # somebody is in it
+                    os.rmdir(entry.path)
+
+
+def _is_selftest(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
+            return b"selftest" in file.read(4096)
+    except OSError:
+        return False
 
 
 _V2_FILES = ("memory.max", "memory.swap.max")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -73,9 +75,9 @@ def test_changes_before_the_last_boot_are_forgotten(journal: Journal) -> None:
 def test_an_entry_is_cut_down_or_taken_out(journal: Journal) -> None:
     for entry in (recorded("one"), recorded("two", 10, 11)):
         journal.append(entry)
-    journal.replace(recorded("two", 10, 11), (Replaced(11, 7, "db", 0, 500),))
+    journal.replace(recorded("two", 10, 11), recorded("two", 11))
     assert journal.entries() == [recorded("one"), recorded("two", 11)]
-    journal.replace(recorded("two", 11), ())
+    journal.replace(recorded("two", 11), None)
     assert whats(journal) == ["one"]
 
 
@@ -137,6 +139,72 @@ def test_another_user_s_directory_is_not_trusted(journal: Journal) -> None:
         journal.entries()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: gives a file away")
+def test_a_file_of_another_user_in_one_s_own_directory_is_not_trusted(journal: Journal) -> None:
+    journal.append(recorded())
+    os.chown(journal.path, 65534, 65534)
+    for use in (journal.entries, lambda: journal.append(recorded())):
+        with pytest.raises(NotPermitted, match=r"journal: others than you \(uid 0\) can write there.*; remove it$"):
+            use()
+
+
+def test_a_file_that_others_can_write_is_not_trusted(journal: Journal) -> None:
+    journal.append(recorded())
+    os.chmod(journal.path, 0o666)  # noqa: S103
+    with pytest.raises(NotPermitted, match="so what it says is not trusted"):
+        journal.entries()
+
+
+def test_a_link_in_place_of_the_directory_is_not_followed(journal: Journal, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    os.mkdir(tmp_path / "state")
+    os.symlink(elsewhere, journal.directory)
+    for use in (journal.entries, lambda: journal.append(recorded())):
+        with pytest.raises(NotPermitted, match="its directory is a symbolic link; expected a directory of your own"):
+            use()
+    assert os.listdir(elsewhere) == []
+
+
+def test_a_link_in_place_of_the_file_is_not_followed(journal: Journal, tmp_path: Path) -> None:
+    journal.append(recorded())
+    os.rename(journal.path, tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", journal.path)
+    with pytest.raises(NotPermitted, match="symbolic links"):
+        journal.entries()
+
+
+def test_a_fifo_or_device_is_refused_at_once(journal: Journal) -> None:
+    journal.append(recorded())
+    os.unlink(journal.path)
+    os.mkfifo(journal.path)
+    for use in (journal.entries, lambda: journal.append(recorded())):
+        with pytest.raises(NotPermitted, match="journal: a FIFO; expected a regular file"):
+            use()
+
+
+def test_a_file_without_an_end_is_read_to_the_bound(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 1000)
+    journal.append(recorded("one"))
+    with open(journal.path, "ab") as file:
+        file.truncate(1 << 40)
+    assert whats(journal) == ["one"]
+
+
+def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ATTEMPTS", 3)
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.001)
+    journal.append(recorded())
+    held = os.open(journal.directory, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(NotPermitted, match="another process has locked it"):
+        journal.append(recorded())
+    os.close(held)
+    journal.append(recorded())
+
+
 def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     with pytest.raises(NotPermitted, match="state/oomctl/journal: Not a directory"):
@@ -149,15 +217,35 @@ def test_the_home_is_the_effective_user_s_and_not_what_sudo_left_in_the_environm
     monkeypatch.setenv("HOME", "/home/somebody")
     for unset in ("", "relative/path"):
         monkeypatch.setenv("XDG_STATE_HOME", unset)
-        assert Journal.of_user().directory == os.path.join(os.path.expanduser(f"~{_user()}"), ".local/state/oomctl")
+        assert Journal.of_user().directory == IN_HOME
     monkeypatch.setenv("XDG_STATE_HOME", "/var/lib/x")
     assert Journal.of_user().path == "/var/lib/x/oomctl/journal"
 
 
-def _user() -> str:
-    import pwd
+IN_HOME = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".local/state/oomctl")
 
-    return pwd.getpwuid(os.geteuid()).pw_name
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: gives a directory away")
+@pytest.mark.parametrize("theirs", ["directory", "above", "link", "open to all"])
+def test_a_place_that_somebody_else_had_a_hand_in_is_not_taken_for_root_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: str
+) -> None:
+    """The user's XDG_STATE_HOME, kept by sudo -E or su."""
+    state = tmp_path / "home" / "state"
+    state.mkdir(parents=True)
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    assert Journal.of_user().directory == f"{state}/oomctl"
+    if theirs == "directory":
+        os.chown(state, 1000, 1000)
+    elif theirs == "above":
+        os.chown(tmp_path / "home", 1000, 1000)
+    elif theirs == "link":
+        os.symlink(state, tmp_path / "link")
+        os.chown(tmp_path / "link", 1000, 1000, follow_symlinks=False)
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "link"))
+    else:
+        os.chmod(tmp_path / "home", 0o777)  # noqa: S103
+    assert Journal.of_user().directory == IN_HOME
 
 
 def _append(directory: str, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -79,3 +80,56 @@ def test_sudo_that_would_start_the_other_is_warned_of(
     assert namesake.sudo_warning() == f"sudo oomctl starts systemd's {systemds}; use sudo oomadm"
     sudoers.write_text(f"Defaults secure_path={tmp_path}\n")
     assert namesake.sudo_warning() is None
+
+
+def test_a_fifo_in_the_path_is_not_waited_for(tmp_path: Path) -> None:
+    for place in ("first", "second"):
+        (tmp_path / place).mkdir()
+    os.mkfifo(tmp_path / "first" / "oomctl")
+    (tmp_path / "first" / "oomctl").chmod(0o755)
+    (tmp_path / "second" / "oomctl").symlink_to("/dev/zero")
+    path = f"{tmp_path}/first:{tmp_path}/second:{os.environ['PATH']}"
+    assert program("--version", env={"PATH": path}).status == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: gives files away")
+@pytest.mark.parametrize("theirs", ["file", "directory", "link", "writable file", "writable directory"])
+def test_a_program_that_another_user_could_have_put_there_is_not_executed(
+    systemds: Path, tmp_path: Path, theirs: str
+) -> None:
+    place = systemds.parent
+    if theirs == "file":
+        os.chown(systemds, 1000, 1000)
+    elif theirs == "directory":
+        os.chown(place, 1000, 1000)
+    elif theirs == "link":
+        place = tmp_path / "link"
+        place.symlink_to(systemds.parent)
+        os.chown(place, 1000, 1000, follow_symlinks=False)
+    elif theirs == "writable file":
+        systemds.chmod(0o777)
+    else:
+        place.chmod(0o777)
+    assert program("dump", env={"PATH": f"{place}"}).stdout == ""
+    assert str(tmp_path) not in program("--version", env={"PATH": f"{place}"}).stdout
+
+
+def test_a_directory_of_the_path_that_depends_on_where_one_is_is_passed_over(
+    systemds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(systemds.parent)
+    assert namesake.find(".:bin::") is None
+
+
+@pytest.mark.parametrize("what", ["FIFO", "endless"])
+def test_a_sudoers_that_is_no_file_or_too_large_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    sudoers = tmp_path / "sudoers"
+    if what == "FIFO":
+        os.mkfifo(sudoers)
+    else:
+        sudoers.touch()
+        os.truncate(sudoers, 1 << 40)
+    monkeypatch.setattr(namesake, "_SUDOERS", str(sudoers))
+    assert "/usr/local/sbin" in namesake._sudo_path()

@@ -159,9 +159,11 @@ def _change_held(
     scope = target_words.Scope(
         options["everyone"], options["tree"], options["any_user"], options["force"], options["user"]
     )
+    said = [command, *([str(adj)] if command == "set" else []), *(target.word for target in targets)]
+    record = changing.Record(" ".join(said), procfs, options["dry_run"])
     kept: list[Persisted] = []
     if options["persist"]:
-        chosen, kept = _persist(command, adj, targets, scenario, procfs, scope, options)
+        chosen, kept = _persist(command, adj, targets, scenario, procfs, scope, options, record)
     else:
         chosen = _choose(targets, scenario, procfs, adj, scope)
     for target in chosen.unmatched:
@@ -173,10 +175,11 @@ def _change_held(
         _check_number(command, chosen, options["dry_run"])
 
     changes = [Change(entry.pid, entry.comm, None, None, "refused", entry.reason) for entry in chosen.refused]
-    changes += [write(procfs, meant, scope, options["dry_run"]) for meant in chosen.meant]
     tasks = [meant.task for meant in chosen.meant]
-    said = [command, *([str(adj)] if command == "set" else []), *(target.word for target in targets)]
-    changing.record(" ".join(said), changes, tasks, procfs, kept)
+    changes += record.carry_out(
+        lambda dry_run: [write(procfs, meant, scope, dry_run) for meant in chosen.meant], tasks, kept
+    )
+    record.complain()
     changing.report(command, changes, chosen.left_alone, scenario, procfs, options["as_json"], kept=kept)
     if adj == ADJ_MIN:
         _warn_of_limits(tasks, procfs)
@@ -254,11 +257,12 @@ def _persist(
     procfs: Procfs,
     scope: target_words.Scope,
     options: dict[str, Any],
+    record: changing.Record,
 ) -> tuple[Chosen, list[Persisted]]:
     """Let the units that are meant keep the value, and choose their processes that have to get it now."""
     setting = None if command == "reset" else adj
     wanted = persisting.wanted(targets, scenario, procfs, setting, scope, options["user"])
-    kept = [persisting.keep(unit, setting, options["dry_run"]) for unit in wanted.units]
+    kept = _keep(wanted.units, setting, options["dry_run"], record)
     chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
     for unit in wanted.units:
         target = target_words.Target(unit.state.id, "unit", unit.state.id)
@@ -269,6 +273,22 @@ def _persist(
         chosen.refused.extend(found.refused)
         chosen.risky.extend(found.risky)
     return chosen, kept
+
+
+def _keep(
+    units: Sequence[persisting.Unit], setting: int | None, dry_run: bool, record: changing.Record
+) -> list[Persisted]:
+    """Write the drop-ins, each of which may be refused when others are written already."""
+    record.note([], [], [persisting.keep(unit, setting, dry_run=True) for unit in units])
+    kept: list[Persisted] = []
+    try:
+        for unit in units:
+            kept.append(persisting.keep(unit, setting, dry_run))
+    except errors.OomctlError:
+        record.note([], [], kept)
+        record.complain()
+        raise
+    return kept
 
 
 def _warn_of_limits(tasks: Sequence[Task], procfs: Procfs) -> None:

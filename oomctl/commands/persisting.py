@@ -155,6 +155,8 @@ def put_back(drop_in: DropIn, dry_run: bool) -> Persisted:
         return Persisted(drop_in, "", "ineffective", str(error))
     manager = Manager(drop_in.user)
     path, now = manager.drop_in_path(drop_in.unit), manager.drop_in(drop_in.unit)
+    if now == drop_in.before != drop_in.after:  # oomctl was killed before it had written it
+        return Persisted(drop_in._replace(before=now, after=now), path, "unchanged")
     if now != drop_in.after:
         reason = "something else has changed it since; it was not touched"
         return Persisted(drop_in._replace(before=now, after=now), path, "ineffective", reason)

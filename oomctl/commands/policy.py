@@ -19,7 +19,7 @@ from oomctl.commands.options import (
     machine_procfs,
     unescaped,
 )
-from oomctl.model import LeftAlone, Task
+from oomctl.model import Change, LeftAlone, Task
 from oomctl.policy import files
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.rules import Rule
@@ -102,9 +102,14 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     scenario = survey.machine(procfs)
     decided = decide(rules, scenario.tasks, procfs)
     meant = [decision for decision in decided.values() if decision.left_alone is None]
-    changes = [write_adj(procfs, decision.task, decision.rule.adj, dry_run) for decision in meant]
+
+    def write(dry_run: bool) -> list[Change]:
+        return [write_adj(procfs, decision.task, decision.rule.adj, dry_run) for decision in meant]
+
+    record = changing.Record("policy apply", procfs, dry_run)
+    changes = record.carry_out(write, [decision.task for decision in meant])
+    record.complain()
     changes = [change for change in changes if change.status != "vanished"]  # a policy is about who lives
-    changing.record("policy apply", changes, [decision.task for decision in meant], procfs)
     status = changing.exit_status([change.status for change in changes], False, False)
     left_alone = list(_left_alone(decided.values()))
     to_do = [change for change in changes if change.status != "unchanged"]

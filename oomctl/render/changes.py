@@ -60,8 +60,10 @@ def _drop_in(persisted: Persisted) -> list[str]:
     """Say what the unit's next start has."""
     drop_in, path = persisted.drop_in, visible(persisted.path)
     name = f"{visible(drop_in.unit)}{' (your own)' if drop_in.user else ''}"
-    if persisted.status == "unchanged":
+    if persisted.status == "unchanged" and drop_in.after is None:
         return [f"{name}: no {path}, nothing to remove"]
+    if persisted.status == "unchanged":
+        return [f"{name}: OOMScoreAdjust={drop_in.after} in {path} already"]
     if persisted.status == "ineffective":
         return []
     would = "would be " if persisted.status == "dry-run" else ""

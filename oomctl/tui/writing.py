@@ -31,9 +31,9 @@ class Done(NamedTuple):
 
 def write(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark]) -> Done:
     """Write each mark that may be written, and record what was changed."""
-    changes = attempt(procfs, scenario, marks, dry_run=False)
-    entry = changing.made("top", changes, [mark.task for mark in marks], procfs)
-    return Done(changes, entry, changing.remember(entry) if entry is not None else None)
+    record = changing.Record("top", procfs)
+    changes = record.carry_out(lambda dry_run: attempt(procfs, scenario, marks, dry_run), [mark.task for mark in marks])
+    return Done(changes, record.entry, record.complaint if record.entry is not None else None)
 
 
 def take_back(procfs: Procfs, entry: Recorded) -> Done:

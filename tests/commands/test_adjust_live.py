@@ -137,6 +137,8 @@ from pathlib import Path
 from oomctl.commands import adjust
 from oomctl.procfs import writer
 
+second = None
+
 def take_over():
     # End the process that was looked up, and let another one have its PID.
     global second
@@ -149,7 +151,8 @@ def take_over():
 
 def taking_over_before(function):
     def replacement(*args, **kwargs):
-        take_over()
+        if second is None:  # a change is asked what it would do before it is recorded and made
+            take_over()
         return function(*args, **kwargs)
     return replacement
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from oomctl.journal import Journal
+from oomctl.model import DropIn, Recorded
 from oomctl.systemd import manager
 from tests.commands.invoke import Ran, ask
 from tests.commands.test_adjust import LISTENER, adjs
@@ -18,10 +21,16 @@ from tests.systemd.stand_in import StandIn
 NGINX = "0::/system.slice/nginx.service\n"
 
 
+def search(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Let systemctl be looked for in ``path``, by root as well."""
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setattr(manager, "_ROOT_PATH", path)
+
+
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn(tmp_path / "systemd")
-    monkeypatch.setenv("PATH", f"{stand_in.bin}:{os.environ['PATH']}")
+    search(monkeypatch, f"{stand_in.bin}:{os.environ['PATH']}")
     monkeypatch.setattr(manager, "SYSTEM_DIRECTORY", str(stand_in.units))
     return stand_in
 
@@ -227,7 +236,7 @@ def test_a_machine_without_systemd_is_told_what_to_do_instead(
 ) -> None:
     systemd.fail("show", "System has not been booted with systemd as init system (PID 1). Can't operate.")
     for path in (os.environ["PATH"], str(tmp_path)):
-        monkeypatch.setenv("PATH", path)
+        search(monkeypatch, path)
         ran = ask(web, "set", "300", "--persist", "nginx.service")
         assert (ran.status, ran.stdout) == (7, "")
         assert ran.stderr.startswith("oomctl: --persist needs systemd, and it does not answer here (systemctl")
@@ -274,6 +283,34 @@ def test_a_directory_that_cannot_be_written_changes_nothing(web: ProcTree, syste
     assert (ran.status, ran.stdout) == (4, "")
     assert ran.stderr == f"oomctl: {drop_in(systemd)}: File exists\n"
     assert adjs(web, 10) == [0]
+
+
+def test_what_was_written_before_a_later_unit_is_refused_can_be_undone(web: ProcTree, systemd: StandIn) -> None:
+    web.add(20, "cron", 1000, uid=0, cgroup="0::/system.slice/cron.service\n")
+    systemd.unit("cron.service", main_pid=20)
+    (systemd.units / "cron.service.d").write_text("a file")
+    assert ask(web, "set", "300", "--persist", "nginx.service", "cron.service").status == 4
+    assert drop_in(systemd).exists()
+    [entry] = Journal.of_user().entries()
+    assert [kept.unit for kept in entry.drop_ins] == ["nginx.service"]
+    assert ask(web, "undo").status == 0
+    assert not drop_in(systemd).exists()
+
+
+@pytest.mark.parametrize("before", [None, -100])
+def test_a_drop_in_that_a_killed_change_had_not_written_yet_is_as_it_was(
+    web: ProcTree, systemd: StandIn, before: int | None
+) -> None:
+    if before is not None:
+        ask(web, "set", str(before), "--persist", "nginx.service")
+    meant = DropIn("nginx.service", False, before, -500)
+    boot_id = "8d3a2c7e-0000-4000-8000-000000000001"
+    Journal.of_user().append(Recorded("set -500 --persist nginx.service", time.time(), boot_id, (), (meant,)))
+    ran = ask(web, "undo")
+    assert (ran.status, ran.stderr) == (0, "")
+    is_there = "OOMScoreAdjust=-100 in" if before else "no"
+    assert ran.stdout.splitlines()[1].startswith(f"nginx.service: {is_there} {drop_in(systemd)}")
+    assert manager.Manager().drop_in("nginx.service") == before
 
 
 def test_a_user_s_own_units_are_kept_in_the_user_s_configuration(

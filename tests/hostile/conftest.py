@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.commands.conftest import sleeper
+from tests.commands.conftest import server, sleeper
 
-__all__ = ["sleeper"]
+__all__ = ["server", "sleeper"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from oomctl import selftest
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
 from tests.commands.test_schemas import errors_in
@@ -48,6 +49,64 @@ def test_an_interruption_leaves_nothing_behind(number: signal.Signals, status: i
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (status, b"", b"")
     assert leftovers(process.pid) == []
+
+
+def begun(process: subprocess.Popen[bytes]) -> list[str]:
+    """Wait until a self-test has its cgroup, and return that."""
+    deadline = time.monotonic() + 30
+    while not leftovers(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return leftovers(process.pid)
+
+
+def gone_by_itself(process: subprocess.Popen[bytes], directory: str) -> None:
+    """Wait until the toys of a self-test that was killed have ended, too."""
+    process.wait()
+    deadline = time.monotonic() + 30
+    while Path(directory, "cgroup.procs").read_text() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+@pytest.mark.kernel
+def test_what_a_killed_one_left_is_removed_by_the_next() -> None:
+    killed = subprocess.Popen(COMMAND, stdout=subprocess.DEVNULL, start_new_session=True)
+    [left] = begun(killed)
+    killed.kill()
+    gone_by_itself(killed, left)
+    assert leftovers(killed.pid) == [left]
+    assert subprocess.run(COMMAND, capture_output=True, timeout=60, check=False).returncode == 0
+    assert leftovers(killed.pid) == []
+
+
+@pytest.mark.kernel
+def test_one_that_runs_keeps_its_cgroup() -> None:
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, start_new_session=True) as running:
+        [own] = begun(running)
+        os.kill(running.pid, signal.SIGSTOP)
+        assert subprocess.run(COMMAND, capture_output=True, timeout=60, check=False).returncode == 0
+        assert leftovers(running.pid) == [own]
+        os.kill(running.pid, signal.SIGCONT)
+        running.communicate(timeout=60)
+    assert running.returncode == 0
+
+
+def test_nothing_is_removed_but_empty_cgroups_of_one_s_own(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    number = ended.pid
+    for name in (f"oomctl-selftest-{number}", "oomctl-selftest-x", f"oomctl-selftest-{number}-y", f"{number}"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "oomctl-selftest-999999999").mkdir()
+    (tmp_path / "oomctl-selftest-999999999" / "below").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "oomctl-selftest-999999998").symlink_to("elsewhere")
+    kept = set(os.listdir(tmp_path)) - {f"oomctl-selftest-{number}"}
+    if os.geteuid() == 0:
+        (tmp_path / "oomctl-selftest-999999997").mkdir()
+        os.chown(tmp_path / "oomctl-selftest-999999997", 1000, 1000)
+        kept.add("oomctl-selftest-999999997")
+    selftest._remove_leftovers(str(tmp_path))
+    assert set(os.listdir(tmp_path)) == kept
 
 
 @pytest.mark.unprivileged
