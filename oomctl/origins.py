@@ -7,7 +7,7 @@ declares and what was inherited; the rest is the habits of programs, and says so
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 
 from oomctl.model import Details, Origin, Task
@@ -20,12 +20,41 @@ class Facts(NamedTuple):
 
     task: Task
     details: Details = Details()
-    ancestors: Sequence[Task] = ()
-    """Its parent first."""
+    parent: Task | None = None
+    source: Task | None = None
+    """The highest ancestor up to which everybody has the parent's value."""
     declared: int | None = None
     """``OOMScoreAdjust=`` of its unit; None where no service manager says."""
     recorded: str | None = None
     """The command of oomctl that set this very value, if one did."""
+
+
+class Ancestry:
+    """Who started whom, as far up as ``look_up`` knows; each process is looked up once, whoever descends from it."""
+
+    def __init__(self, look_up: Callable[[int], Task | None]) -> None:
+        self._look_up = look_up
+        self._parents: dict[int, Task | None] = {}
+        self._sources: dict[int, Task] = {}
+
+    def parent(self, task: Task) -> Task | None:
+        """Return who started ``task``, or took it over; None when that is nobody, or out of sight."""
+        if task.ppid not in self._parents:
+            self._parents[task.ppid] = self._look_up(task.ppid) if task.ppid > 0 else None
+        return self._parents[task.ppid]
+
+    def source(self, task: Task) -> Task:
+        """Return the highest of ``task`` and its ancestors up to which everybody has the same value."""
+        line: dict[int, Task] = {}
+        above: Task | None = task
+        while above is not None and above.adj == task.adj and above.pid not in line:
+            if above.pid in self._sources:
+                found = self._sources[above.pid]
+                break
+            line[above.pid] = found = above
+            above = self.parent(above)
+        self._sources.update(dict.fromkeys(line, found))
+        return found
 
 
 class Known(NamedTuple):
@@ -225,13 +254,13 @@ def origin(facts: Facts) -> Origin:
     own = _own(facts)
     if own is not None:
         return own
-    parent = facts.ancestors[0] if facts.ancestors else None
+    parent = facts.parent
     if task.adj == 0:
         if parent is None or parent.adj == 0:
             return Origin("default", "the kernel's default", SURE, "kernel: init_task")
         return _first(RESET, facts) or Origin("unknown", f"set to 0 again below {_name(parent)}", POSSIBLE, None)
     if parent is not None and parent.adj == task.adj:
-        return _inherited(facts)
+        return Origin("inherited", f"inherited from {_name(facts.source or parent)}", LIKELY, "kernel: copy_signal()")
     starter = _first(KNOWN_STARTERS, facts)
     if starter is not None:
         return starter
@@ -249,15 +278,6 @@ def _own(facts: Facts) -> Origin | None:
     return _first(KNOWN, facts)
 
 
-def _inherited(facts: Facts) -> Origin:
-    """Name the highest ancestor up to which everybody has this value."""
-    adj, highest = facts.task.adj, 0
-    while highest + 1 < len(facts.ancestors) and facts.ancestors[highest + 1].adj == adj:
-        highest += 1
-    source = facts.ancestors[highest]
-    return Origin("inherited", f"inherited from {_name(source)}", LIKELY, "kernel: copy_signal()")
-
-
 def _first(table: Sequence[Known], facts: Facts) -> Origin | None:
     for known in table:
         if facts.task.adj in known.values and _fits(known, facts):
@@ -267,7 +287,7 @@ def _first(table: Sequence[Known], facts: Facts) -> Origin | None:
 
 def _fits(known: Known, facts: Facts) -> bool:
     details = facts.details
-    parent = facts.ancestors[0].comm if facts.ancestors else ""
+    parent = facts.parent.comm if facts.parent else ""
     whole = (
         (known.comm, facts.task.comm),
         (known.unit, details.unit),

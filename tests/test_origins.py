@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from oomctl.model import Details, Task
-from oomctl.origins import KNOWN, KNOWN_STARTERS, RESET, Facts, origin
+from oomctl.origins import KNOWN, KNOWN_STARTERS, RESET, Ancestry, Facts, origin
 from tests.tasks import task
 
 SYSTEMD = task(1, comm="systemd", ppid=0)
@@ -17,8 +18,16 @@ SYSTEMD = task(1, comm="systemd", ppid=0)
 def found(adj: int, comm: str = "x", parent: Task = SYSTEMD, *above: Task, **facts: Any) -> tuple[str, str]:
     """Return kind and first words of the origin; what is no field of Facts is a detail."""
     own = {name: facts.pop(name) for name in ("declared", "recorded") if name in facts}
-    answer = origin(Facts(task(10, comm=comm, adj=adj), Details(**facts), (parent, *above), **own))
+    line = descended(task(10, comm=comm, adj=adj), parent, *above)
+    ancestry = Ancestry({ancestor.pid: ancestor for ancestor in line}.get)
+    answer = origin(Facts(line[0], Details(**facts), line[1], ancestry.source(line[1]), **own))
     return answer.kind, answer.by
+
+
+def descended(*line: Task) -> list[Task]:
+    """Return ``line`` with each started by the next; the last by nobody."""
+    parents = [*(task.pid for task in line[1:]), 0]
+    return [task._replace(ppid=ppid) for task, ppid in zip(line, parents, strict=True)]
 
 
 LISTENER = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
@@ -140,6 +149,33 @@ def test_who_set_it(adj: int, facts: dict[str, Any], kind: str, by: str) -> None
 def test_the_highest_ancestor_with_the_value_is_named() -> None:
     parent, above, top = task(5, comm="sh", adj=7), task(4, comm="make", adj=7), task(3, comm="ci", adj=0)
     assert found(7, "cc", parent, above, top) == ("inherited", "inherited from 4 (make)")
+
+
+def test_in_a_long_line_each_is_looked_up_once() -> None:
+    line = descended(*(task(pid, adj=7) for pid in range(5000, 1, -1)), task(1))
+    known = {ancestor.pid: ancestor for ancestor in line}
+    looked_up: Counter[int] = Counter()
+
+    def look_up(pid: int) -> Task | None:
+        looked_up[pid] += 1
+        return known.get(pid)
+
+    ancestry = Ancestry(look_up)
+    parents = [ancestry.parent(child) for child in line]
+    assert {ancestry.source(parent).pid for parent in parents if parent and parent.adj} == {2}
+    assert set(looked_up.values()) == {1}
+
+
+def test_whoever_starts_itself_or_is_out_of_sight_ends_the_line() -> None:
+    loop = {10: task(10, ppid=11, adj=7), 11: task(11, ppid=10, adj=7)}
+    assert Ancestry(loop.get).source(loop[11]).pid in loop
+    assert Ancestry(lambda _: None).source(task(12, ppid=13)).pid == 12
+
+
+def test_a_line_that_was_gone_up_before_is_not_gone_up_again() -> None:
+    first, second, third, top = descended(task(13, adj=7), task(12, adj=7), task(11, adj=7), task(1))
+    ancestry = Ancestry({ancestor.pid: ancestor for ancestor in (second, third, top)}.get)
+    assert [ancestry.source(child).pid for child in (third, first, second, top)] == [11, 11, 11, 1]
 
 
 def test_only_what_is_recorded_or_declared_or_default_is_sure() -> None:

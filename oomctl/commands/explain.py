@@ -15,9 +15,10 @@ from oomctl.commands.unit_targets import declared_values, resolved
 from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE, NotPermitted
 from oomctl.journal import Journal
 from oomctl.kernel.selection import ranked_rows, scan
-from oomctl.kernel.whatif import first_adj_that_wins
-from oomctl.model import Row
+from oomctl.kernel.whatif import first_adjs_that_win
+from oomctl.model import Row, Task
 from oomctl.procfs import survey
+from oomctl.procfs.identity import identity
 from oomctl.procfs.reader import Procfs
 from oomctl.render import explanation as render
 
@@ -50,14 +51,11 @@ def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
     wanted = {task.pid for tasks in matches.values() for task in tasks}
     rows = [row for row in ranked_rows(found.ranking, found.spared) if row.task.pid in wanted]
     rows = with_details(rows, procfs, cmdline=True)
+    facts = facts_of(rows, procfs, declared_values([row.details for row in rows]), scenario.tasks)
+    first_adjs = first_adjs_that_win(scenario, [row.task.pid for row in rows if row.candidate], procfs.rules)
     entries = [
-        render.Entry(
-            row,
-            first_adj_that_wins(scenario, row.task.pid, procfs.rules) if row.candidate else None,
-            origins.origin(facts),
-            facts.declared,
-        )
-        for row, facts in zip(rows, facts_of(rows, procfs, declared_values([row.details for row in rows])), strict=True)
+        render.Entry(row, first_adjs.get(row.task.pid), origins.origin(known), known.declared)
+        for row, known in zip(rows, facts, strict=True)
     ]
     answer = render.Explanation(scenario, entries, len(found.ranking))
     emit(render.document(answer) if as_json else render.text(answer))
@@ -65,20 +63,31 @@ def explain(words: tuple[str, ...], cgroup: str | None, as_json: bool) -> int:
 
 
 def facts_of(
-    rows: Sequence[Row], procfs: Procfs, declared: Mapping[tuple[str | None, int | None], int]
+    rows: Sequence[Row],
+    procfs: Procfs,
+    declared: Mapping[tuple[str | None, int | None], int],
+    tasks: Sequence[Task] = (),
 ) -> list[origins.Facts]:
-    """Return what tells who set each value; ``declared`` is what systemd says of the units, as far as it was asked."""
+    """Return what tells who set each value.
+
+    ``declared`` is what systemd says of the units, as far as it was asked; ``tasks`` are read already.
+    """
     recorded = _recorded(procfs)
-    return [
-        origins.Facts(
+    known = {task.pid: task for task in tasks}
+    ancestry = origins.Ancestry(lambda pid: known.get(pid) or identity(procfs, pid))
+
+    def facts(row: Row) -> origins.Facts:
+        parent = ancestry.parent(row.task)
+        return origins.Facts(
             row.task,
             row.details,
-            procfs.ancestors(row.task),
+            parent,
+            ancestry.source(parent) if parent else None,
             declared.get((row.details.unit, row.details.manager_uid)),
-            recorded=recorded.get((row.task.pid, row.task.start_ticks, row.task.adj)),
+            recorded.get((row.task.pid, row.task.start_ticks, row.task.adj)),
         )
-        for row in rows
-    ]
+
+    return [facts(row) for row in rows]
 
 
 def _recorded(procfs: Procfs) -> dict[tuple[int, int, int], str]:

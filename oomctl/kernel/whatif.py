@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.execution import shares_memory
 from oomctl.kernel.rules import Rules
@@ -70,23 +72,37 @@ def first_adj_that_wins(scenario: Scenario, pid: int, rules: Rules) -> int | Non
 
     One less is the highest adj that saves a task that is first now.
     """
-    target = task_of(scenario, pid)
+    return first_adjs_that_win(scenario, [pid], rules)[pid]
+
+
+def first_adjs_that_win(scenario: Scenario, pids: Iterable[int], rules: Rules) -> dict[int, int | None]:
+    """Return ``first_adj_that_wins`` of each of ``pids``, ranking the others once for all of them."""
     context = scenario.context
-    if why_not(target._replace(adj=0), context, rules) is not None:
-        return None
-    in_order = [task for task in scenario.tasks if task.pid == pid or why_not(task, context, rules) is None]
-    # Who takes the same adj dies with it: no rival.
-    rivals = [task for task in in_order if task.pid != pid and not _takes_same_adj(task, target)]
-    others = [badness(task, context.totalpages, rules) for task in rivals]
-    position = next(index for index, task in enumerate(in_order) if task.pid == pid)
-    rival = ranked(others, rules)[0] if others else None
-    rival_is_later = rival is not None and _index(in_order, rival) > position
+    eligible = [task for task in scenario.tasks if why_not(task, context, rules) is None]
+    in_order = ranked([badness(task, context.totalpages, rules) for task in eligible], rules)
+    places = {task.pid: place for place, task in enumerate(scenario.tasks)}
+    found: dict[int, int | None] = {}
+    for pid in pids:
+        target = scenario.tasks[places[pid]]
+        if why_not(target._replace(adj=0), context, rules) is not None:
+            found[pid] = None
+            continue
+        # Who takes the same adj dies with it: no rival.
+        rivals = (other for other in in_order if other.task.pid != pid and not _takes_same_adj(other.task, target))
+        rival = next(rivals, None)
+        is_later = rival is not None and places[rival.task.pid] > places[pid]
+        found[pid] = _lowest_above(rival, is_later, target, context.totalpages, rules)
+    return found
+
+
+def _lowest_above(rival: Candidate | None, is_later: bool, target: Task, totalpages: int, rules: Rules) -> int | None:
+    """Return the lowest adj at which ``target`` is taken before ``rival``, which the scan meets later or earlier."""
 
     def wins(adj: int) -> bool:
         if rival is None:
             return True
-        own = badness(target._replace(adj=adj), context.totalpages, rules)
-        pair = [own, rival] if rival_is_later else [rival, own]
+        own = badness(target._replace(adj=adj), totalpages, rules)
+        pair = [own, rival] if is_later else [rival, own]
         return ranked(pair, rules)[0] is own
 
     # A larger adj never helps to survive, so the winning values are the upper end of the range.
@@ -100,7 +116,3 @@ def first_adj_that_wins(scenario: Scenario, pid: int, rules: Rules) -> int | Non
         else:
             lowest = middle + 1
     return lowest
-
-
-def _index(tasks: list[Task], candidate: Candidate) -> int:
-    return next(index for index, task in enumerate(tasks) if task is candidate.task)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
+from oomctl.procfs.reader import Procfs
 from tests.commands.invoke import Ran, ask
 from tests.commands.test_simulate import PROCESS, assert_has
 from tests.proc_tree import ProcTree
@@ -189,3 +192,45 @@ def test_a_loop_of_parents_has_no_origin(proc_tree: ProcTree) -> None:
     proc_tree.add(10, adj=5, ppid=11)
     proc_tree.add(11, adj=5, ppid=10)
     assert explained(proc_tree, "10")[10]["origin"]["kind"] == "inherited"
+
+
+class Opened(Counter[int]):
+    """How often the directory of each process was opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        really = Procfs.open_task
+
+        def counted(procfs: Procfs, pid: int) -> AbstractContextManager[int]:
+            self[pid] += 1
+            return really(procfs, pid)
+
+        monkeypatch.setattr(Procfs, "open_task", counted)
+
+
+def test_everybody_in_a_deep_chain_is_read_a_few_times_however_deep(
+    proc_tree: ProcTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proc_tree.add(1, "systemd", ppid=0, score=0)
+    for pid in range(2, 402):
+        proc_tree.add(pid, "chain", adj=7, ppid=pid - 1)
+    opened = Opened(monkeypatch)
+    found = explained(proc_tree, "*")
+    assert len(found) == 401
+    assert {found[pid]["origin"]["by"] for pid in range(3, 402)} == {"inherited from 2 (chain)"}
+    assert max(opened.values()) <= 4
+
+
+def test_ancestors_outside_the_cgroup_are_read_once_for_all(
+    proc_tree: ProcTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proc_tree.mount_v2()
+    for pid in range(2, 52):
+        proc_tree.add(pid, "chain", adj=7, ppid=pid - 1)
+    for pid in range(100, 150):
+        proc_tree.add(pid, "job", adj=7, ppid=51)
+    proc_tree.cgroup("/jobs", tuple(range(100, 150)), memory__max="819200000")
+    opened = Opened(monkeypatch)
+    found = explained(proc_tree, "*", "--cgroup", "/jobs")
+    assert {process["origin"]["by"] for process in found.values()} == {"inherited from 2 (chain)"}
+    assert [opened[pid] for pid in range(2, 52)] == [1] * 50

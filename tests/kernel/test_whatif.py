@@ -2,9 +2,18 @@ from __future__ import annotations
 
 import pytest
 
+from oomctl.kernel.execution import shares_memory
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.rules import rules_for
-from oomctl.kernel.whatif import first_adj_that_wins, task_of, with_adj, with_growth, with_process, without
+from oomctl.kernel.whatif import (
+    first_adj_that_wins,
+    first_adjs_that_win,
+    task_of,
+    with_adj,
+    with_growth,
+    with_process,
+    without,
+)
 from oomctl.model import Scenario, Task
 from tests.tasks import scenario, task
 
@@ -108,6 +117,25 @@ def test_changes_combine() -> None:
 )
 def test_the_lowest_adj_that_makes_a_task_the_first(pid: int, tasks: tuple[Task, ...], expected: int | None) -> None:
     assert winning_adj(pid, *tasks) == expected
+
+
+@pytest.mark.parametrize("kernel", ["4.19", "5.10", "7.1"])
+def test_many_are_answered_as_each_would_be_alone(kernel: str) -> None:
+    tasks = [task(pid, rss=pid % 7 * 100, adj=pid % 3 * 100 - 100) for pid in range(10, 58)]
+    tasks += [task(pid, rss=600, adj=100, mm="shared") for pid in (58, 59)]
+    tasks += [task(60, rss=900, kthread=True), task(61, rss=900, adj=-1000), task(62, rss=600, vfork=True)]
+    machine, rules = scenario(*tasks, kernel=kernel, totalpages=100_000), rules_for(kernel)
+    pids = [one.pid for one in tasks]
+    for pid, adj in first_adjs_that_win(machine, pids, rules).items():
+        assert adj == first_adj_that_wins(machine, pid, rules)
+        if adj is not None:
+            assert [dies_at(machine, pid, value, kernel) for value in (adj, adj - 1)] == [True, False]
+
+
+def dies_at(machine: Scenario, pid: int, adj: int, kernel: str) -> bool:
+    """Whether ``pid`` or who shares its memory is chosen at that value."""
+    victim = out_of_memory(with_adj(machine, pid, adj), rules_for(kernel)).victim
+    return victim is not None and (victim.task.pid == pid or shares_memory(victim.task, task_of(machine, pid)))
 
 
 def test_adj_decides_nothing_below_1000_pages() -> None:
