@@ -109,10 +109,11 @@ def select(
         followers = {} if scope.everyone or scope.tree else _followers(target, matches, main_pids or {})
         for task in _with_descendants(matches, tasks) if scope.tree else matches:
             lowering = adj < task.adj
-            if lowering and task.pid in followers:
+            # Distrust first: an impostor is one as the child of another, too.
+            if lowering and (reason := _distrust(target, task, scope)):
+                left_alone.setdefault(task.pid, LeftAlone(task.pid, task.comm, reason, distrusted=True))
+            elif lowering and task.pid in followers:
                 left_alone[task.pid] = LeftAlone(task.pid, task.comm, followers[task.pid])
-            elif lowering and (reason := _distrust(target, task, scope)):
-                left_alone[task.pid] = LeftAlone(task.pid, task.comm, reason)
             elif reason := _refusal(task, procfs, lowering, scope):
                 refused[task.pid] = LeftAlone(task.pid, task.comm, reason)
             else:

@@ -157,15 +157,16 @@ def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
 
 
 def _left_alone(decisions: Iterable[Decision]) -> Iterable[LeftAlone]:
-    for task, _, reason in decisions:
-        if reason is not None:
-            yield LeftAlone(task.pid, task.comm, reason)
+    for decision in decisions:
+        if decision.left_alone is not None:
+            yield LeftAlone(decision.task.pid, decision.task.comm, decision.left_alone)
 
 
 def _shown(task: Task, decision: Decision | None) -> render.Decided:
     if decision is None:
         return render.Decided(task.pid, task.comm, task.adj, None)
-    return render.Decided(task.pid, task.comm, task.adj, _rule(decision.rule), decision.left_alone)
+    distrusting = tuple(render.DistrustLine(_rule(rule), reason) for rule, reason in decision.distrusting)
+    return render.Decided(task.pid, task.comm, task.adj, _rule(decision.rule), decision.left_alone, distrusting)
 
 
 def _rule(rule: Rule) -> render.RuleLine:

@@ -6,9 +6,13 @@ import functools
 import os.path
 from collections.abc import Sequence
 
+from oomctl.kernel.badness import ADJ_MAX
 from oomctl.kernel.constraint import below
 from oomctl.policy.rules import Mistake, Rule
 from oomctl.targets import Target
+
+_DISTRUSTED = ("name", "cmd", "unit")
+"""Kinds of targets that somebody can pretend to be."""
 
 
 def unreachable(rules: Sequence[Rule]) -> list[Mistake]:
@@ -18,7 +22,7 @@ def unreachable(rules: Sequence[Rule]) -> list[Mistake]:
     """
     found = []
     for index, rule in enumerate(rules):
-        covers = [_covering(target, rules[:index]) for target in rule.targets]
+        covers = [_covering(rule, target, rules[:index]) for target in rule.targets]
         if covers and None not in covers:
             places = ", ".join(dict.fromkeys(f"{cover.place}" for cover in covers if cover is not None))
             message = f"rule {' '.join(target.word for target in rule.targets)} never matches: {places} covers it"
@@ -26,8 +30,25 @@ def unreachable(rules: Sequence[Rule]) -> list[Mistake]:
     return found
 
 
-def _covering(target: Target, earlier: Sequence[Rule]) -> Rule | None:
-    return next((rule for rule in earlier if any(_covers(wider, target) for wider in rule.targets)), None)
+def _covering(rule: Rule, target: Target, earlier: Sequence[Rule]) -> Rule | None:
+    return next(
+        (
+            above
+            for above in earlier
+            if any(_covers(wider, target) and _keeps(above, wider, rule, target) for wider in above.targets)
+        ),
+        None,
+    )
+
+
+def _keeps(above: Rule, wider: Target, rule: Rule, target: Target) -> bool:
+    """Whether ``above`` leaves nothing of what ``wider`` matches to ``rule``: whom it distrusts it does not decide.
+
+    It distrusts only whom it would lower. What it distrusts is no gain for a rule that distrusts the same.
+    """
+    if above.force or above.adj == ADJ_MAX or wider.kind not in _DISTRUSTED:
+        return True
+    return wider.kind == target.kind and rule.adj <= above.adj and not rule.force
 
 
 def _covers(wider: Target, target: Target) -> bool:
