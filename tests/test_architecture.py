@@ -33,7 +33,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "live": ("model", "errors", "kernel.", "render.changes", "render.fields", "render.text", "live."),
     "oomlog": ("model", "report", "errors", "kernel.", "oomlog."),
     "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files"),
-    "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy."),
+    "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy.", "files"),
     "files": (),
     "journal": ("model", "errors", "kernel.badness", "files"),
     "origins": ("model",),
