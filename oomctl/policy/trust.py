@@ -114,11 +114,15 @@ class _Walk:
         """Note what is wrong with a file, directory or link."""
         if status.st_uid not in self._trusted:
             who = user_name(status.st_uid)
-            self.wrong.append(Wrong(path, f"belongs to {who}, who could change the policy: chown root: {shlex.quote(path)}"))
+            self.wrong.append(
+                Wrong(path, f"belongs to {who}, who could change the policy: chown root: {shlex.quote(path)}")
+            )
         writable = status.st_mode & _WRITABLE and not stat.S_ISLNK(status.st_mode)
         if writable and not (is_above and status.st_mode & stat.S_ISVTX):
             who = "everybody" if status.st_mode & stat.S_IWOTH else "its group"
-            self.wrong.append(Wrong(path, f"{who} can write it, and so change the policy: chmod go-w {shlex.quote(path)}"))
+            self.wrong.append(
+                Wrong(path, f"{who} can write it, and so change the policy: chmod go-w {shlex.quote(path)}")
+            )
 
     def _step(self, name: str) -> bool:
         """Enter the directory ``name`` or follow the link; False where it is the last one and no link."""
@@ -159,5 +163,3 @@ class _Walk:
 
 def _names(path: str) -> list[str]:
     return [name for name in path.split("/") if name not in ("", ".")]
-
-

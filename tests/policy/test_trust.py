@@ -113,9 +113,7 @@ def test_a_link_of_a_directory_of_policies_is_looked_at_as_well(place: Path, tmp
     elsewhere.write_text(RULE)
     elsewhere.chmod(0o646)
     (place / "20.toml").symlink_to(elsewhere)
-    assert mistakes(place) == [
-        f"{elsewhere}: everybody can write it, and so change the policy: chmod go-w {elsewhere}"
-    ]
+    assert mistakes(place) == [f"{elsewhere}: everybody can write it, and so change the policy: chmod go-w {elsewhere}"]
 
 
 @pytest.mark.parametrize("target", ["loop.toml", "nowhere", "policy.toml/x", ""])
