@@ -19,13 +19,14 @@ from oomctl.commands.options import (
     machine_procfs,
     unescaped,
 )
-from oomctl.model import LeftAlone, Task
+from oomctl.model import Change, LeftAlone, Task
 from oomctl.policy import files
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.rules import Rule
 from oomctl.policy.watch import Watch
 from oomctl.procfs import survey
-from oomctl.procfs.writer import write_adj
+from oomctl.procfs.reader import Procfs
+from oomctl.procfs.writer import set_floor, write_adj
 from oomctl.render import policy as render
 from oomctl.render.text import count
 
@@ -82,9 +83,11 @@ def diff(paths: tuple[str, ...], as_json: bool) -> int:
     """Show which processes have another value than the policy says; status 1 if any has."""
     rules = files.load_valid(paths).rules
     procfs = machine_procfs()
-    decided = decide(rules, procfs.tasks().read, procfs)
+    tasks = procfs.tasks()
+    decided = decide(rules, tasks.read, procfs)
     differing = [_shown(decision.task, decision) for decision in decided.values() if decision.differs]
-    emit((render.diff_document if as_json else render.diff_text)(differing))
+    emit(render.diff_document(differing, tasks.hidden) if as_json else render.diff_text(differing))
+    _say_hidden(tasks.hidden)
     return errors.ANSWER_IS_NO if differing else errors.DONE
 
 
@@ -102,7 +105,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     scenario = survey.machine(procfs)
     decided = decide(rules, scenario.tasks, procfs)
     meant = [decision for decision in decided.values() if decision.left_alone is None]
-    changes = [write_adj(procfs, decision.task, decision.rule.adj, dry_run) for decision in meant]
+    changes = [_applied(procfs, decision, dry_run) for decision in meant]
     changes = [change for change in changes if change.status != "vanished"]  # a policy is about who lives
     changing.record("policy apply", changes, [decision.task for decision in meant], procfs)
     status = changing.exit_status([change.status for change in changes], False, False)
@@ -111,6 +114,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     if not (to_do or as_json):
         emit(f"nothing to change: {count(len(changes), 'process', 'processes')} as the policy says\n")
     changing.report("policy-apply", changes if as_json else to_do, left_alone, scenario, procfs, as_json)
+    _say_hidden(scenario.hidden)
     return status
 
 
@@ -154,6 +158,20 @@ def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
     reads the files again (a broken one changes nothing), SIGTERM and Ctrl-C end it.
     """
     Watch(machine_procfs(), paths, interval, only_poll).run()
+
+
+def _applied(procfs: Procfs, decision: Decision, dry_run: bool) -> Change:
+    change = write_adj(procfs, decision.task, decision.rule.adj, dry_run)
+    if change.status == "unchanged" and not dry_run and decision.sets_floor:
+        set_floor(procfs, decision.task, decision.rule.adj)
+    return change
+
+
+def _say_hidden(hidden: int) -> None:
+    """Say that the answer is not about all: a rule may match some of those, too."""
+    if hidden:
+        are = "process is" if hidden == 1 else "processes are"
+        complain(f"{hidden} {are} hidden from you (hidepid), and not counted here: ask as root")
 
 
 def _left_alone(decisions: Iterable[Decision]) -> Iterable[LeftAlone]:

@@ -40,6 +40,14 @@ class Decision(NamedTuple):
     def differs(self) -> bool:
         return self.left_alone is None and self.task.adj != self.rule.adj
 
+    @property
+    def sets_floor(self) -> bool:
+        """Whether the value is to be written even where it is there: who has set it himself could take it back.
+
+        0 is where the kernel's floor begins, and whoever has less has it from a privileged writer.
+        """
+        return self.left_alone is None and self.rule.adj > 0
+
 
 def decide(rules: Sequence[Rule], tasks: Sequence[Task], procfs: Procfs) -> dict[int, Decision]:
     """Return the decision about each process of ``tasks`` that any rule matches, by PID, in the order of the rules.

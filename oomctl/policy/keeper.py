@@ -139,12 +139,10 @@ class Keeper:
         if not rules:
             return
         decision = decide(rules, self._with_kin(pid, nearest.values()), self._procfs).get(pid)
-        if decision is None or decision.left_alone is not None:
-            return
-        if decision.differs:
+        if decision is not None and decision.differs:
             self._write(decision)
-        else:
-            self._keep_floor(decision)
+        elif decision is not None and decision.sets_floor:
+            self._set_floor(decision)
 
     def _with_kin(self, pid: int, heads: Iterable[int]) -> list[Task]:
         """Return the process and whom a scope asks about: its parent, and the ``heads`` of the trees it is in.
@@ -171,12 +169,12 @@ class Keeper:
         if change.status in ("changed", "denied"):
             self._report(decision, change)
 
-    def _keep_floor(self, decision: Decision) -> None:
-        """A process that has set the rule's value itself could take it back; not so what a privileged writer sets."""
+    def _set_floor(self, decision: Decision) -> None:
+        """Write a value that is there already, once."""
         task, adj = decision.task, decision.rule.adj
-        if adj > 0 and self._floors.get(task.pid) != (task.start_ticks, adj):
-            set_floor(self._procfs, task, adj)
+        if self._floors.get(task.pid) != (task.start_ticks, adj):
             self._floors[task.pid] = (task.start_ticks, adj)
+            set_floor(self._procfs, task, adj)
 
 
 class _Match(NamedTuple):

@@ -62,8 +62,13 @@ def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:
     return "".join(line + "\n" for line in lines) or f"{count(rules, 'rule')}, no mistakes\n"
 
 
-def diff_document(differing: Sequence[Decided]) -> str:
-    return json.dumps({"schema": "oomctl.policy-diff/1", "changes": [_entry(entry) for entry in differing]}) + "\n"
+def diff_document(differing: Sequence[Decided], hidden: int) -> str:
+    document = {
+        "schema": "oomctl.policy-diff/1",
+        "hidden_processes": hidden,
+        "changes": [_entry(entry) for entry in differing],
+    }
+    return json.dumps(document) + "\n"
 
 
 def diff_text(differing: Sequence[Decided]) -> str:

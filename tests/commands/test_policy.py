@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,7 @@ def test_the_document_of_diff(server: ProcTree, policy: Path) -> None:
     assert ran.status == 1
     assert json.loads(ran.stdout) == {
         "schema": "oomctl.policy-diff/1",
+        "hidden_processes": 0,
         "changes": [
             {
                 "pid": 20,
@@ -340,3 +343,39 @@ def test_what_every_rule_distrusts_is_left_alone(server: ProcTree, policy: Path)
     first = ask(server, "policy", "explain", "20", "-f", str(policy)).stdout.splitlines()[:2]
     assert first[0].endswith("left alone: belongs to 54321, and anyone can use that name (force = true takes it)")
     assert first[1] == f"  rule    {policy}:1, the first that matches"
+
+
+@pytest.mark.unprivileged
+@pytest.mark.live
+@needs_root
+def test_what_is_hidden_is_said(sleeper: Sleeper, policy: Path) -> None:
+    sleeper("sleep", "61.8")
+    policy.write_text(rule("cmd:^sleep 61\\.8", 400))
+    mounted = 'mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+    before = ("unshare", "--mount", "--", "sh", "-c", mounted, "sh")
+    for directory in [policy.parent, *list(policy.parents)[:4]]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    ran = program("policy", "diff", "-f", str(policy), before=before)
+    assert (ran.status, ran.stdout) == (0, "")
+    said = re.fullmatch(r"oomctl: (\d+) processes are hidden from you \(hidepid\), and not counted.*\n", ran.stderr)
+    assert said is not None, ran.stderr
+    document = json.loads(program("policy", "diff", "--json", "-f", str(policy), before=before).stdout)
+    assert document["hidden_processes"] > 1
+    assert "processes are hidden from you" in program("policy", "apply", "-f", str(policy), before=before).stderr
+
+
+def test_a_value_that_is_there_is_written_once_more_for_its_floor(server: ProcTree, policy: Path) -> None:
+    """Who has set it himself could take it back; what apply reports is that nothing changed."""
+    server.add(21, "worker", adj=300)
+    server.add(22, "idle", adj=0)
+    policy.write_text(rule("worker", 300) + rule("idle", 0))
+    written = [server.root / f"{pid}/oom_score_adj" for pid in (21, 22)]
+    for path in written:
+        os.utime(path, (0, 0))
+    ask(server, "policy", "apply", "--dry-run", "-f", str(policy))
+    assert [path.stat().st_mtime for path in written] == [0, 0]
+    assert ask(server, "policy", "apply", "-f", str(policy)).stdout == (
+        "nothing to change: 2 processes as the policy says\n"
+    )
+    assert [path.stat().st_mtime > 0 for path in written] == [True, False]
+    assert adjs(server, 21) == [300]

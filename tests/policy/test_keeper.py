@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -132,6 +133,36 @@ def test_what_becomes_the_root_of_a_tree_may_have_children_already(
     proc_tree.write("10/task/10/children", "11 ")
     take(keeper, [Event("fork", 11, 10), *execs(10)])
     assert sorted(said) == [(10, 500), (11, 500)]
+
+
+def test_who_has_the_value_already_gets_it_once_for_its_floor(
+    proc_tree: ProcTree, keep: Callable[[str], Keeper], said: Changed
+) -> None:
+    """It may have set it itself, and could take it back; nothing is said of it."""
+    directory = proc_tree.add(10, "job", adj=500)
+    proc_tree.add(11, "job")
+    keeper = keep(rule("job", 500))
+    for is_written in (True, False):
+        os.utime(directory / "oom_score_adj", (0, 0))
+        take(keeper, execs(10, 11))
+        assert ((directory / "oom_score_adj").stat().st_mtime > 0) == is_written
+    assert said == [(11, 500)]
+    os.utime(proc_tree.root / "11/oom_score_adj", (0, 0))
+    take(keeper, execs(11))
+    assert (proc_tree.root / "11/oom_score_adj").stat().st_mtime == 0
+
+
+def test_another_process_with_that_pid_gets_it_again(
+    proc_tree: ProcTree, keep: Callable[[str], Keeper], said: Changed
+) -> None:
+    keeper = keep(rule("job", 500))
+    proc_tree.add(10, "job", adj=500)
+    take(keeper, execs(10))
+    directory = proc_tree.add(10, "job", adj=500, start=11)
+    os.utime(directory / "oom_score_adj", (0, 0))
+    take(keeper, execs(10))
+    assert (directory / "oom_score_adj").stat().st_mtime > 0
+    assert said == []
 
 
 def test_a_cgroup_may_come_later(proc_tree: ProcTree, keep: Callable[[str], Keeper], said: Changed) -> None:
