@@ -351,7 +351,9 @@ def test_what_every_rule_distrusts_is_left_alone(server: ProcTree, policy: Path)
 def test_what_is_hidden_is_said(sleeper: Sleeper, policy: Path) -> None:
     sleeper("sleep", "61.8")
     policy.write_text(rule("cmd:^sleep 61\\.8", 400))
-    mounted = 'mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+    mounted = (
+        'mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+    )
     before = ("unshare", "--mount", "--", "sh", "-c", mounted, "sh")
     for directory in [policy.parent, *list(policy.parents)[:4]]:
         directory.chmod(directory.stat().st_mode | 0o055)
