@@ -69,8 +69,8 @@ TOKENS = (
         '"a.service"',
         '"812"',
         '" "',
-        "é",
-        "𝒳",
+        "\N{LATIN SMALL LETTER E WITH ACUTE}",
+        "\U0001d4b3",
     ),
 )
 KEYS = ("target", "adj", "scope", "force", "reason", "x", "rule", "a.b")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -163,6 +165,46 @@ def test_another_process_with_that_pid_gets_it_again(
     take(keeper, execs(10))
     assert (directory / "oom_score_adj").stat().st_mtime > 0
     assert said == []
+
+
+@contextlib.contextmanager
+def opened_files() -> Iterator[list[str]]:
+    """The files that are opened while inside."""
+    found: list[str] = []
+    OPENED.append(found)
+    yield found
+    OPENED.remove(found)
+
+
+OPENED: list[list[str]] = []
+
+
+def _note_open(event: str, how: tuple[object, ...]) -> None:
+    if event == "open":
+        for found in OPENED:
+            found.append(str(how[0]))
+
+
+sys.addaudithook(_note_open)
+
+
+def test_nested_processes_that_rename_themselves_cost_as_much_as_others(
+    proc_tree: ProcTree, keep: Callable[[str], Keeper]
+) -> None:
+    """All ancestors of each were read anew."""
+    keeper = keep(rule("sec*", 500, scope="tree"))
+    nested = range(10, 110)
+    for pid in nested:
+        proc_tree.add(pid, "sec", ppid=pid - 1 if pid > 10 else 1)
+    scan(keeper)
+    costs = []
+    for name in ("other", "second", "sec", "sec"):
+        for pid in nested:
+            proc_tree.add(pid, name, ppid=pid - 1 if pid > 10 else 1)
+        with opened_files() as opened:
+            take(keeper, execs(*nested) * 3)
+        costs.append(len(opened) / len(nested))
+    assert max(costs) < 25, costs
 
 
 def test_a_cgroup_may_come_later(proc_tree: ProcTree, keep: Callable[[str], Keeper], said: Changed) -> None:

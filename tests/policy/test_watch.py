@@ -370,7 +370,7 @@ while True:
     prctl(PR_SET_NAME, name)
     time.sleep(0.2)
 """
-DEPTH = 200
+DEPTH = 400
 
 
 @needs_root
