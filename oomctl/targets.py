@@ -226,7 +226,7 @@ def _regex(word: str, value: str) -> re.Pattern[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a later Python may read differently
             return re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
+    except (re.error, ValueError, OverflowError, RecursionError) as error:  # ValueError: thousands of digits
         raise BadInput(f"target {word!r}: not a regular expression: {error}") from None
 
 
