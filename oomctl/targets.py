@@ -120,10 +120,11 @@ def select(
         followers = {} if scope.everyone or scope.tree else _followers(target, matches, facts.main_pid)
         for task in _with_descendants(matches, tasks) if scope.tree else matches:
             lowering = adj < task.adj
-            if lowering and task.pid in followers:
+            # Distrust first: an impostor is one as the child of another, too.
+            if lowering and (reason := _distrust(target, task, procfs, scope, facts, task.pid in direct)):
+                left_alone.setdefault(task.pid, LeftAlone(task.pid, task.comm, reason, distrusted=True))
+            elif lowering and task.pid in followers:
                 left_alone[task.pid] = LeftAlone(task.pid, task.comm, followers[task.pid])
-            elif lowering and (reason := _distrust(target, task, procfs, scope, facts, task.pid in direct)):
-                left_alone[task.pid] = LeftAlone(task.pid, task.comm, reason, distrusted=True)
             elif reason := refusal(task, procfs, lowering, scope.force):
                 refused[task.pid] = LeftAlone(task.pid, task.comm, reason)
             elif adj > task.adj and not scope.force and (reason := risk_of_raising(task, procfs)):
@@ -286,7 +287,7 @@ def _regex(word: str, value: str) -> re.Pattern[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a later Python may read differently
             return re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
+    except (re.error, ValueError, OverflowError, RecursionError) as error:  # ValueError: thousands of digits
         raise BadInput(f"target {word!r}: not a regular expression: {error}") from None
 
 

@@ -15,6 +15,7 @@ pytest_plugins = ("tests.vm.options",)
 
 settings.register_profile("untimed", settings(), deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
+os.umask(0o022)  # a policy that its group may write is refused
 
 REQUIRED = {"OOMCTL_REQUIRE_KERNEL": ("kernel", "vm", "terminal"), "OOMCTL_REQUIRE_SHELLS": ("shells",)}
 """Variable -> markers of tests that need something of the machine: a kernel to ask, a terminal, shells to type into."""

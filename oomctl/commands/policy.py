@@ -25,7 +25,8 @@ from oomctl.policy.decision import Decision, decide
 from oomctl.policy.rules import Rule
 from oomctl.policy.watch import Watch
 from oomctl.procfs import survey
-from oomctl.procfs.writer import write_adj
+from oomctl.procfs.reader import Procfs
+from oomctl.procfs.writer import set_floor, write_adj
 from oomctl.render import policy as render
 from oomctl.render.text import count
 
@@ -82,9 +83,11 @@ def diff(paths: tuple[str, ...], as_json: bool) -> int:
     """Show which processes have another value than the policy says; status 1 if any has."""
     rules = files.load_valid(paths).rules
     procfs = machine_procfs()
-    decided = decide(rules, procfs.tasks().read, procfs)
+    tasks = procfs.tasks()
+    decided = decide(rules, tasks.read, procfs)
     differing = [_shown(decision.task, decision) for decision in decided.values() if decision.differs]
-    emit((render.diff_document if as_json else render.diff_text)(differing))
+    emit(render.diff_document(differing, tasks.hidden) if as_json else render.diff_text(differing))
+    _say_hidden(tasks.hidden)
     return errors.ANSWER_IS_NO if differing else errors.DONE
 
 
@@ -102,12 +105,11 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     scenario = survey.machine(procfs)
     decided = decide(rules, scenario.tasks, procfs)
     meant = [decision for decision in decided.values() if decision.left_alone is None]
-
-    def write(dry_run: bool) -> list[Change]:
-        return [write_adj(procfs, decision.task, decision.rule.adj, dry_run) for decision in meant]
-
     record = changing.Record("policy apply", procfs, dry_run)
-    changes = record.carry_out(write, [decision.task for decision in meant])
+    changes = record.carry_out(
+        lambda dry_run: [_applied(procfs, decision, dry_run) for decision in meant],
+        [decision.task for decision in meant],
+    )
     record.complain()
     changes = [change for change in changes if change.status != "vanished"]  # a policy is about who lives
     status = changing.exit_status([change.status for change in changes], False, False)
@@ -116,6 +118,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     if not (to_do or as_json):
         emit(f"nothing to change: {count(len(changes), 'process', 'processes')} as the policy says\n")
     changing.report("policy-apply", changes if as_json else to_do, left_alone, scenario, procfs, as_json)
+    _say_hidden(scenario.hidden)
     return status
 
 
@@ -161,16 +164,31 @@ def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
     Watch(machine_procfs(), paths, interval, only_poll).run()
 
 
+def _applied(procfs: Procfs, decision: Decision, dry_run: bool) -> Change:
+    change = write_adj(procfs, decision.task, decision.rule.adj, dry_run)
+    if change.status == "unchanged" and not dry_run and decision.sets_floor:
+        set_floor(procfs, decision.task, decision.rule.adj)
+    return change
+
+
+def _say_hidden(hidden: int) -> None:
+    """Say that the answer is not about all: a rule may match some of those, too."""
+    if hidden:
+        are = "process is" if hidden == 1 else "processes are"
+        complain(f"{hidden} {are} hidden from you (hidepid), and not counted here: ask as root")
+
+
 def _left_alone(decisions: Iterable[Decision]) -> Iterable[LeftAlone]:
-    for task, _, reason in decisions:
-        if reason is not None:
-            yield LeftAlone(task.pid, task.comm, reason)
+    for decision in decisions:
+        if decision.left_alone is not None:
+            yield LeftAlone(decision.task.pid, decision.task.comm, decision.left_alone)
 
 
 def _shown(task: Task, decision: Decision | None) -> render.Decided:
     if decision is None:
         return render.Decided(task.pid, task.comm, task.adj, None)
-    return render.Decided(task.pid, task.comm, task.adj, _rule(decision.rule), decision.left_alone)
+    distrusting = tuple(render.DistrustLine(_rule(rule), reason) for rule, reason in decision.distrusting)
+    return render.Decided(task.pid, task.comm, task.adj, _rule(decision.rule), decision.left_alone, distrusting)
 
 
 def _rule(rule: Rule) -> render.RuleLine:

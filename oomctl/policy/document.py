@@ -28,6 +28,10 @@ _MOST_LINES = 200
 """Of one statement: each further line of it is another attempt to parse."""
 SCOPES = ("root", "all", "tree")
 KEYS = ("target", "adj", "scope", "reason", "force")
+_MOST_BYTES_TRIED = 1 << 20
+"""Of all statements, counted anew with each attempt: what stands behind them has no line."""
+_MOST_DOTS = 1000
+"""In a line: the time that a key of so many parts takes grows with the square of their number."""
 _OLD_SCALE = range(-17, 16)  # OOM_DISABLE..OOM_ADJUST_MAX of the oom_adj that 2.6.36 replaced
 _DECODE_ERROR = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 
@@ -41,6 +45,9 @@ def parse(path: str, content: bytes) -> Policy:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return _broken(path, line, f"expected UTF-8, got the byte 0x{content[error.start]:02x}")
+    for line, content_of_line in enumerate(text.split("\n"), start=1):
+        if content_of_line.count(".") > _MOST_DOTS:
+            return _broken(path, line, f"expected at most {_MOST_DOTS} dots in a line")
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -66,8 +73,13 @@ class _Statement(NamedTuple):
 def _statements(text: str) -> Iterator[_Statement]:
     """Yield each statement of a valid document with the line where it begins."""
     waiting: list[str] = []
+    waiting_bytes = tried_bytes = 0
     for number, line in enumerate(text.split("\n"), start=1):
         waiting.append(line)
+        waiting_bytes += len(line) + 1
+        tried_bytes += waiting_bytes
+        if tried_bytes > _MOST_BYTES_TRIED:
+            return
         try:
             content = tomllib.loads("\n".join(waiting))
         except (ValueError, RecursionError):  # goes on in the next line
@@ -77,6 +89,7 @@ def _statements(text: str) -> Iterator[_Statement]:
         if content:  # no comment or empty line
             yield _Statement(number - len(waiting) + 1, waiting[0].lstrip().startswith("["), content)
         waiting = []
+        waiting_bytes = 0
 
 
 class _Lines:

@@ -105,11 +105,14 @@ class ProcessEvents:
         return self._socket.fileno()
 
     def read(self, most: int = 4096) -> Batch:
-        """Return what has been said since, at most ``most`` events, without waiting."""
+        """Return what has been said since, out of at most ``most`` messages, without waiting.
+
+        Messages are counted, not events: a thread that renames itself all the time sends any number that are none.
+        """
         events: list[Event] = []
         lost = False
         receive = self._socket.recvfrom
-        while len(events) < most:
+        for _ in range(most):
             try:
                 message, (sender, _) = receive(_LARGEST)
             except BlockingIOError:

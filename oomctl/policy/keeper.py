@@ -2,96 +2,197 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
 from oomctl.model import Change, Task
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.events import Event
+from oomctl.policy.forest import Forest
+from oomctl.policy.line import Line
 from oomctl.policy.rules import Rule
 from oomctl.procfs.details import user_name
-from oomctl.procfs.identity import first_look, identities, identity
+from oomctl.procfs.glimpse import glimpse, owner, whole_identity
 from oomctl.procfs.reader import Procfs
-from oomctl.procfs.writer import write_adj
-from oomctl.targets import matcher
+from oomctl.procfs.writer import set_floor, write_adj
+from oomctl.targets import Target, matcher
 
 Report = Callable[[Decision, Change], None]
 _RETRY_SECONDS = 1.0
+_AT_ONCE = 128
+"""Processes between two looks at what has happened meanwhile: some 10 ms, 50 ms if rules match all of them."""
+_NEW_FOR = 4
+"""Looks for which a process is new: it is forked, takes a user and a name, executes something."""
 
 
 class Keeper:
-    """Applies ``rules`` and calls ``report`` for each value that it changed, or was not permitted to change."""
+    """Applies ``rules`` and calls ``report`` for each value that it changed, or was not permitted to change.
+
+    What is to be looked at waits in line. A look raises OSError where there are no descriptors or no memory for it;
+    whom it was about is lost then, and ``look_at_all`` makes up for it.
+    """
 
     def __init__(self, procfs: Procfs, rules: Sequence[Rule], report: Report) -> None:
         self._procfs = procfs
         self._rules = rules
         self._report = report
         self._sieve = _Sieve(procfs, rules)
-        self._trees = [rule for rule in rules if rule.scope == "tree"]
-        self._in_trees: set[int] = set()
-        """PIDs that such a rule matches, and their descendants: what they fork is looked at."""
+        self._forest = Forest() if any(rule.scope == "tree" for rule in rules) else None
+        self._line = Line()
+        self._looks: dict[int, int] = {}
+        """How often each living process was looked at."""
         self._denied: dict[int, int] = {}
         """PID and start time of those that could not be written, so that this is said once."""
+        self._floors: dict[int, tuple[int, int]] = {}
+        """PID to start time and value of those whose value was written here, not only found there."""
 
-    def scan(self) -> None:
-        """Look at every process. Costs some 0.1 ms for each."""
+    @property
+    def busy(self) -> bool:
+        """Whether anything is in line."""
+        return len(self._line) > 0
+
+    def look_at_all(self) -> None:
+        """Put every process in line, and forget those that are gone."""
         user_name.cache_clear()  # users are added while a service runs
-        tasks = list(identities(self._procfs))
-        decided = decide(self._rules, tasks, self._procfs)
-        self._in_trees = set(decide(self._trees, tasks, self._procfs))
-        living = {task.pid: task.start_ticks for task in tasks}
-        self._denied = {pid: start for pid, start in self._denied.items() if living.get(pid) == start}
-        for decision in decided.values():
-            self._carry_out(decision)
+        self._sieve.look_for_cgroups()
+        living = {int(name) for name in os.listdir(self._procfs.root) if name[0] in "123456789"}
+        for pid in self._looks.keys() - living:
+            self._forget(pid)
+        for pid in sorted(living):  # parents mostly before their children
+            self._queue(pid)
 
-    def take(self, events: Iterable[Event]) -> None:
-        """Look once at each process that ``events`` are about, in that order, and at none that ended meanwhile."""
-        waiting: dict[int, int] = {}
-        """PID to that of the parent, 0 if it was not forked just now."""
-        for kind, pid, parent in events:
+    def hear(self, events: Iterable[Event]) -> None:
+        """Put in line whom ``events`` are about."""
+        for kind, pid, _ in events:
             if kind == "exit":
-                waiting.pop(pid, None)
-                self._in_trees.discard(pid)
-                self._denied.pop(pid, None)
-            elif kind == "fork":
-                waiting[pid] = parent
+                was_in_line = pid in self._line
+                self._forget(pid)
+                if was_in_line:  # only its first thread may have ended, which is no way out of the policy
+                    self._queue(pid)
             else:
-                waiting.setdefault(pid, 0)
-        for pid, parent in waiting.items():
-            if parent in self._in_trees:
-                self._in_trees.add(pid)
-            self._look_at(pid)
+                if kind == "fork":
+                    self._looks.pop(pid, None)
+                self._queue(pid)
 
-    def _look_at(self, pid: int) -> None:
-        rules = self._sieve.rules_for(pid, pid in self._in_trees)
-        if pid not in self._in_trees and any(rule.scope == "tree" for rule in rules):
-            self._in_trees.add(pid)
-            for child in self._procfs.children(pid):  # it may have had some before it became what it is
-                self._in_trees.add(child)
-                self._look_at(child)
-        decision = decide(rules, self._with_kin(pid), self._procfs).get(pid) if rules else None
-        if decision is not None:
-            self._carry_out(decision)
+    def work(self, stop: Callable[[], bool]) -> None:
+        """Look at some of those in line; return early when ``stop`` says so."""
+        found: dict[int, _Match] = {}
+        for pid in self._line.take(_AT_ONCE):
+            if stop():
+                return
+            match = self._first_look(pid)
+            if match is not None:
+                found[pid] = match
+        for pid, match in found.items():
+            if stop():
+                return
+            self._settle(pid, match)
 
-    def _with_kin(self, pid: int) -> list[Task]:
-        """Return the process and whom a scope asks about: its parent, with trees everyone above."""
-        found: list[Task] = []
-        while (task := identity(self._procfs, pid)) is not None:
-            found.append(task)
-            pid = task.ppid
-            if pid == 0 or (len(found) == 2 and not self._trees):
-                break
-        return found
-
-    def _carry_out(self, decision: Decision) -> None:
-        if not decision.differs or self._denied.get(decision.task.pid) == decision.task.start_ticks:
+    def _queue(self, pid: int) -> None:
+        if pid in self._line:
             return
-        change = write_adj(self._procfs, decision.task, decision.rule.adj)
+        user = owner(self._procfs, pid)
+        if user is not None:
+            self._line.put(pid, user, self._looks.get(pid, 0) < _NEW_FOR)
+
+    def _forget(self, pid: int) -> None:
+        self._line.drop(pid)
+        self._looks.pop(pid, None)
+        self._denied.pop(pid, None)
+        self._floors.pop(pid, None)
+        if self._forest is not None:
+            for child in self._forest.drop(pid):  # it has another parent now
+                self._queue(child)
+
+    def _first_look(self, pid: int) -> _Match | None:
+        """Find out which rules can decide about a process; None where it is gone or, surely, none can."""
+        match = self._sieve.match(pid)
+        if match is None:
+            self._forget(pid)
+            return None
+        self._looks[pid] = self._looks.get(pid, 0) + 1
+        if self._forest is None:
+            return match if match.rules else None
+        self._place(pid, match, self._forest)
+        return match
+
+    def _place(self, pid: int, match: _Match, forest: Forest) -> None:
+        """Note where in the forest a process is, and whoever above it is not known yet."""
+        while True:
+            for below in forest.put(pid, match.parent, match.trees):
+                self._queue(below)
+            pid = match.parent
+            above = self._sieve.match(pid) if pid and pid not in forest else None
+            if above is None:
+                return
+            self._looks.setdefault(pid, 0)
+            match = above
+
+    def _settle(self, pid: int, match: _Match) -> None:
+        """Read who a process is, decide about it and write its value: everything that concerns one process."""
+        nearest = self._forest.nearest(pid) if self._forest is not None else {}
+        rules = self._sieve.rules(match, nearest)
+        if not rules:
+            return
+        with self._procfs.held([pid]):  # whoever takes this PID over meanwhile is another process
+            decision = decide(rules, self._with_kin(pid, nearest.values()), self._procfs).get(pid)
+            if decision is not None and decision.differs:
+                self._write(decision)
+            elif decision is not None and decision.sets_floor:
+                self._set_floor(decision)
+
+    def _with_kin(self, pid: int, heads: Iterable[int]) -> list[Task]:
+        """Return the process and whom a scope asks about: its parent, and the ``heads`` of the trees it is in.
+
+        These stand in a row as if each were the next one's child: who is in between does not matter.
+        """
+        own = whole_identity(self._procfs, pid)
+        parent = whole_identity(self._procfs, own.ppid) if own is not None and own.ppid else None
+        if own is None or parent is None:
+            return [] if own is None else [own]
+        others = dict.fromkeys(head for head in heads if head not in (pid, parent.pid))
+        row = [own, parent, *filter(None, (whole_identity(self._procfs, head) for head in others))]
+        return [task._replace(ppid=above.pid) for task, above in pairwise(row)] + row[-1:]
+
+    def _write(self, decision: Decision) -> None:
+        task, adj = decision.task, decision.rule.adj
+        if self._denied.get(task.pid) == task.start_ticks:
+            return
+        change = write_adj(self._procfs, task, adj)
         if change.status == "denied":
-            self._denied[decision.task.pid] = decision.task.start_ticks
+            self._denied[task.pid] = task.start_ticks
+        if change.status == "changed":
+            self._floors[task.pid] = (task.start_ticks, adj)
         if change.status in ("changed", "denied"):
             self._report(decision, change)
+
+    def _set_floor(self, decision: Decision) -> None:
+        """Write a value that is there already, once."""
+        task, adj = decision.task, decision.rule.adj
+        if self._floors.get(task.pid) != (task.start_ticks, adj):
+            self._floors[task.pid] = (task.start_ticks, adj)
+            set_floor(self._procfs, task, adj)
+
+
+class _Match(NamedTuple):
+    """What the targets alone say of a process."""
+
+    rules: frozenset[int]
+    """Numbers of those that match it."""
+    trees: frozenset[int]
+    """Numbers of the targets of ``tree`` rules that do."""
+    parent: int
+
+
+class _Entry(NamedTuple):
+    rule: int
+    matches: Callable[[Task], bool]
+    tree: int | None
+    """Number of the target, if its rule is for trees."""
 
 
 class _Sieve:
@@ -100,35 +201,41 @@ class _Sieve:
     def __init__(self, procfs: Procfs, rules: Sequence[Rule]) -> None:
         self._procfs = procfs
         self._rules = rules
-        self._needs_uid = any(target.kind == "user" for rule in rules for target in rule.targets)
+        self._needs_uid = any(target.kind in ("user", "cmd") for rule in rules for target in rule.targets)
+        numbered = [(number, target) for number, rule in enumerate(rules) for target in rule.targets]
+        self._rule_of_tree = [number for number, _ in numbered if rules[number].scope == "tree"]
+        self._numbered: Sequence[tuple[int, Target]] = numbered
         self._compile()
 
     def _compile(self) -> None:
-        self._matchers: list[tuple[Rule, list[Callable[[Task], bool]]]] = []
+        self._entries: list[_Entry] = []
         self._retry_at: float | None = None
-        for rule in self._rules:
-            matchers = []
-            for target in rule.targets:
-                try:
-                    matchers.append(matcher(target, self._procfs))
-                except ImpossibleHere:  # a cgroup that may come
-                    self._retry_at = time.monotonic() + _RETRY_SECONDS
-            self._matchers.append((rule, matchers))
+        trees = 0
+        for number, target in self._numbered:
+            tree = None
+            if self._rules[number].scope == "tree":
+                tree, trees = trees, trees + 1
+            try:
+                self._entries.append(_Entry(number, matcher(target, self._procfs), tree))
+            except ImpossibleHere:  # a cgroup that may come
+                self._retry_at = time.monotonic() + _RETRY_SECONDS
 
-    def rules_for(self, pid: int, in_tree: bool) -> list[Rule]:
-        """Return what can decide about ``pid``: the first rule that matches it, and those for trees it may be in."""
-        task = first_look(self._procfs, pid, self._needs_uid)
-        if task is None:
-            return []
-        if self._retry_at is not None and time.monotonic() >= self._retry_at:
+    def look_for_cgroups(self) -> None:
+        """See whether those have come that were not there."""
+        if self._retry_at is not None:
             self._compile()
-        found: list[Rule] = []
-        is_decided = False
-        for rule, matchers in self._matchers:
-            is_tree = rule.scope == "tree"
-            if is_decided and not is_tree:
-                continue
-            if (in_tree and is_tree) or any(match(task) for match in matchers):
-                found.append(rule)
-                is_decided = is_decided or not is_tree
-        return found
+
+    def match(self, pid: int) -> _Match | None:
+        """Return what can be said of a process; None when it is gone or hidden. Raises OSError as ``glimpse`` does."""
+        task = glimpse(self._procfs, pid, self._needs_uid, bool(self._rule_of_tree))
+        if task is None:
+            return None
+        if self._retry_at is not None and time.monotonic() >= self._retry_at:
+            self.look_for_cgroups()
+        matching = [entry for entry in self._entries if entry.matches(task)]
+        trees = frozenset(entry.tree for entry in matching if entry.tree is not None)
+        return _Match(frozenset(entry.rule for entry in matching), trees, task.ppid)
+
+    def rules(self, match: _Match, trees: Iterable[int]) -> list[Rule]:
+        """Return those that can decide about a process that is in ``trees``, in their order."""
+        return [self._rules[number] for number in sorted({*match.rules, *(self._rule_of_tree[tree] for tree in trees)})]

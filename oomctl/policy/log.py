@@ -9,6 +9,7 @@ import re
 import socket
 import sys
 import time
+from typing import TextIO
 
 # sd-daemon(3)
 ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
@@ -20,7 +21,7 @@ class Log:
     """Lines on stderr: ``event=set pid=812 …``, with a priority in front where the journal reads them."""
 
     def __init__(self) -> None:
-        self._prefixed = _is_journal(sys.stderr.fileno())
+        self._prefixed = _is_journal(sys.stderr)
         self._second = 0
         self._said = 0
         self._unsaid = 0
@@ -28,10 +29,11 @@ class Log:
     def say(self, priority: int, event: str, **fields: object) -> None:
         words = [f"event={event}", *(f"{key}={_value(value)}" for key, value in fields.items() if value is not None)]
         prefix = f"<{priority}>" if self._prefixed else ""
-        # Whoever reads this may be gone; the policy is to be kept all the same.
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"{prefix}{' '.join(words)}\n")
-            sys.stderr.flush()
+        # Whoever reads this may be gone, or nobody; the policy is to be kept all the same.
+        with contextlib.suppress(OSError, ValueError):
+            if sys.stderr is not None:
+                sys.stderr.write(f"{prefix}{' '.join(words)}\n")
+                sys.stderr.flush()
 
     def say_often(self, priority: int, event: str, **fields: object) -> None:
         """Like ``say``, for what may happen thousands of times a second: beyond some it is only counted."""
@@ -66,10 +68,30 @@ def notify_reloading() -> None:
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
-def _is_journal(descriptor: int) -> bool:
-    """Whether this file is the stream to the journal that systemd announced."""
+class KeepAlive:
+    """Tells systemd that the service gets on, where the unit has ``WatchdogSec=``; see sd_watchdog_enabled(3)."""
+
+    def __init__(self) -> None:
+        microseconds = os.environ.get("WATCHDOG_USEC", "")
+        is_for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        asked = microseconds.isascii() and microseconds.isdigit() and len(microseconds) < 20 and is_for_us
+        self._every_seconds = max(int(microseconds) / 4e6, 0.01) if asked else float("inf")
+        self.due = time.monotonic() + self._every_seconds
+        """When ``say`` is to be called again at the latest; ``time.monotonic()``."""
+
+    def say(self) -> None:
+        now = time.monotonic()
+        if now >= self.due:
+            notify("WATCHDOG=1")
+            self.due = now + self._every_seconds
+
+
+def _is_journal(stream: TextIO | None) -> bool:
+    """Whether this is the stream to the journal that systemd announced; None: it was closed at the start."""
+    if stream is None:
+        return False
     with contextlib.suppress(OSError):
-        status = os.fstat(descriptor)
+        status = os.fstat(stream.fileno())
         return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
     return False
 

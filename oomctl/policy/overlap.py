@@ -6,41 +6,89 @@ import functools
 import os.path
 from collections.abc import Sequence
 
+from oomctl.kernel.badness import ADJ_MAX
 from oomctl.kernel.constraint import below
 from oomctl.policy.rules import Mistake, Rule
 from oomctl.targets import Target
+
+_MOST_COMPARISONS = 50_000
+_LONGEST_NAME = 255  # NAME_MAX of include/uapi/linux/limits.h: no program is called more
+_WILDCARDS = set("*?")
+_DISTRUSTED = ("name", "cmd", "unit")
+"""Kinds of targets that somebody can pretend to be."""
 
 
 def unreachable(rules: Sequence[Rule]) -> list[Mistake]:
     """Return a warning for each rule whose every target is covered by an earlier rule.
 
-    Only what follows from the words alone: two regular expressions that mean the same stay unnoticed.
+    Only what follows from the words alone: two regular expressions that mean the same stay unnoticed. So does what
+    is found only after very many comparisons: a policy may have thousands of rules.
     """
     found = []
-    for index, rule in enumerate(rules):
-        covers = [_covering(target, rules[:index]) for target in rule.targets]
+    earlier = _Earlier()
+    for rule in rules:
+        covers = [earlier.covering(rule, target) for target in rule.targets]
         if covers and None not in covers:
             places = ", ".join(dict.fromkeys(f"{cover.place}" for cover in covers if cover is not None))
             message = f"rule {' '.join(target.word for target in rule.targets)} never matches: {places} covers it"
             found.append(Mistake(rule.place, message, "warning"))
+        earlier.add(rule)
     return found
 
 
-def _covering(target: Target, earlier: Sequence[Rule]) -> Rule | None:
-    return next((rule for rule in earlier if any(_covers(wider, target) for wider in rule.targets)), None)
+class _Earlier:
+    """The rules so far, by what they can cover."""
+
+    def __init__(self) -> None:
+        self._same: dict[tuple[str, str], list[tuple[int, Rule, Target]]] = {}
+        """By kind and value: most rules name something, and cover only what names the same."""
+        self._wider: list[tuple[int, Rule, Target]] = []
+        self._rules = 0
+        self._left = _MOST_COMPARISONS
+
+    def add(self, rule: Rule) -> None:
+        for target in rule.targets:
+            entry = (self._rules, rule, target)
+            self._same.setdefault((target.kind, target.value), []).append(entry)
+            if target.kind == "cgroup" or (target.kind == "name" and _WILDCARDS & set(target.value)):
+                self._wider.append(entry)
+        self._rules += 1
+
+    def covering(self, rule: Rule, target: Target) -> Rule | None:
+        """Return the first rule that decides about everything that ``target`` of ``rule`` matches."""
+        found: list[tuple[int, Rule]] = []
+        for entries in (self._same.get((target.kind, target.value), []), self._wider):
+            for number, above, wider in entries:
+                self._left -= 1
+                if self._left < 0:
+                    return None
+                if _keeps(above, wider, rule, target) and _covers(wider, target):
+                    found.append((number, above))
+                    break
+        return min(found, key=lambda entry: entry[0])[1] if found else None
+
+
+def _keeps(above: Rule, wider: Target, rule: Rule, target: Target) -> bool:
+    """Whether ``above`` leaves nothing of what ``wider`` matches to ``rule``: whom it distrusts it does not decide.
+
+    It distrusts only whom it would lower. What it distrusts is no gain for a rule that distrusts the same.
+    """
+    if above.force or above.adj == ADJ_MAX or wider.kind not in _DISTRUSTED:
+        return True
+    return wider.kind == target.kind and rule.adj <= above.adj and not rule.force
 
 
 def _covers(wider: Target, target: Target) -> bool:
     """Whether every process that ``target`` matches is certain to match ``wider``."""
+    if wider.value == target.value and wider.kind == target.kind:
+        return True
     if wider.kind == "name" and set(wider.value) == {"*"}:
         return True
     if wider.kind != target.kind:
         return False
     if target.kind == "name":
-        return _pattern_covers(wider.value, target.value)
-    if target.kind == "cgroup":
-        return below(_normal(target.value), _normal(wider.value))
-    return wider.value == target.value
+        return max(len(wider.value), len(target.value)) <= _LONGEST_NAME and _pattern_covers(wider.value, target.value)
+    return target.kind == "cgroup" and below(_normal(target.value), _normal(wider.value))
 
 
 @functools.lru_cache(maxsize=4096)

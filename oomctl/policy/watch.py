@@ -16,7 +16,8 @@ from oomctl.policy import files
 from oomctl.policy.decision import Decision
 from oomctl.policy.events import ProcessEvents
 from oomctl.policy.keeper import Keeper
-from oomctl.policy.log import ERROR, INFO, NOTICE, WARNING, Log, notify, notify_reloading
+from oomctl.policy.log import ERROR, INFO, NOTICE, WARNING, KeepAlive, Log, notify, notify_reloading
+from oomctl.procfs.glimpse import is_shortage
 from oomctl.procfs.identity import identity
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
@@ -24,8 +25,8 @@ from oomctl.procfs.writer import write_adj
 _OWN_ADJ = -900
 _SAFETY_SECONDS = 60.0
 """With events: for what no event tells, such as a process that was moved to another cgroup."""
-_LEAST_SECONDS_BETWEEN_RESCANS = 1.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_LEAST_SECONDS_BETWEEN_RESCANS = 0.5
+_SECONDS_UNTIL_ANOTHER_TRY = 0.5
 
 
 class Watch:
@@ -37,36 +38,71 @@ class Watch:
         self._poll_seconds = poll_seconds
         self._only_poll = only_poll
         self._log = Log()
+        self._alive = KeepAlive()
         self._rules = files.load_valid(paths).rules
         self._keeper = Keeper(procfs, self._rules, self._report)
         self._events: ProcessEvents | None = None
         self._last_scan = self._next_scan = time.monotonic()
+        self._is_short = self._is_ready = False
         self._changed = self._denied = self._taken = self._losses = 0
 
     def run(self) -> None:
         with _signals() as signals:
             self._lower_own_risk()
             self._subscribe()
-            self._scan()
-            notify(f"READY=1\nSTATUS={self._status()}")
-            while True:
-                arrived = signals.wait(self._events, self._next_scan - time.monotonic())
-                if signals.stop:
-                    break
-                if signals.reload:
-                    signals.reload = False
-                    self._reload()
-                if arrived:
-                    self._take_events()
-                if time.monotonic() >= self._next_scan:
-                    self._scan()
-                    self._log.say_rest()
+            while not signals.stop:
+                try:
+                    self._turn(signals)
+                except MemoryError:
+                    # What it knows may be half of what it was, and takes memory.
+                    self._keeper = Keeper(self._procfs, self._rules, self._report)
+                    self._fall_short("not enough memory", signals)
+                except OSError as error:
+                    if not is_shortage(error):
+                        raise
+                    self._fall_short(error.strerror, signals)
         notify("STOPPING=1")
         self._log.say_rest()
         counted = {"events": self._taken, "losses": self._losses, "changed": self._changed, "denied": self._denied}
         self._log.say(INFO, "stopped", **counted)
         if self._events is not None:
             self._events.close()
+
+    def _turn(self, signals: _Signals) -> None:
+        """Wait for something to do, do a part of it, and say that it was done."""
+        due = min(self._next_scan, self._alive.due) - time.monotonic()
+        arrived = signals.wait(self._events, 0 if self._keeper.busy else due)
+        if signals.stop:
+            return
+        if signals.reload:
+            signals.reload = False
+            self._reload()
+        if arrived:
+            self._take_events()
+        if time.monotonic() >= self._next_scan:
+            self._scan()
+        self._keeper.work(lambda: signals.stop)
+        if not self._keeper.busy:
+            self._be_ready()
+        self._alive.say()
+
+    def _be_ready(self) -> None:
+        """Everything was looked at: for the first time, or after there was no memory or descriptor for it."""
+        if not self._is_ready:
+            self._is_ready = True
+            notify(f"READY=1\nSTATUS={self._status()}")
+        if self._is_short:
+            self._is_short = False
+            self._log.say(NOTICE, "recovered")
+
+    def _fall_short(self, reason: str | None, signals: _Signals) -> None:
+        """Wait a little, then look at everything again. systemd is not told that all is well meanwhile."""
+        if not self._is_short:
+            self._is_short = True
+            with contextlib.suppress(MemoryError):
+                self._log.say(ERROR, "short", reason=reason, remedy="looking at every process until it works")
+        signals.wait(None, _SECONDS_UNTIL_ANOTHER_TRY)
+        self._next_scan = time.monotonic()
 
     def _lower_own_risk(self) -> None:
         own = self._procfs.own_pid
@@ -94,7 +130,8 @@ class Watch:
         return f"{len(self._rules)} rules, {self._mode()}"
 
     def _scan(self) -> None:
-        self._keeper.scan()
+        self._log.say_rest()
+        self._keeper.look_at_all()
         self._last_scan = time.monotonic()
         self._next_scan = self._last_scan + (self._poll_seconds if self._events is None else _SAFETY_SECONDS)
 
@@ -113,18 +150,20 @@ class Watch:
             self._losses += 1
             self._log.say_often(WARNING, "events-lost", remedy="looking at every process")
             self._next_scan = min(self._next_scan, self._last_scan + _LEAST_SECONDS_BETWEEN_RESCANS)
-        self._keeper.take(batch.events)
+        self._keeper.hear(batch.events)
 
     def _reload(self) -> None:
         notify_reloading()
         try:
-            self._rules = files.load_valid(self._paths).rules
-        except BadInput as error:
-            self._log.say(ERROR, "reload-refused", reason=str(error), rules=len(self._rules), kept="the old rules")
+            rules = files.load_valid(self._paths).rules
+            keeper = Keeper(self._procfs, rules, self._report)
+        except (BadInput, MemoryError) as error:
+            reason = str(error) or "not enough memory"
+            self._log.say(ERROR, "reload-refused", reason=reason, rules=len(self._rules), kept="the old rules")
         else:
-            self._keeper = Keeper(self._procfs, self._rules, self._report)
+            self._rules, self._keeper = rules, keeper
             self._log.say(NOTICE, "reloaded", rules=len(self._rules))
-            self._scan()
+            self._next_scan = time.monotonic()
         notify(f"READY=1\nSTATUS={self._status()}")
 
     def _report(self, decision: Decision, change: Change) -> None:

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-
 from oomctl.model import Task
 from oomctl.procfs.reader import Procfs, read_at
 
 _LONGEST_TEXT = 1 << 16
-
-
-def first_look(procfs: Procfs, pid: int, with_uid: bool) -> Task | None:
-    """Return a task of which only the name, and the user if asked for, are known; None when it is gone or hidden."""
-    try:
-        with open(f"{procfs.root}/{pid}/comm", "rb", buffering=0) as file:
-            comm = file.read(64)[:-1].decode(errors="replace")
-        return Task(pid, comm, uid=_uid(procfs, pid) if with_uid else 0)
-    except OSError:
-        return None
 
 
 def identity(procfs: Procfs, pid: int) -> Task | None:
@@ -28,15 +15,6 @@ def identity(procfs: Procfs, pid: int) -> Task | None:
             return procfs.identity_at(directory, pid)
     except OSError:
         return None
-
-
-def identities(procfs: Procfs) -> Iterator[Task]:
-    """Yield every process that can be read, without sizes."""
-    for name in os.listdir(procfs.root):
-        if name[0] in "123456789":
-            task = identity(procfs, int(name))
-            if task is not None:
-                yield task
 
 
 def text_of(procfs: Procfs, pid: int, name: str) -> str:
@@ -50,10 +28,3 @@ def text_of(procfs: Procfs, pid: int, name: str) -> str:
     except OSError:
         return ""
     return text.decode(errors="replace").rstrip("\0").replace("\0", " ")
-
-
-def _uid(procfs: Procfs, pid: int) -> int:
-    with open(f"{procfs.root}/{pid}/status", "rb", buffering=0) as file:
-        status = file.read(1 << 12)
-    start = status.index(b"\nUid:") + 5
-    return int(status[start : start + 64].split(None, 1)[0])

@@ -31,6 +31,21 @@ def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_
         return _out_of_sight(procfs, task) if _hidden(procfs, task.pid) else gone
 
 
+def set_floor(procfs: Procfs, task: Task, adj: int) -> None:
+    """Write ``adj`` to a process that has it already, so that it cannot lower itself below it any more.
+
+    The kernel takes every value that a privileged writer sets for the floor (``oom_score_adj_min``); without
+    CAP_SYS_RESOURCE, or where the write is refused, nothing changes.
+    """
+    try:
+        with procfs.open_task(task.pid) as directory:
+            is_it = start_ticks_at(directory) == task.start_ticks and not _is_another(directory, task)
+            if is_it and int(read_at(directory, "oom_score_adj", 16)) == adj:
+                _write(directory, adj)
+    except OSError:
+        return
+
+
 def write_adj_at(
     procfs: Procfs, directory: int, task: Task, adj: int, dry_run: bool = False, only_if: int | None = None
 ) -> Change:

@@ -28,6 +28,16 @@ class RuleLine(NamedTuple):
     reason: str | None
 
 
+class DistrustLine(NamedTuple):
+    """A rule that left a process to later rules, and why."""
+
+    rule: RuleLine
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{_place(self.rule)} leaves it to later rules: {self.reason}"
+
+
 class Decided(NamedTuple):
     """One process and the rule that decides about it."""
 
@@ -36,6 +46,7 @@ class Decided(NamedTuple):
     before: int
     rule: RuleLine | None
     left_alone: str | None = None
+    distrusting: tuple[DistrustLine, ...] = ()
 
 
 def check_document(rules: int, mistakes: Sequence[MistakeLine]) -> str:
@@ -51,8 +62,13 @@ def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:
     return "".join(line + "\n" for line in lines) or f"{count(rules, 'rule')}, no mistakes\n"
 
 
-def diff_document(differing: Sequence[Decided]) -> str:
-    return json.dumps({"schema": "oomctl.policy-diff/1", "changes": [_entry(entry) for entry in differing]}) + "\n"
+def diff_document(differing: Sequence[Decided], hidden: int) -> str:
+    document = {
+        "schema": "oomctl.policy-diff/1",
+        "hidden_processes": hidden,
+        "changes": [_entry(entry) for entry in differing],
+    }
+    return json.dumps(document) + "\n"
 
 
 def diff_text(differing: Sequence[Decided]) -> str:
@@ -60,10 +76,10 @@ def diff_text(differing: Sequence[Decided]) -> str:
     if not differing:
         return ""
     rows = []
-    for pid, comm, before, rule, _ in differing:
+    for pid, comm, before, rule, _, distrusting in differing:
         assert rule is not None  # noqa: S101 - for mypy: nothing differs without a rule
-        change = f"{before} -> {rule.adj}"
-        rows.append([str(pid), visible(comm), change, visible(_place(rule) + _because(rule))])
+        why = "; ".join((_place(rule) + _because(rule), *map(str, distrusting)))
+        rows.append([str(pid), visible(comm), f"{before} -> {rule.adj}", visible(why)])
     return aligned(rows, [True, False, False, False]) + "\n"
 
 
@@ -83,10 +99,16 @@ def _explained(entry: Decided) -> str:
     says = f"left alone: {entry.left_alone}" if entry.left_alone else f"the policy says {rule.adj}"
     target = ", ".join(visible(word) for word in rule.target)
     forced = ", force" if rule.force else ""
-    rest = (
-        f"  rule    {visible(_place(rule))}, the first that matches\n  target  {target}, scope {rule.scope}{forced}\n"
-    )
-    return f"{head}, {says}\n{rest}" + (f"  reason  {visible(rule.reason)}\n" if rule.reason else "")
+    trusting = " and trusts it" if entry.distrusting else ""
+    lines = [
+        f"{head}, {says}",
+        f"  rule    {visible(_place(rule))}, the first that matches{trusting}",
+        f"  target  {target}, scope {rule.scope}{forced}",
+    ]
+    if rule.reason:
+        lines.append(f"  reason  {visible(rule.reason)}")
+    lines += [f"  passed  {visible(str(distrust))}" for distrust in entry.distrusting]
+    return "".join(line + "\n" for line in lines)
 
 
 def _entry(entry: Decided) -> dict[str, object]:
@@ -99,6 +121,7 @@ def _entry(entry: Decided) -> dict[str, object]:
         "after": after,
         "left_alone": entry.left_alone,
         "rule": rule and rule._asdict(),
+        "distrusting": [{"rule": rule._asdict(), "reason": reason} for rule, reason in entry.distrusting],
     }
 
 

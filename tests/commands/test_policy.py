@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ def policy(tmp_path: Path) -> Path:
     return tmp_path / "policy.toml"
 
 
-def rule(target: str, adj: int, **more: object) -> str:
+def rule(target: str | list[str], adj: int, **more: object) -> str:
     return f"[[rule]]\ntarget = {json.dumps(target)}\nadj = {adj}\n" + "".join(
         f"{key} = {json.dumps(value)}\n" for key, value in more.items()
     )
@@ -152,6 +154,7 @@ def test_the_document_of_diff(server: ProcTree, policy: Path) -> None:
     assert ran.status == 1
     assert json.loads(ran.stdout) == {
         "schema": "oomctl.policy-diff/1",
+        "hidden_processes": 0,
         "changes": [
             {
                 "pid": 20,
@@ -168,6 +171,7 @@ def test_the_document_of_diff(server: ProcTree, policy: Path) -> None:
                     "force": False,
                     "reason": "can be started again",
                 },
+                "distrusting": [],
             }
         ],
     }
@@ -291,3 +295,89 @@ def test_what_is_not_permitted_is_said(sleeper: Sleeper, policy: Path) -> None:
     assert ran.status == 4
     assert ran.stderr.startswith(f"oomctl: {pid} (sleep): the process belongs to uid 0, not to you")
     assert adj_of(pid) == 0
+
+
+def test_a_rule_that_distrusts_a_process_leaves_it_to_later_rules(server: ProcTree, policy: Path) -> None:
+    server.add(31, "postgres", uid=54322)
+    server.add(32, "postgres", uid=54322, ppid=31)
+    server.add(33, "sh", uid=54322)
+    policy.write_text(rule("postgres", -900) + rule("user:54322", 500))
+    assert ask(server, "policy", "apply", "-f", str(policy)).status == 0
+    assert adjs(server, 10, 31, 32, 33) == [-900, 500, 500, 500]
+
+
+def test_a_job_keeps_its_value_under_the_name_of_its_runner(server: ProcTree, policy: Path) -> None:
+    """It took the name, and lowered itself as far as it may."""
+    server.add(31, "gitlab-runner", uid=54322, adj=300)
+    policy.write_text(rule("gitlab-runner", 0) + rule("user:54322", 500, scope="tree"))
+    assert ask(server, "policy", "apply", "-f", str(policy)).status == 0
+    assert adjs(server, 31) == [500]
+
+
+def test_a_rule_that_trusts_and_leaves_alone_still_decides(server: ProcTree, policy: Path) -> None:
+    policy.write_text(rule(["postgres", "user:root"], -900) + rule("user:root", 700))
+    ask(server, "policy", "apply", "-f", str(policy))
+    assert adjs(server, 10, 11) == [-900, 0]
+
+
+def test_explain_and_diff_tell_who_distrusts_it(server: ProcTree, policy: Path) -> None:
+    policy.write_text(rule("java", -900) + rule("user:54321", 500, reason="jobs"))
+    reason = "belongs to 54321, and anyone can use that name (force = true takes it)"
+    assert ask(server, "policy", "explain", "20", "-f", str(policy)).stdout == (
+        "20 (java): oom_score_adj is 0, the policy says 500\n"
+        f"  rule    {policy}:4, the first that matches and trusts it\n"
+        "  target  user:54321, scope root\n"
+        "  reason  jobs\n"
+        f"  passed  {policy}:1 leaves it to later rules: {reason}\n"
+    )
+    assert ask(server, "policy", "diff", "-f", str(policy)).stdout == (
+        f"20  java  0 -> 500  {policy}:4 (jobs); {policy}:1 leaves it to later rules: {reason}\n"
+    )
+    [change] = json.loads(ask(server, "policy", "diff", "--json", "-f", str(policy)).stdout)["changes"]
+    [distrusting] = change["distrusting"]
+    assert (distrusting["rule"]["line"], distrusting["reason"]) == (1, reason)
+
+
+def test_what_every_rule_distrusts_is_left_alone(server: ProcTree, policy: Path) -> None:
+    policy.write_text(rule("java", -900) + rule("ja*", -800))
+    first = ask(server, "policy", "explain", "20", "-f", str(policy)).stdout.splitlines()[:2]
+    assert first[0].endswith("left alone: belongs to 54321, and anyone can use that name (force = true takes it)")
+    assert first[1] == f"  rule    {policy}:1, the first that matches"
+
+
+@pytest.mark.unprivileged
+@pytest.mark.live
+@needs_root
+def test_what_is_hidden_is_said(sleeper: Sleeper, policy: Path) -> None:
+    sleeper("sleep", "61.8")
+    policy.write_text(rule("cmd:^sleep 61\\.8", 400))
+    mounted = (
+        'mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+    )
+    before = ("unshare", "--mount", "--", "sh", "-c", mounted, "sh")
+    for directory in [policy.parent, *list(policy.parents)[:4]]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    ran = program("policy", "diff", "-f", str(policy), before=before)
+    assert (ran.status, ran.stdout) == (0, "")
+    said = re.fullmatch(r"oomctl: (\d+) processes are hidden from you \(hidepid\), and not counted.*\n", ran.stderr)
+    assert said is not None, ran.stderr
+    document = json.loads(program("policy", "diff", "--json", "-f", str(policy), before=before).stdout)
+    assert document["hidden_processes"] > 1
+    assert "processes are hidden from you" in program("policy", "apply", "-f", str(policy), before=before).stderr
+
+
+def test_a_value_that_is_there_is_written_once_more_for_its_floor(server: ProcTree, policy: Path) -> None:
+    """Who has set it himself could take it back; what apply reports is that nothing changed."""
+    server.add(21, "worker", adj=300)
+    server.add(22, "idle", adj=0)
+    policy.write_text(rule("worker", 300) + rule("idle", 0))
+    written = [server.root / f"{pid}/oom_score_adj" for pid in (21, 22)]
+    for path in written:
+        os.utime(path, (0, 0))
+    ask(server, "policy", "apply", "--dry-run", "-f", str(policy))
+    assert [path.stat().st_mtime for path in written] == [0, 0]
+    assert ask(server, "policy", "apply", "-f", str(policy)).stdout == (
+        "nothing to change: 2 processes as the policy says\n"
+    )
+    assert [path.stat().st_mtime > 0 for path in written] == [True, False]
+    assert adjs(server, 21) == [300]

@@ -19,19 +19,28 @@ from tests.proc_tree import ProcTree
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = sorted((PROJECT / "examples" / "policy").glob("*.toml"))
 UNIT = PROJECT / "systemd" / "oomctl-policy.service"
+INTERPRETER = "/opt/oomctl/bin/python"
+"""Of the installation for root."""
+
+
+def installed(path: Path, directory: Path) -> str:
+    """Copy an example to where only its owner can change it, whoever owns the checkout."""
+    copy = directory / path.name
+    copy.write_text(path.read_text())
+    return str(copy)
 
 
 def values(proc_tree: ProcTree, name: str) -> Mapping[str, int]:
     """What the example gives to whom, by comm."""
     procfs = proc_tree.procfs()
-    policy = load([str(PROJECT / "examples" / "policy" / name)])
+    policy = load([installed(PROJECT / "examples" / "policy" / name, proc_tree.root)])
     decided = decide(policy.rules, procfs.tasks().read, procfs).values()
     return {decision.task.comm: decision.rule.adj for decision in decided if decision.left_alone is None}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_has_no_mistakes_and_reasons_for_all_it_does(path: Path) -> None:
-    policy = load([str(path)])
+def test_an_example_has_no_mistakes_and_reasons_for_all_it_does(path: Path, tmp_path: Path) -> None:
+    policy = load([installed(path, tmp_path)])
     assert policy.mistakes == ()
     assert all(rule.reason for rule in policy.rules)
 
@@ -101,14 +110,25 @@ def settings() -> dict[str, str]:
 
 
 def test_the_unit_starts_a_command_that_exists() -> None:
-    program, *words = settings()["ExecStart"].split()
-    assert program == "/usr/local/bin/oomadm"
+    program, isolated, module, package, *words = settings()["ExecStart"].split()
+    assert (program, isolated, module, package) == (INTERPRETER, "-I", "-m", "oomctl")
     command: click.Command = cli
     while isinstance(command, click.Group):
         found = command.get_command(click.Context(command), words.pop(0))
         assert found is not None
         command = found
     assert (command.name, words) == ("watch", [])
+
+
+def test_the_unit_is_watched_and_always_tried_again() -> None:
+    unit = settings()
+    assert (unit["Restart"], unit["StartLimitIntervalSec"]) == ("on-failure", "0")
+    assert int(unit["RestartSec"]) > 0
+    assert unit["WatchdogSec"] == "3min"
+
+
+def test_the_unit_hides_homes() -> None:
+    assert settings()["ProtectHome"] == "yes"
 
 
 def test_the_unit_keeps_what_process_events_need() -> None:
@@ -123,7 +143,7 @@ def test_the_unit_keeps_what_process_events_need() -> None:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/usr/local/bin/oomadm", shutil.which("true") or ""))
+    unit.write_text(UNIT.read_text().replace(INTERPRETER, shutil.which("true") or ""))
     ran = subprocess.run(
         ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False
     )

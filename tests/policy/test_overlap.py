@@ -13,8 +13,9 @@ from oomctl.policy.rules import Place, Rule
 from oomctl.targets import parse
 
 
-def rule(line: int, *words: str) -> Rule:
-    return Rule(Place("p.toml", line), tuple(map(parse, words)), 0)
+def rule(line: int, *words: str, adj: int = 1000, force: bool = False) -> Rule:
+    """A rule that nobody can be lowered by, so that it distrusts nobody."""
+    return Rule(Place("p.toml", line), tuple(map(parse, words)), adj, force=force)
 
 
 def covered(earlier: str, later: str) -> bool:
@@ -76,6 +77,31 @@ def test_several_rules_may_cover_one_together() -> None:
 
 def test_a_rule_of_which_one_target_is_free_stays() -> None:
     assert unreachable([rule(1, "a"), rule(2, "a", "b")]) == []
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        pytest.param(rule(1, "*", adj=0), rule(2, "user:ci"), id="another kind of target"),
+        pytest.param(rule(1, "ssh*", adj=0), rule(2, "sshd", adj=500), id="a higher value, that lowers nobody"),
+        pytest.param(rule(1, "ssh*", adj=0), rule(2, "sshd", adj=0, force=True), id="force"),
+        pytest.param(rule(1, "cmd:x", adj=999), rule(2, "cmd:x"), id="command line"),
+    ],
+)
+def test_a_rule_that_may_distrust_some_leaves_those_to_a_later_one(earlier: Rule, later: Rule) -> None:
+    assert unreachable([earlier, later]) == []
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        pytest.param(rule(1, "ssh*", adj=0), rule(2, "sshd", adj=-500), id="who is distrusted by both"),
+        pytest.param(rule(1, "*", adj=0, force=True), rule(2, "user:ci"), id="force distrusts nobody"),
+        pytest.param(rule(1, "user:ci", adj=0), rule(2, "user:ci"), id="a user is not a name"),
+    ],
+)
+def test_who_is_not_left_to_it_it_cannot_have(earlier: Rule, later: Rule) -> None:
+    assert len(unreachable([earlier, later])) == 1
 
 
 NAMES = st.text("ab", max_size=4)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +32,14 @@ PATIENCE_SECONDS = 30
 class Service:
     """``oomctl policy watch`` as systemd starts it: told where to notify, its lines collected."""
 
-    def __init__(self, directory: Path, policy: str, *options: str, before: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        policy: str,
+        *options: str,
+        before: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.file = directory / "policy.toml"
         self.file.write_text(policy)
         address = str(directory / "notify")
@@ -35,9 +47,9 @@ class Service:
         self._notified.bind(address)
         os.chmod(address, 0o777)  # noqa: S103 - for a service without root
         self._notified.settimeout(PATIENCE_SECONDS)
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": address}
+        whole = {**os.environ, "PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": address, **(env or {})}
         command = [*before, *OOMCTL, "policy", "watch", "-f", str(self.file), *options]
-        self.process = subprocess.Popen(command, env=env, text=True, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(command, env=whole, text=True, stderr=subprocess.PIPE)
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read)
@@ -66,6 +78,18 @@ class Service:
         assert found is not None
         return found
 
+    def reload(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+        assert [self.states()[0], self.states()[0]] == ["RELOADING=1", "READY=1"]
+
+    def limit(self, resource_: int, soft: int) -> None:
+        """Set a limit of the running service; what it was is put back by ``unlimit``."""
+        self._before = resource.prlimit(self.process.pid, resource_)
+        resource.prlimit(self.process.pid, resource_, (soft, self._before[1]))
+
+    def unlimit(self, resource_: int) -> None:
+        resource.prlimit(self.process.pid, resource_, self._before)
+
     def set(self, process: subprocess.Popen[bytes]) -> str:
         return self.line(f"event=set pid={process.pid} ")
 
@@ -74,6 +98,18 @@ class Service:
         status = self.process.wait(PATIENCE_SECONDS)
         self._reader.join()
         return status
+
+    def quiet(self) -> None:
+        """See that nothing is said to systemd for two seconds, but for what is said already."""
+        time.sleep(0.5)
+        self._notified.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._notified.recv(4096)
+        self._notified.settimeout(2)
+        with pytest.raises(TimeoutError):
+            self._notified.recv(4096)
+        self._notified.settimeout(PATIENCE_SECONDS)
 
     def clean_up(self) -> None:
         self.process.kill()
@@ -92,7 +128,7 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
 def service(tmp_path: Path) -> Iterator[Start]:
     services: list[Service] = []
 
-    def start(policy: str, *options: str, **how: Sequence[str]) -> Service:
+    def start(policy: str, *options: str, **how: Any) -> Service:
         services.append(Service(tmp_path, policy, *options, **how))
         assert services[-1].states()[0] == "READY=1", services[-1].lines
         return services[-1]
@@ -230,6 +266,23 @@ def test_a_broken_new_file_keeps_the_old_rules_and_says_so(service: Start, spawn
     watch.set(spawn("sleep", "62.7"))
 
 
+@pytest.mark.parametrize("wrong", ["FIFO", "device", "writable", "directory writable"])
+def test_neither_what_is_no_file_nor_what_others_could_change_is_waited_for_or_followed(
+    service: Start, spawn: Spawn, wrong: str
+) -> None:
+    watch = service(SLEEP, "--interval", "0.2")
+    if wrong.endswith("writable"):
+        watch.file.write_text(rule("cmd:^sleep 62", 900))
+        (watch.file if wrong == "writable" else watch.file.parent).chmod(0o777)
+    else:
+        watch.file.unlink()
+        os.mkfifo(watch.file) if wrong == "FIFO" else watch.file.symlink_to("/dev/zero")
+    watch.reload()
+    watch.line("event=reload-refused")
+    watch.set(spawn("sleep", "62.71"))
+    assert watch.line("event=set").endswith("after=500 rule=" + str(watch.file) + ":1")
+
+
 def test_a_broken_file_at_the_start_ends_it(tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text("[[rule]")
     command = [*OOMCTL, "policy", "watch", "-f", str(tmp_path / "p.toml")]
@@ -265,3 +318,134 @@ def test_it_is_offered_to_the_killer_after_the_others_as_far_as_permitted(servic
     before = ("sh", "-c", 'echo 300 > /proc/self/oom_score_adj; exec "$@"', "sh")
     watch = service(SLEEP, before=before)
     assert adj_of(watch.process.pid) <= 0 or watch.line("event=own-risk").startswith("event=own-risk adj=300")
+
+
+TREE = """
+import os, sys, time
+print(os.getpid(), flush=True)
+for level in range(5):
+    if os.fork():
+        break
+    print(os.getpid(), flush=True)
+if level == 0:
+    sys.stdin.readline()
+    open("/proc/self/comm", "w").write("oomctl-treetop")
+    sys.stdin.readline()
+    if not os.fork():
+        print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.usefixtures("needs_events")
+def test_who_is_far_below_gets_the_value_as_soon_as_a_root_takes_its_name(service: Start) -> None:
+    watch = service(rule("oomctl-treetop", 500, scope="tree"))
+    command = [sys.executable, "-c", TREE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0) as tree:
+        assert tree.stdin is not None
+        assert tree.stdout is not None
+        pids = [int(tree.stdout.readline()) for _ in range(6)]
+        tree.stdin.write("\n")
+        tree.stdin.flush()
+        for pid in pids:
+            watch.line(f"event=set pid={pid} ")
+        os.killpg(tree.pid, signal.SIGKILL)
+
+
+CHAIN = """
+import ctypes, os, sys, time
+depth, name, uid = int(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
+os.setgroups([])
+os.setgid(uid)
+os.setuid(uid)
+prctl = ctypes.CDLL(None).prctl
+PR_SET_NAME, PR_SET_PDEATHSIG = 15, 1
+for level in range(depth):
+    if os.fork():
+        break
+    prctl(PR_SET_PDEATHSIG, 9)
+else:
+    print("up", flush=True)
+while True:
+    prctl(PR_SET_NAME, name)
+    time.sleep(0.2)
+"""
+DEPTH = 400
+
+
+@needs_root
+@pytest.mark.usefixtures("needs_events")
+def test_a_user_with_many_nested_processes_delays_nobody_else(service: Start, spawn: Spawn, tmp_path: Path) -> None:
+    """Each look walked all ancestors: a new process waited for seconds, and so did SIGTERM."""
+    name = f"zz-{os.getpid()}"
+    watch = service(rule(name, 500, scope="tree"))
+    program = shutil.copy(shutil.which("sleep") or "", tmp_path / name)
+    command = [sys.executable, "-c", CHAIN, str(DEPTH), name, "65534"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as chain:
+        assert chain.stdout is not None
+        assert chain.stdout.readline() == "up\n"
+        before = time.monotonic()
+        watch.set(spawn(str(program), "60"))
+        assert watch.end() == 0
+        # Some 0.1 s where it has a CPU to itself; it was 20 s and more, of which a busy machine cannot be taken for.
+        assert time.monotonic() - before < 5
+        chain.kill()
+
+
+def test_a_service_without_standard_files_keeps_the_policy(service: Start, spawn: Spawn, tmp_path: Path) -> None:
+    closed = ("sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh")
+    watch = service(SLEEP, "--interval", "0.2", before=closed)
+    sleeping = spawn("sleep", "62.72")
+    wait_until(lambda: adj_of(sleeping.pid) == 500)
+    assert watch.end() == 0
+
+
+@BOTH
+def test_without_descriptors_it_goes_on_when_there_are_some(service: Start, spawn: Spawn, options: list[str]) -> None:
+    watch = service(SLEEP, *options)
+    watch.limit(resource.RLIMIT_NOFILE, 3)
+    sleeping = spawn("sleep", "62.73")
+    assert watch.line("event=short").startswith('event=short reason="Too many open files"')
+    assert adj_of(sleeping.pid) == 0
+    watch.unlimit(resource.RLIMIT_NOFILE)
+    watch.set(sleeping)
+    watch.line("event=recovered")
+    assert watch.end() == 0
+    assert len([line for line in watch.lines if line.startswith("event=short")]) == 1
+
+
+def test_systemd_hears_that_it_gets_on_and_only_then(service: Start, spawn: Spawn) -> None:
+    watch = service(SLEEP, env={"WATCHDOG_USEC": "400000"})
+    assert [watch.states() for _ in range(3)] == [["WATCHDOG=1"]] * 3
+    watch.limit(resource.RLIMIT_NOFILE, 3)
+    spawn("sleep", "62.74")
+    watch.line("event=short")
+    watch.quiet()
+    watch.unlimit(resource.RLIMIT_NOFILE)
+    assert watch.states() == ["WATCHDOG=1"]
+
+
+def test_another_process_s_watchdog_is_not_fed(service: Start) -> None:
+    watch = service(SLEEP, env={"WATCHDOG_USEC": "40000", "WATCHDOG_PID": "1"})
+    watch.quiet()
+
+
+def test_without_memory_it_goes_on_when_there_is_some(service: Start, spawn: Spawn) -> None:
+    """Nothing can be allocated that the interpreter does not have already: more rules are too much for it."""
+    watch = service(SLEEP, "--interval", "0.2")
+    watch.file.write_text(SLEEP + "".join(rule(f"zzpw{number}*", 500, reason="x" * 400) for number in range(100)))
+    watch.limit(resource.RLIMIT_AS, 1)
+    watch.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: any("not enough memory" in line for line in watch.lines))
+    watch.unlimit(resource.RLIMIT_AS)
+    watch.set(spawn("sleep", "62.75"))
+    watch.process.send_signal(signal.SIGHUP)
+    watch.line("event=reloaded rules=101")
+    assert watch.end() == 0
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

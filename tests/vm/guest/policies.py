@@ -140,11 +140,9 @@ def _prepare() -> None:
     sh("systemctl", "start", GUARDED, check=True)
     POLICY.parent.mkdir(parents=True)
     POLICY.write_text(_RULES % -500)
-    program = Path("/usr/local/bin/oomadm")
-    program.write_text(
-        f"#!/usr/bin/python3\nimport sys\nsys.path.insert(0, '{SHIPPED}')\nfrom oomctl.cli import main\nmain()\n"
-    )
-    program.chmod(0o755)
+    sh("/usr/bin/python3", "-m", "venv", "--without-pip", "--symlinks", str(SHIPPED), check=True)
+    site = next(SHIPPED.glob("lib/python3*/site-packages"))
+    (site / "oomctl.pth").write_text(f"{SHIPPED}\n")
 
 
 def _install(source: Path, target: Path) -> None:

@@ -1,0 +1,74 @@
+"""As little of a process as tells whether it can matter, and whether /proc could be read at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from oomctl.model import Task
+from oomctl.procfs.reader import Procfs
+
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+def is_shortage(error: OSError) -> bool:
+    """Whether it says nothing of the file: there was no descriptor or no memory left to look at it."""
+    return error.errno in _SHORTAGES
+
+
+def glimpse(procfs: Procfs, pid: int, with_uid: bool, with_parent: bool) -> Task | None:
+    """Return a task of which only the name is known, and what else was asked for; None when it is gone or hidden.
+
+    Raises OSError where there is no descriptor or memory to look at it.
+    """
+    path = f"{procfs.root}/{pid}/"
+    parent = uid = 0
+    try:
+        if with_parent:
+            stat = _start_of(path + "stat")
+            end = stat.rindex(b")")
+            comm = stat[stat.index(b"(") + 1 : end]
+            parent = int(stat[end + 2 :].split(None, 2)[1])
+        else:
+            comm = _start_of(path + "comm").removesuffix(b"\n")
+        if with_uid:
+            status = _start_of(path + "status")
+            uid = int(status[status.index(b"\nUid:") + 5 :].split(None, 1)[0])
+    except (ValueError, IndexError):  # not the text of a process
+        return None
+    except OSError as error:
+        if is_shortage(error):
+            raise
+        return None
+    return Task(pid, comm.decode(errors="replace"), ppid=parent, uid=uid)
+
+
+def owner(procfs: Procfs, pid: int) -> int | None:
+    """Return the effective user of a process, whatever it hides of itself; None when it is gone or hidden."""
+    try:
+        return os.stat(f"{procfs.root}/{pid}").st_uid
+    except OSError as error:
+        if is_shortage(error):
+            raise
+        return None
+
+
+def whole_identity(procfs: Procfs, pid: int) -> Task | None:
+    """Return a task without sizes; None when it is gone or hidden. Raises OSError as ``glimpse`` does."""
+    try:
+        with procfs.open_task(pid) as directory:
+            return procfs.identity_at(directory, pid)
+    except (ValueError, IndexError):
+        return None
+    except OSError as error:
+        if is_shortage(error):
+            raise
+        return None
+
+
+def _start_of(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 1 << 12)
+    finally:
+        os.close(descriptor)
