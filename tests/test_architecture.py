@@ -22,7 +22,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "jsonfields": ("errors",),
     "kernel": ("model", "errors", "kernel."),
     "scenario": ("model", "errors", "kernel.", "jsonfields"),
-    "procfs": ("model", "errors", "kernel.", "procfs."),
+    "procfs": ("model", "errors", "kernel.", "procfs.", "files"),
     "render": (
         "model",
         "report",
