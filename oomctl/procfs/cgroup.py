@@ -19,6 +19,9 @@ _LONGEST_MOUNTINFO = 1 << 23  # of the 100,000 mounts that there may be (fs.moun
 _LONGEST_CGROUPS = 1 << 16  # v1 has some 14 hierarchies, with a path of up to 4,096 bytes in each
 _LONGEST_CONTROL = 1 << 16  # memory.stat has 100 lines
 _LONGEST_PATH = 4000  # what the kernel takes at once, PATH_MAX less something
+_LONGEST_SHOWN = 4096
+_PASSING = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _SIZE = re.compile(r"\d{1,20}", re.ASCII)
 
 
@@ -138,19 +141,31 @@ class Memcgs:
 
         Pre-order, siblings by creation (their inode number follows it). v2 lists members in the kernel's
         own order, v1 by PID. A process of which only some thread is in a v1 cgroup is not a member.
+        A cgroup whose path is longer than /proc/PID/cgroup can show goes by the name of the nearest above it.
         """
-        waiting = [path]  # cgroups may be nested deeper than functions
+        waiting = [_Nested(path.rstrip("/"))]  # cgroups may be nested deeper than functions
         while waiting:
-            path = waiting.pop()
-            yield path, self._processes_of(path)
-            waiting += [f"{path.rstrip('/')}/{name}" for name in reversed(self.children(path))]
+            nested = waiting.pop()
+            path = nested.path()
+            pids, below_it = self._members_and_children(path)
+            yield _shown(path), pids
+            waiting += [_Nested(name, nested) for name in reversed(below_it)]
 
-    def _processes_of(self, path: str) -> list[int]:
-        directory = self.directory(path)
+    def _members_and_children(self, path: str) -> tuple[list[int], list[str]]:
+        try:
+            directory = _opened(self.directory(path), _LISTING)
+        except (OSError, ValueError):
+            return [], []
+        try:
+            return self._processes_at(directory), _children_at(directory)
+        finally:
+            os.close(directory)
+
+    def _processes_at(self, directory: int) -> list[int]:
         # One that moved away and came back while the kernel listed it is there twice.
-        pids = list(dict.fromkeys(pids_in(_bytes(directory, "cgroup.procs", LONGEST_LIST))))
+        pids = list(dict.fromkeys(pids_in(_bytes_at(directory, "cgroup.procs", LONGEST_LIST))))
         if self.version == 1:
-            threads = set(pids_in(_bytes(directory, "tasks", LONGEST_LIST)))
+            threads = set(pids_in(_bytes_at(directory, "tasks", LONGEST_LIST)))
             # An exited leader is not in `tasks`, but its live threads keep the process a member.
             pids = [pid for pid in pids if pid in threads or self._procfs.has_exited(pid)]
         return pids
@@ -158,15 +173,13 @@ class Memcgs:
     def children(self, path: str) -> list[str]:
         """Names of the cgroups right below ``path``, oldest first."""
         try:
-            descriptor = _opened(self.directory(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            directory = _opened(self.directory(path), _LISTING)
         except (OSError, ValueError):
             return []
         try:
-            with os.scandir(descriptor) as entries:
-                found = [(entry.inode(), entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return _children_at(directory)
         finally:
-            os.close(descriptor)
-        return [name for _, name in sorted(found)]
+            os.close(directory)
 
     def kills_as_group(self, path: str) -> bool:
         """Whether ``memory.oom.group`` is set (v1 has no such file)."""
@@ -176,6 +189,28 @@ class Memcgs:
         """``path`` and everything above it, the root last."""
         names = [name for name in path.split("/") if name]
         return ["/" + "/".join(names[:depth]) for depth in range(len(names), -1, -1)]
+
+
+class _Nested:
+    """A cgroup below another; a path is made when it is asked for, as thousands may be long ones."""
+
+    def __init__(self, name: str, above: _Nested | None = None) -> None:
+        self._name = name
+        self._above = above
+
+    def path(self) -> str:
+        names = []
+        nested: _Nested | None = self
+        while nested is not None:
+            names.append(nested._name)
+            nested = nested._above
+        return "/".join(reversed(names)) or "/"
+
+
+def _shown(path: str) -> str:
+    """Return ``path``, or of the cgroups above it the nearest that is not too long for a file to show."""
+    text = os.fsencode(path)
+    return path if len(text) <= _LONGEST_SHOWN else os.fsdecode(text[: text.rindex(b"/", 0, _LONGEST_SHOWN + 1)])
 
 
 def cgroups_at(directory: int) -> str:
@@ -229,17 +264,33 @@ def _bytes(directory: str, name: str, most_bytes: int) -> bytes:
         return b""
 
 
-def _read(path: str, most_bytes: int) -> bytes:
-    descriptor = _opened(path, READING)
+def _bytes_at(directory: int, name: str, most_bytes: int) -> bytes:
+    try:
+        return _read(name, most_bytes, directory)
+    except OSError:
+        return b""
+
+
+def _read(path: str, most_bytes: int, directory: int | None = None) -> bytes:
+    descriptor = os.open(path, READING, dir_fd=directory) if directory is not None else _opened(path, READING)
     try:
         return read_bounded(descriptor, most_bytes)
     finally:
         os.close(descriptor)
 
 
+def _children_at(directory: int) -> list[str]:
+    try:
+        with os.scandir(directory) as entries:
+            found = [(entry.inode(), entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [name for _, name in sorted(found)]
+
+
 def _is_directory(path: str) -> bool:
     try:
-        os.close(_opened(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        os.close(_opened(path, _PASSING))
     except (OSError, ValueError):
         return False
     return True
@@ -250,18 +301,18 @@ def _opened(path: str, flags: int) -> int:
 
     Raises OSError, and ValueError for a path with a NUL.
     """
-    left, directory = os.fsencode(path), None
+    whole, start, directory = os.fsencode(path), 0, None
     while True:
-        cut = left.rfind(b"/", 1, _LONGEST_PATH) if len(left) > _LONGEST_PATH else -1
-        name, left = (left, b"") if cut < 0 else (left[:cut], left[cut:].lstrip(b"/"))
+        cut = whole.rfind(b"/", start + 1, start + _LONGEST_PATH) if len(whole) - start > _LONGEST_PATH else -1
+        name = whole[start:cut] if cut > 0 else whole[start:]
         try:
-            inner = os.open(name, flags if not left else os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+            inner = os.open(name, _PASSING if cut > 0 else flags, dir_fd=directory)
         finally:
             if directory is not None:
                 os.close(directory)
-        if not left:
+        if cut < 0:
             return inner
-        directory = inner
+        start, directory = cut + 1, inner
 
 
 def _unescaped(field: str) -> str:

@@ -396,9 +396,10 @@ class Procfs:
     def setting(self, name: str) -> int:
         """Return a sysctl such as ``vm/panic_on_oom``; 0 where this kernel does not have it."""
         try:
-            return int(self.machine_text(f"sys/{name}"))
-        except (ImpossibleHere, ValueError):
+            match = re.fullmatch(r"(-?\d{1,10})\s*", self.machine_text(f"sys/{name}"), re.ASCII)
+        except ImpossibleHere:
             return 0
+        return int(match[1]) if match else 0
 
     def boot_time(self) -> float:
         """Seconds since the epoch at which the machine started; what ``start_ticks`` count from."""
