@@ -8,12 +8,21 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
+from oomctl.files import read_bounded
 from oomctl.kernel.constraint import below
 from oomctl.model import MemcgLimits
-from oomctl.procfs.reader import Procfs, read_at
+from oomctl.procfs.reader import LONGEST_LIST, READING, Procfs, pids_in, read_at
 
 _V1_UNLIMITED = 1 << 62  # PAGE_COUNTER_MAX is just below 2**63 bytes, by page size
 _ESCAPE = re.compile(r"\\([0-7]{3})")
+_LONGEST_MOUNTINFO = 1 << 23  # of the 100,000 mounts that there may be (fs.mount-max) those of the boot come first
+_LONGEST_CGROUPS = 1 << 16  # v1 has some 14 hierarchies, with a path of up to 4,096 bytes in each
+_LONGEST_CONTROL = 1 << 16  # memory.stat has 100 lines
+_LONGEST_PATH = 4000  # what the kernel takes at once, PATH_MAX less something
+_LONGEST_SHOWN = 4096
+_PASSING = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_SIZE = re.compile(r"\d{1,20}", re.ASCII)
 
 
 class Usage(NamedTuple):
@@ -37,13 +46,11 @@ class Memcgs:
     def of(cls, procfs: Procfs) -> Memcgs | None:
         """Find the hierarchy by ``self/mountinfo``; None where no memory controller is mounted."""
         try:
-            with open(f"{procfs.root}/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-                # Anybody may mount FUSE at a name with exotic line breaks and spaces; the kernel escapes only its own.
-                lines = file.read().split("\n")[:-1]
-        except OSError:
+            text = _read(f"{procfs.root}/self/mountinfo", _LONGEST_MOUNTINFO)
+        except (OSError, ValueError):
             return None
         unified: tuple[str, str] | None = None
-        for line in lines:
+        for line in _mounts(text):
             fields, _, filesystem = line.partition(" - ")
             root, point = (_unescaped(field) for field in fields.split(" ")[3:5])
             kind, *_, options = filesystem.split(" ")
@@ -57,7 +64,7 @@ class Memcgs:
 
     def path_of(self, directory: int) -> str | None:
         """Return the memory cgroup of the process behind an open directory of /proc."""
-        return self.path_in(read_at(directory, "cgroup").decode(errors="replace"))
+        return self.path_in(cgroups_at(directory))
 
     def path_in(self, cgroups: str) -> str | None:
         """Return the memory cgroup named in the text of ``/proc/PID/cgroup``."""
@@ -83,7 +90,7 @@ class Memcgs:
         if below(os.path.normpath(name), self.mount_point):
             path = self.root.rstrip("/") + os.path.normpath(name)[len(self.mount_point) :]
         path = os.path.normpath("/" + path.strip("/"))
-        if not os.path.isdir(self.directory(path)):
+        if not _is_directory(self.directory(path)):
             raise ImpossibleHere(f"cgroup {name}: no such memory cgroup under {self.mount_point}")
         return path
 
@@ -104,7 +111,7 @@ class Memcgs:
                 _pages(_text(directory, "memory.limit_in_bytes"), page),
                 memsw_pages=_pages(_text(directory, "memory.memsw.limit_in_bytes"), page),
                 swap_total_pages=swap_total,
-                swappiness=int(_text(directory, "memory.swappiness") or 60),
+                swappiness=_number(directory, "memory.swappiness", 60),
             )
         return MemcgLimits(
             2,
@@ -117,16 +124,16 @@ class Memcgs:
     def usage(self, path: str) -> Usage:
         directory = self.directory(path)
         if self.version == 1:
-            memory = int(_text(directory, "memory.usage_in_bytes") or 0)
-            both = int(_text(directory, "memory.memsw.usage_in_bytes") or memory)
+            memory = _number(directory, "memory.usage_in_bytes")
+            both = _number(directory, "memory.memsw.usage_in_bytes", memory)
             return Usage(memory, max(both - memory, 0))
-        return Usage(int(_text(directory, "memory.current") or 0), int(_text(directory, "memory.swap.current") or 0))
+        return Usage(_number(directory, "memory.current"), _number(directory, "memory.swap.current"))
 
     def cache_bytes(self, path: str) -> int:
         """Return the page cache of files charged here and below: reclaim drops it before anybody dies."""
         text = _text(self.directory(path), "memory.stat")
         prefix = "total_" if self.version == 1 else ""
-        sizes = dict(re.findall(r"^(\w+) (\d+)$", text, re.MULTILINE))
+        sizes = dict(re.findall(r"^(\w+) (\d{1,20})$", text, re.MULTILINE | re.ASCII))
         return sum(int(sizes.get(f"{prefix}{name}", 0)) for name in ("active_file", "inactive_file"))
 
     def members(self, path: str) -> Iterator[tuple[str, list[int]]]:
@@ -134,25 +141,45 @@ class Memcgs:
 
         Pre-order, siblings by creation (their inode number follows it). v2 lists members in the kernel's
         own order, v1 by PID. A process of which only some thread is in a v1 cgroup is not a member.
+        A cgroup whose path is longer than /proc/PID/cgroup can show goes by the name of the nearest above it.
         """
-        directory = self.directory(path)
-        pids = [int(pid) for pid in _text(directory, "cgroup.procs").split()]
+        waiting = [_Nested(path.rstrip("/"))]  # cgroups may be nested deeper than functions
+        while waiting:
+            nested = waiting.pop()
+            path = nested.path()
+            pids, below_it = self._members_and_children(path)
+            yield _shown(path), pids
+            waiting += [_Nested(name, nested) for name in reversed(below_it)]
+
+    def _members_and_children(self, path: str) -> tuple[list[int], list[str]]:
+        try:
+            directory = _opened(self.directory(path), _LISTING)
+        except (OSError, ValueError):
+            return [], []
+        try:
+            return self._processes_at(directory), _children_at(directory)
+        finally:
+            os.close(directory)
+
+    def _processes_at(self, directory: int) -> list[int]:
+        # One that moved away and came back while the kernel listed it is there twice.
+        pids = list(dict.fromkeys(pids_in(_bytes_at(directory, "cgroup.procs", LONGEST_LIST))))
         if self.version == 1:
-            threads = set(_text(directory, "tasks").split())
+            threads = set(pids_in(_bytes_at(directory, "tasks", LONGEST_LIST)))
             # An exited leader is not in `tasks`, but its live threads keep the process a member.
-            pids = [pid for pid in pids if str(pid) in threads or self._procfs.has_exited(pid)]
-        yield path, pids
-        for name in self.children(path):
-            yield from self.members(f"{path.rstrip('/')}/{name}")
+            pids = [pid for pid in pids if pid in threads or self._procfs.has_exited(pid)]
+        return pids
 
     def children(self, path: str) -> list[str]:
         """Names of the cgroups right below ``path``, oldest first."""
         try:
-            with os.scandir(self.directory(path)) as entries:
-                found = [(entry.inode(), entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
-        except OSError:
+            directory = _opened(self.directory(path), _LISTING)
+        except (OSError, ValueError):
             return []
-        return [name for _, name in sorted(found)]
+        try:
+            return _children_at(directory)
+        finally:
+            os.close(directory)
 
     def kills_as_group(self, path: str) -> bool:
         """Whether ``memory.oom.group`` is set (v1 has no such file)."""
@@ -160,35 +187,132 @@ class Memcgs:
 
     def ancestors(self, path: str) -> list[str]:
         """``path`` and everything above it, the root last."""
-        found = [path]
-        while found[-1] != "/":
-            found.append(os.path.dirname(found[-1]))
-        return found
+        names = [name for name in path.split("/") if name]
+        return ["/" + "/".join(names[:depth]) for depth in range(len(names), -1, -1)]
+
+
+class _Nested:
+    """A cgroup below another; a path is made when it is asked for, as thousands may be long ones."""
+
+    def __init__(self, name: str, above: _Nested | None = None) -> None:
+        self._name = name
+        self._above = above
+
+    def path(self) -> str:
+        names = []
+        nested: _Nested | None = self
+        while nested is not None:
+            names.append(nested._name)
+            nested = nested._above
+        return "/".join(reversed(names)) or "/"
+
+
+def _shown(path: str) -> str:
+    """Return ``path``, or of the cgroups above it the nearest that is not too long for a file to show."""
+    text = os.fsencode(path)
+    return path if len(text) <= _LONGEST_SHOWN else os.fsdecode(text[: text.rindex(b"/", 0, _LONGEST_SHOWN + 1)])
+
+
+def cgroups_at(directory: int) -> str:
+    """Return the text of ``/proc/PID/cgroup``, without a line that it was cut in. Raises OSError."""
+    text = read_at(directory, "cgroup", _LONGEST_CGROUPS)
+    if len(text) == _LONGEST_CGROUPS:
+        text = text[: text.rfind(b"\n") + 1]
+    return text.decode(errors="replace")
 
 
 def hierarchies(cgroups: str) -> Iterator[tuple[str, str]]:
     """Yield (controllers, path) for each line of ``/proc/PID/cgroup``; a path may hold anything but a newline."""
     for line in cgroups.split("\n"):
-        if line:
-            _, controllers, path = line.split(":", 2)
-            yield controllers, path
+        parts = line.split(":", 2)
+        if len(parts) == 3:
+            yield parts[1], parts[2]
+
+
+def _mounts(text: bytes) -> Iterator[str]:
+    """Yield the whole lines of mountinfo that are about cgroups."""
+    # Anybody may mount FUSE at a name with exotic line breaks and spaces; the kernel escapes only its own.
+    for line in text.split(b"\n")[:-1]:
+        before, _, filesystem = line.partition(b" - ")
+        if filesystem.startswith(b"cgroup") and before.count(b" ") >= 5:
+            yield line.decode(errors="surrogateescape")
 
 
 def _pages(text: str, page_size: int) -> int | None:
     text = text.strip()
-    if not text or text == "max":
+    if _SIZE.fullmatch(text) is None:  # "max", or no such file
         return None
     size = int(text)
     return None if size >= _V1_UNLIMITED else size // page_size
 
 
+def _number(directory: str, name: str, default: int = 0) -> int:
+    """Return the number in a control file; ``default`` where there is no such file, or none in it."""
+    text = _text(directory, name).strip()
+    return int(text) if _SIZE.fullmatch(text) else default
+
+
 def _text(directory: str, name: str) -> str:
     """Return a control file's text, empty where this kernel or this cgroup has no such file."""
+    return _bytes(directory, name, _LONGEST_CONTROL).decode(errors="replace")
+
+
+def _bytes(directory: str, name: str, most_bytes: int) -> bytes:
     try:
-        with open(f"{directory}/{name}", encoding="utf-8") as file:
-            return file.read()
+        return _read(f"{directory}/{name}", most_bytes)
+    except (OSError, ValueError):
+        return b""
+
+
+def _bytes_at(directory: int, name: str, most_bytes: int) -> bytes:
+    try:
+        return _read(name, most_bytes, directory)
     except OSError:
-        return ""
+        return b""
+
+
+def _read(path: str, most_bytes: int, directory: int | None = None) -> bytes:
+    descriptor = os.open(path, READING, dir_fd=directory) if directory is not None else _opened(path, READING)
+    try:
+        return read_bounded(descriptor, most_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def _children_at(directory: int) -> list[str]:
+    try:
+        with os.scandir(directory) as entries:
+            found = [(entry.inode(), entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [name for _, name in sorted(found)]
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        os.close(_opened(path, _PASSING))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a path of any length: one too long for the kernel piece by piece, as cgroups may be nested.
+
+    Raises OSError, and ValueError for a path with a NUL.
+    """
+    whole, start, directory = os.fsencode(path), 0, None
+    while True:
+        cut = whole.rfind(b"/", start + 1, start + _LONGEST_PATH) if len(whole) - start > _LONGEST_PATH else -1
+        name = whole[start:cut] if cut > 0 else whole[start:]
+        try:
+            inner = os.open(name, _PASSING if cut > 0 else flags, dir_fd=directory)
+        finally:
+            if directory is not None:
+                os.close(directory)
+        if cut < 0:
+            return inner
+        start, directory = cut + 1, inner
 
 
 def _unescaped(field: str) -> str:

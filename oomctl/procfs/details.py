@@ -6,7 +6,7 @@ import functools
 import re
 
 from oomctl.model import Details, Task
-from oomctl.procfs.cgroup import Memcgs, hierarchies
+from oomctl.procfs.cgroup import Memcgs, cgroups_at, hierarchies
 from oomctl.procfs.reader import Procfs, read_at, start_ticks_at, state_at
 
 _UNIT_TYPES = (".service", ".scope", ".socket", ".mount", ".swap")
@@ -29,7 +29,7 @@ class DetailReader:
             with self._procfs.open_task(task.pid) as directory:
                 if start_ticks_at(directory) != task.start_ticks:
                     return plain
-                cgroups = read_at(directory, "cgroup").decode(errors="replace")
+                cgroups = cgroups_at(directory)
                 return plain._replace(
                     cgroup=self._memcgs.path_in(cgroups) if self._memcgs else None,
                     unit=unit_in(cgroups),

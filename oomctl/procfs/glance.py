@@ -11,10 +11,11 @@ import os
 import re
 from collections.abc import Sequence
 
+from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import Counters
 from oomctl.model import Task
 from oomctl.procfs.halves import by_halves
-from oomctl.procfs.reader import Procfs, Score, Tasks
+from oomctl.procfs.reader import READING, START_BITS, Procfs, Score, Tasks
 
 _PTE_AND_SWAP = re.compile(rb"\nVmPTE:\s*(\d+) kB\nVmSwap:\s*(\d+) kB")
 _RSS_IN_STATUS = re.compile(rb"\nVmRSS:\s*(\d+) kB")
@@ -55,7 +56,10 @@ def glance(procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int
 def _seen(
     procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int | None
 ) -> tuple[list[_Row], list[int], int]:
-    """Return rows, the PIDs that need a whole read (exited leaders, or just exiting), and how many are hidden."""
+    """Return rows, the PIDs that need a whole read, and how many are hidden.
+
+    Whole reads are for exited leaders, those that are just exiting, and text that makes no sense.
+    """
     rows: list[_Row] = []
     whole: list[int] = []
     hidden = 0
@@ -68,27 +72,33 @@ def _seen(
             stat = _text(base + "/stat", 2048)
             status = _text(base + "/status", 16384)
             adj = int(_text(base + "/oom_score_adj", 16))
-        except PermissionError:
-            hidden += 1
-            continue
+            sizes = _PTE_AND_SWAP.search(status)
+            if sizes is None:
+                whole.append(pid)
+                continue
+            end = stat.rindex(b")")
+            fields = stat[end + 2 :].split(None, 22)
+            if exact:
+                resident = _RSS_IN_STATUS.search(status)
+                rss = int(resident[1]) // page_kb if resident else 0
+            else:
+                rss = int(fields[21])
+            swap, pgtables = int(sizes[2]) // page_kb, int(sizes[1]) // page_kb
+            comm = stat[stat.index(b"(") + 1 : end]
+            start, vsize = int(fields[19]), int(fields[20])
         except (FileNotFoundError, ProcessLookupError):
             continue
-        sizes = _PTE_AND_SWAP.search(status)
-        if sizes is None:
+        except OSError:
+            hidden += 1
+            continue
+        except (ValueError, IndexError):
             whole.append(pid)
             continue
-        end = stat.rindex(b")")
-        fields = stat[end + 2 :].split(None, 22)
-        if exact:
-            resident = _RSS_IN_STATUS.search(status)
-            rss = int(resident[1]) // page_kb if resident else 0
-        else:
-            rss = int(fields[21])
-        swap, pgtables = int(sizes[2]) // page_kb, int(sizes[1]) // page_kb
         swap -= swap % batch
         points = rss + swap + pgtables + adj * pages_per_adj
-        comm = stat[stat.index(b"(") + 1 : end]
-        start, vsize = int(fields[19]), int(fields[20])
+        if (rss | swap | pgtables | vsize | score) >> 64 or start >> START_BITS or not ADJ_MIN <= adj <= ADJ_MAX:
+            whole.append(pid)
+            continue
         rows.append((points, start, pid, comm, rss, swap, pgtables, adj, score, vsize, fields[0] == b"R"))
     return _worst(rows, count, reach_pages), whole, hidden
 
@@ -102,7 +112,7 @@ def _worst(rows: list[_Row], count: int, reach_pages: int | None) -> list[_Row]:
 
 
 def _text(path: str, size: int) -> bytes:
-    fd = os.open(path, os.O_RDONLY)
+    fd = os.open(path, READING)
     try:
         return os.read(fd, size)
     finally:

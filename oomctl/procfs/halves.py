@@ -42,6 +42,9 @@ def by_halves(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], c
         finally:
             results.close()
             os.waitpid(helper, 0)
-    # The helper may have been killed: memory is what this is about.
-    second: Result = marshal.loads(text) if text else work(items[half:])  # noqa: S302
+    second: Result
+    try:
+        second = marshal.loads(text)  # noqa: S302 - from our own process
+    except (EOFError, ValueError, TypeError):  # it may have been killed, at any byte: memory is what this is about
+        second = work(items[half:])
     return [first, second]

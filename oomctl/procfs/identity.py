@@ -24,7 +24,7 @@ def text_of(procfs: Procfs, pid: int, name: str) -> str:
     """
     try:
         with procfs.open_task(pid) as directory:
-            text = read_at(directory, name, _LONGEST_TEXT)[:_LONGEST_TEXT]
+            text = read_at(directory, name, _LONGEST_TEXT)
     except OSError:
         return ""
     return text.decode(errors="replace").rstrip("\0").replace("\0", " ")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.model import Mempolicy, NodePages, Task, Thread
-from oomctl.procfs.reader import Procfs, read_at
+from oomctl.procfs.reader import Procfs, pids_listed_at, read_at, status_at
 
-_ZONE = re.compile(r"^Node (\d+), zone\s+\S+$", re.MULTILINE)
-_FIELD = re.compile(r"^\s+(?:pages )?(free|spanned|present)\s+(\d+)$", re.MULTILINE)
-_FILE_PAGES = re.compile(r"^\s+nr_(?:in)?active_file (\d+)$", re.MULTILINE)
+_ZONE = re.compile(r"^Node (\d{1,4}), zone\s+\S+$", re.MULTILINE | re.ASCII)
+_FIELD = re.compile(r"^ +(?:pages )?(free|spanned|present) +(\d{1,16})$", re.MULTILINE | re.ASCII)
+_FILE_PAGES = re.compile(r"^ +nr_(?:in)?active_file (\d{1,16})$", re.MULTILINE | re.ASCII)
 _POLICY = re.compile(r"^\S+ (bind|interleave|prefer|weighted interleave)[^:\s]*:([\d,-]+)")
 _ENOUGH_MAPS = 1 << 12
 
@@ -52,25 +51,25 @@ def with_nodes(task: Task, procfs: Procfs, policies: bool) -> Task:
     """Return ``task`` with the nodes that its threads may use, and (``policies``) their memory policies.
 
     A task's policy is not shown anywhere; it is what most of its mappings have in numa_maps, which
-    only the owner and root may read.
+    only the owner and root may read. What cannot be read is taken to be free to use every node.
     """
     try:
         with procfs.open_task(task.pid) as directory:
-            tids = [int(tid) for tid in _list_at(directory, "task") if int(tid) != task.pid]
+            tids = [tid for tid in pids_listed_at(directory, "task") if tid != task.pid]
             mems, policy = _allowed(directory, "", policies)
             threads = []
             for tid in sorted(tids):
                 thread_mems, thread_policy = _allowed(directory, f"task/{tid}/", policies)
                 threads.append(Thread(tid, task.comm, None, thread_mems, thread_policy))
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return task
     return task._replace(mems=mems, mempolicy=policy, threads=tuple(threads) or task.threads)
 
 
 def _allowed(directory: int, prefix: str, policies: bool) -> tuple[frozenset[int] | None, Mempolicy | None]:
-    status = read_at(directory, prefix + "status", 1 << 14).decode(errors="replace")
+    status = status_at(directory, prefix + "status").decode(errors="replace")
     match = re.search(r"^Mems_allowed_list:\s*(\S+)$", status, re.MULTILINE)
-    mems = parse_list(match[1]) if match else None
+    mems = _listed(match[1]) if match else None
     return mems, _policy(directory, prefix) if policies else None
 
 
@@ -79,9 +78,19 @@ def _policy(directory: int, prefix: str) -> Mempolicy | None:
         maps = read_at(directory, prefix + "numa_maps", _ENOUGH_MAPS).decode(errors="replace")
     except (PermissionError, FileNotFoundError):
         return None
-    seen = Counter(match and (match[1], match[2]) for match in map(_POLICY.match, maps.splitlines()))
+    whole_lines = maps.split("\n")[:-1]
+    seen = Counter(match and (match[1], match[2]) for match in map(_POLICY.match, whole_lines))
     usual = max(seen, key=lambda policy: seen[policy], default=None)
-    return usual and Mempolicy(usual[0], parse_list(usual[1]))
+    allowed = _listed(usual[1]) if usual else None
+    return Mempolicy(usual[0], allowed) if usual and allowed is not None else None
+
+
+def _listed(text: str) -> frozenset[int] | None:
+    """Return the nodes of a list that the kernel wrote; None where it is none."""
+    try:
+        return parse_list(text)
+    except BadInput:
+        return None
 
 
 def _zones(procfs: Procfs) -> list[tuple[int, str]]:
@@ -90,13 +99,5 @@ def _zones(procfs: Procfs) -> list[tuple[int, str]]:
     except ImpossibleHere:
         return []
     heads = list(_ZONE.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    return [(int(head[1]), text[head.end() : end]) for head, end in zip(heads, ends, strict=True)]
-
-
-def _list_at(directory: int, name: str) -> list[str]:
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        return os.listdir(fd)
-    finally:
-        os.close(fd)
+    ends = [*(head.start() for head in heads[1:]), len(text)]
+    return [(int(head[1]), text[head.end() : end]) for head, end in zip(heads, ends, strict=False)]

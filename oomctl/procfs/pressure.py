@@ -8,7 +8,7 @@ from oomctl.errors import ImpossibleHere
 from oomctl.model import Pressure
 from oomctl.procfs.reader import Procfs
 
-_AVERAGE = re.compile(r"^(some|full) avg10=(\d+(?:\.\d+)?) ", re.MULTILINE)
+_AVERAGE = re.compile(r"^(some|full) avg10=(\d{1,3}(?:\.\d{1,2})?) ", re.MULTILINE | re.ASCII)
 
 
 def memory_pressure(procfs: Procfs) -> Pressure | None:

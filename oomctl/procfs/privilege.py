@@ -6,10 +6,11 @@ import os
 import re
 
 from oomctl.procfs.details import unit_in
-from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reader import Procfs, read_at
 
 _CAP_SYS_RESOURCE = 1 << 24  # include/uapi/linux/capability.h
 _WHOLE_ID_RANGE = 4294967295
+_LONGEST = 1 << 20  # a status with 65,536 groups
 
 
 def why_no_sys_resource(procfs: Procfs) -> str:
@@ -59,7 +60,6 @@ def _in_initial_user_namespace(procfs: Procfs) -> bool:
 
 def _text(procfs: Procfs, name: str) -> str:
     try:
-        with open(f"{procfs.root}/{name}", encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return read_at(None, f"{procfs.root}/{name}", _LONGEST).decode(errors="replace")
     except OSError:
         return ""

@@ -2,19 +2,23 @@
 
 Every process is read through one open directory: a PID that is reused meanwhile gives ESRCH, never
 another process's numbers. Two kinds of absence are kept apart: a process that ended is left out, one
-that may not be read is counted as hidden.
+that may not be read, or whose files say what no kernel writes, is counted as hidden. Nothing is read
+without a bound: a process chooses how long some of its files are.
 """
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from oomctl.errors import ImpossibleHere
-from oomctl.kernel.badness import ADJ_MIN, badness, oom_score
+from oomctl.errors import BadInput, ImpossibleHere
+from oomctl.files import read_bounded, read_regular
+from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness, oom_score
 from oomctl.kernel.certainty import batch_pages
 from oomctl.kernel.rules import Counters, Pgtables, Rules, rules_for
 from oomctl.model import Task, Thread
@@ -24,9 +28,41 @@ _PF_EXITING = 0x00000004  # include/linux/sched.h
 _PF_KTHREAD = 0x00200000
 _SIGKILL_PENDING = 1 << 8
 _CAP_SYS_ADMIN = 1 << 21  # include/uapi/linux/capability.h
-_LARGEST_STATUS = 1 << 14
 _VANISHED = (FileNotFoundError, ProcessLookupError)
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+# O_NONBLOCK: what stands where a file is expected must not make its reader wait. Files of /proc do not know it.
+READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+_FIRST_READ = 1 << 14  # what a status fits into, but for one with thousands of groups
+_LONGEST_STATUS = 1 << 20  # 65,536 groups (NGROUPS_MAX) of up to eleven characters are 0.7 MiB
+_LONGEST_CHILDREN = 1 << 20
+LONGEST_LIST = 1 << 25  # PID_MAX_LIMIT, 4,194,304 PIDs with a separator
+_LONGEST_MACHINE_TEXT = 1 << 23  # zoneinfo has some 4 KiB for each of up to 1,024 nodes
+_LONGEST_RELEASE = 64  # __NEW_UTS_LEN
+START_BITS = 41  # of clock ticks, in 64 bits of the kernel's nanoseconds
+
+
+class Malformed(OSError):
+    """A file of a process says what no kernel writes there: such a process counts as hidden."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(errno.EBADMSG, "not as the kernel writes it", what)
+
+
+Parser = TypeVar("Parser", bound=Callable[..., object])
+
+
+def parses(function: Parser) -> Parser:
+    """Decorate what reads a process: text that it cannot make sense of is Malformed, whatever it stumbled over."""
+
+    @functools.wraps(function)
+    def parsing(*args: object) -> object:
+        try:
+            return function(*args)
+        except (ValueError, IndexError) as error:
+            raise Malformed(str(error)) from error
+
+    return parsing  # type: ignore[return-value]  # the same signature
 
 
 class Meminfo(NamedTuple):
@@ -73,14 +109,14 @@ class Procfs:
         """It shows other processes under the numbers that this process knows: nobody meant that."""
         self._held: dict[int, int | None] = {}
         self.kernel = self._kernel()
-        self.rules: Rules = rules_for(self.kernel)
+        self.rules = self._rules()
         self.meminfo = self._meminfo()
         # Where status sums exactly and the killer does not, it reads the common counter of swap only,
         # which grows by whole batches.
         inexact = self.rules.counters is Counters.PER_CPU_EXACT_STATUS
         self.swap_batch = batch_pages(self.cpus) if inexact else 1
         # (MemTotal + SwapTotal) in pages: oom_score is scaled by it whatever cgroup a task is in.
-        self.totalpages = (self.meminfo.mem_total + self.meminfo.swap_total) // self.page_size
+        self.totalpages = max((self.meminfo.mem_total + self.meminfo.swap_total) // self.page_size, 1)
 
     def scores(self, forks: bool = True) -> Scores:
         """Read ``oom_score`` of every process: the cheapest file that says who can matter at all.
@@ -88,9 +124,7 @@ class Procfs:
         A process with several threads should not fork for it.
         """
         names, unlisted = self._listing()
-        parts = by_halves(
-            self._scores_of, [name for name in names if name[0] in "123456789"], self.cpus if forks else 1
-        )
+        parts = by_halves(self._scores_of, names, self.cpus if forks else 1)
         listed = [Score(score, pid) for scores, _ in parts for score, pid in scores if pid != self.own_pid]
         return Scores(listed, unlisted + sum(unreadable for _, unreadable in parts))
 
@@ -102,18 +136,15 @@ class Procfs:
         opened, read, close = os.open, os.read, os.close  # 10,000 times each
         for name in names:
             try:
-                fd = opened(prefix + name + "/oom_score", os.O_RDONLY)
-            except PermissionError:
-                unreadable += 1
-                continue
+                fd = opened(prefix + name + "/oom_score", READING)
+                try:
+                    listed.append((int(read(fd, 16)), int(name)))
+                finally:
+                    close(fd)
             except _VANISHED:
                 continue
-            try:
-                listed.append((int(read(fd, 16)), int(name)))
-            except ProcessLookupError:
-                continue
-            finally:
-                close(fd)
+            except (OSError, ValueError):  # not permitted, or no number
+                unreadable += 1
         return listed, unreadable
 
     def tasks(self, pids: Iterable[int] | None = None) -> Tasks:
@@ -125,21 +156,21 @@ class Procfs:
         read: list[Task] = []
         if pids is None:
             names, hidden = self._listing()
-            pids = [int(name) for name in names if name[0] in "123456789"]
+            pids = map(int, names)
         for pid in pids:
             if pid == self.own_pid:
                 continue
             try:
                 read.append(self.task(pid))
-            except PermissionError:
-                hidden += 1
             except _VANISHED:
                 continue
+            except OSError:  # not permitted, or Malformed
+                hidden += 1
         read.sort(key=lambda task: (task.start_ticks, task.pid))
         return Tasks(read, hidden)
 
     def task(self, pid: int) -> Task:
-        """Read one process. Raises FileNotFoundError or ProcessLookupError when it is gone."""
+        """Read one process. Raises FileNotFoundError or ProcessLookupError when it is gone, else OSError."""
         with self.open_task(pid) as directory:
             return self.task_at(directory, pid)
 
@@ -188,11 +219,12 @@ class Procfs:
         finally:
             os.close(directory)
 
+    @parses
     def task_at(self, directory: int, pid: int) -> Task:
-        """Read the process behind an open directory of /proc."""
+        """Read the process behind an open directory of /proc. Raises OSError, Malformed among others."""
         comm, stat = _split_stat(read_at(directory, "stat"))
-        status = read_at(directory, "status", _LARGEST_STATUS)
-        adj = int(read_at(directory, "oom_score_adj", 16))
+        status = status_at(directory)
+        adj = adj_at(directory)
         score = int(read_at(directory, "oom_score", 16))
         threads: tuple[Thread, ...] = ()
         leader_gone = stat[0] == b"Z" and int(stat[17]) > 1
@@ -226,55 +258,54 @@ class Procfs:
             exiting=bool(flags & _PF_EXITING and not threads) or _sigkilled(status),
             cap_sys_admin=bool(int(_field(status, b"\nCapEff:", b"0"), 16) & _CAP_SYS_ADMIN),
         )
-        return self._with_hidden_state(task)
+        return self._with_hidden_state(_plausible(task))
 
+    @parses
     def identity_at(self, directory: int, pid: int) -> Task:
-        """Read who is behind an open directory of /proc, and its adj, but not what it weighs."""
+        """Read who is behind an open directory of /proc, and its adj, but not what it weighs. Raises OSError."""
         comm, stat = _split_stat(read_at(directory, "stat"))
-        status = read_at(directory, "status", _LARGEST_STATUS)
+        status = status_at(directory)
         kthread = bool(int(stat[6]) & _PF_KTHREAD)
-        return Task(
+        task = Task(
             pid=pid,
             comm=comm.decode(errors="replace"),
             ppid=int(stat[1]),
             uid=int(_field(status, b"\nUid:")),
-            adj=int(read_at(directory, "oom_score_adj", 16)),
+            adj=adj_at(directory),
             start_ticks=int(stat[19]),
             inode=os.fstat(directory).st_ino,
             kthread=kthread,
             # Without memory and not a kernel thread; a leader that exited before its threads still runs.
             zombie=b"\nVmRSS:" not in status and not kthread and int(stat[17]) <= 1,
         )
+        return _plausible(task)
 
     def adj(self, pid: int) -> int | None:
         """Return ``oom_score_adj`` of a process; None when it is gone or hidden."""
         try:
-            with open(f"{self.root}/{pid}/oom_score_adj", "rb") as file:
-                return int(file.read())
-        except OSError:
+            return int(read_at(None, f"{self.root}/{pid}/oom_score_adj", 16))
+        except (OSError, ValueError):
             return None
 
     def comm(self, pid: int) -> str | None:
         """Return the name of a process; None when it is gone or hidden."""
         try:
-            with open(f"{self.root}/{pid}/comm", "rb") as file:
-                return file.read().removesuffix(b"\n").decode(errors="replace")
+            return read_at(None, f"{self.root}/{pid}/comm", 64).removesuffix(b"\n").decode(errors="replace")
         except OSError:
             return None
 
     def resident_pages(self, pid: int) -> int:
         """Return the RSS that ``statm`` shows, for a quick look; 0 when the process is gone or hidden."""
         try:
-            with open(f"{self.root}/{pid}/statm", "rb") as file:
-                return int(file.read().split()[1])
-        except (OSError, IndexError):
+            return int(read_at(None, f"{self.root}/{pid}/statm", 256).split()[1])
+        except (OSError, ValueError, IndexError):
             return 0
 
     def has_exited(self, pid: int) -> bool:
         """Whether the leader of a process has exited and is not reaped, because of live threads or a slow parent."""
         try:
             with self.open_task(pid) as directory:
-                return _split_stat(read_at(directory, "stat"))[1][0] == b"Z"
+                return state_at(directory) == "Z"
         except OSError:
             return False
 
@@ -283,9 +314,8 @@ class Procfs:
         found: list[int] = []
         try:
             with self.open_task(pid) as directory:
-                tids = os.listdir(f"{self.root}/{pid}/task")
-                for tid in tids:
-                    found += map(int, read_at(directory, f"task/{tid}/children", _LARGEST_STATUS).split())
+                for tid in pids_listed_at(directory, "task"):
+                    found += _children_at(directory, f"task/{tid}/children")
         except OSError:
             return found
         return found
@@ -298,7 +328,7 @@ class Procfs:
             seen.add(task.ppid)
             try:
                 task = self.task(task.ppid)
-            except (*_VANISHED, PermissionError):
+            except OSError:
                 break
             found.append(task)
         return found
@@ -317,7 +347,7 @@ class Procfs:
         try:
             with self.open_task(task.ppid) as parent:
                 _, stat = _split_stat(read_at(parent, "stat"))
-        except (*_VANISHED, PermissionError):
+        except OSError:
             return task._replace(oom_skip=True)
         # A child in vfork runs on the very same memory map, so both report the same size.
         if int(stat[_VSIZE]) == task.vsize_bytes:
@@ -326,18 +356,14 @@ class Procfs:
 
     def _live_thread(self, directory: int, pid: int) -> tuple[tuple[Thread, ...], bytes, list[bytes]] | None:
         """Find the first thread that still has the memory map of an exited leader."""
-        task_directory = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-        try:
-            for tid in sorted(map(int, os.listdir(task_directory))):
-                try:
-                    comm, stat = _split_stat(read_at(task_directory, f"{tid}/stat"))
-                    status = read_at(task_directory, f"{tid}/status", _LARGEST_STATUS)
-                except _VANISHED:
-                    continue
-                if tid != pid and b"\nVmRSS:" in status:
-                    return (Thread(tid, comm.decode(errors="replace")),), status, stat
-        finally:
-            os.close(task_directory)
+        for tid in sorted(pids_listed_at(directory, "task")):
+            try:
+                comm, stat = _split_stat(read_at(directory, f"task/{tid}/stat"))
+                status = status_at(directory, f"task/{tid}/status")
+            except _VANISHED:
+                continue
+            if tid != pid and b"\nVmRSS:" in status:
+                return (Thread(tid, comm.decode(errors="replace")),), status, stat
         return None
 
     def _rss_pages(self, stat: list[bytes], status: bytes) -> int:
@@ -363,13 +389,16 @@ class Procfs:
         return int(_field(status, field, b"0")) * 1024 // self.page_size
 
     def _listing(self) -> tuple[list[str], int]:
-        """Return the entries of /proc and how many processes exist without being among them.
+        """Return the processes listed in /proc, and how many exist without being among them.
 
         The count is taken before and after: what starts or ends meanwhile is not hidden.
         """
         before = self._links()
-        names = self._listdir()
-        return names, self._unlisted(names, min(before, self._links()))
+        processes: list[str] = []
+        others: list[str] = []
+        for name in self._listdir():
+            (processes if is_pid(name) else others).append(name)
+        return processes, self._unlisted(len(processes), others, min(before, self._links()))
 
     def _links(self) -> int:
         try:
@@ -377,27 +406,29 @@ class Procfs:
         except OSError as error:
             raise self._no_proc(error) from None
 
-    def _unlisted(self, names: list[str], links: int) -> int:
+    def _unlisted(self, listed: int, others: list[str], links: int) -> int:
         """Count processes that exist but are not listed (hidepid, another PID namespace).
 
         The link count of /proc is 2 + its fixed directories + all processes (proc_root_getattr).
         """
-        fixed = listed = 0
-        for name in names:
-            if name[0] in "123456789":
-                listed += 1
-            elif os.path.isdir(f"{self.root}/{name}") and not os.path.islink(f"{self.root}/{name}"):
-                fixed += 1
+        paths = [f"{self.root}/{name}" for name in others]
+        fixed = sum(os.path.isdir(path) and not os.path.islink(path) for path in paths)
         return max(links - 2 - fixed - listed, 0)
 
     def _kernel(self) -> str:
-        return self.machine_text("sys/kernel/osrelease").strip()
+        return self.machine_text("sys/kernel/osrelease")[:_LONGEST_RELEASE].strip()
+
+    def _rules(self) -> Rules:
+        try:
+            return rules_for(self.kernel)
+        except BadInput as error:
+            raise ImpossibleHere(f"{self.root}/sys/kernel/osrelease: {error}") from None
 
     def _meminfo(self) -> Meminfo:
         text = "\n" + self.machine_text("meminfo")
 
         def size(name: str) -> int:
-            match = re.search(rf"\n{name}:\s*(\d+) kB", text)
+            match = re.search(rf"\n{name}:\s*(\d{{1,16}}) kB", text, re.ASCII)
             return int(match[1]) * 1024 if match else 0
 
         if not size("MemTotal"):
@@ -408,19 +439,20 @@ class Procfs:
     def setting(self, name: str) -> int:
         """Return a sysctl such as ``vm/panic_on_oom``; 0 where this kernel does not have it."""
         try:
-            return int(self.machine_text(f"sys/{name}"))
-        except (ImpossibleHere, ValueError):
+            match = re.fullmatch(r"(-?\d{1,10})\s*", self.machine_text(f"sys/{name}"), re.ASCII)
+        except ImpossibleHere:
             return 0
+        return int(match[1]) if match else 0
 
     def boot_time(self) -> float:
         """Seconds since the epoch at which the machine started; what ``start_ticks`` count from."""
-        match = re.search(r"^btime (\d+)$", self.machine_text("stat"), re.MULTILINE)
+        match = re.search(r"^btime (\d{1,10})$", self.machine_text("stat"), re.MULTILINE | re.ASCII)
         return float(match[1]) if match else 0.0
 
     def boot_id(self) -> str:
         """Return the random name of this boot; empty where the kernel does not say it."""
         try:
-            return self.machine_text("sys/kernel/random/boot_id").strip()
+            return self.machine_text("sys/kernel/random/boot_id")[:_LONGEST_RELEASE].strip()
         except ImpossibleHere:
             return ""
 
@@ -428,8 +460,7 @@ class Procfs:
         """Return the text of a machine-wide file; ImpossibleHere when it cannot be read."""
         path = f"{self.root}/{name}"
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                return file.read()
+            return read_regular(path, _LONGEST_MACHINE_TEXT).decode(errors="replace")
         except OSError as error:
             raise ImpossibleHere(
                 f"{path}: {error.strerror}; oomctl needs Linux with its whole /proc mounted there"
@@ -450,30 +481,83 @@ _VSIZE = 20
 _RSS = 21
 
 
-def read_at(directory: int, name: str, size: int = 4096) -> bytes:
-    """Read a file below an open directory; ``size`` is what it usually fits into, so that one read is enough."""
-    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+def read_at(directory: int | None, name: str, most_bytes: int = 4096) -> bytes:
+    """Read a file of a process, below an open directory: at most ``most_bytes``, cut there.
+
+    For what the kernel hands out in one piece: a read that leaves room was the whole.
+    """
+    fd = os.open(name, READING, dir_fd=directory)
     try:
+        size = min(most_bytes, _FIRST_READ)
         text = os.read(fd, size)
-        if len(text) < size:
-            return text
-        # A process in thousands of groups has a long status.
-        chunks = [text]
-        while chunks[-1]:
-            chunks.append(os.read(fd, 1 << 20))
-        return b"".join(chunks)
+        return text if len(text) < size or size == most_bytes else text + read_bounded(fd, most_bytes - size)
     finally:
         os.close(fd)
 
 
+def _children_at(directory: int, name: str) -> list[int]:
+    """Return the children listed in a file, which the kernel hands out piece by piece; the first 130,000 at least."""
+    fd = os.open(name, READING, dir_fd=directory)
+    try:
+        text = read_bounded(fd, _LONGEST_CHILDREN)
+    finally:
+        os.close(fd)
+    return pids_in(text[: text.rfind(b" ") + 1])  # not a number that it was cut in
+
+
+def pids_listed_at(directory: int, name: str) -> list[int]:
+    """Return the names of a directory below an open one that are PIDs or TIDs."""
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        return [int(entry) for entry in os.listdir(fd) if is_pid(entry)]
+    finally:
+        os.close(fd)
+
+
+def pids_in(text: bytes) -> list[int]:
+    """Return the PIDs in a list with blanks or newlines between them."""
+    return [int(word) for word in text.split() if is_pid(word)]
+
+
+def is_pid(name: str | bytes) -> bool:
+    """Whether the kernel would give a process, or a thread, this name under /proc."""
+    return name.isdigit() and name.isascii() and len(name) < 8 and name[:1] not in ("0", b"0")
+
+
+def status_at(directory: int, name: str = "status") -> bytes:
+    """Read a status file whole. Raises OSError, Malformed where it is longer than any."""
+    status = read_at(directory, name, _LONGEST_STATUS)
+    if len(status) == _LONGEST_STATUS:
+        raise Malformed(name)
+    return status
+
+
+@parses
+def adj_at(directory: int) -> int:
+    """``oom_score_adj`` of the process behind an open directory. Raises OSError."""
+    return int(read_at(directory, "oom_score_adj", 16))
+
+
+@parses
 def start_ticks_at(directory: int) -> int:
-    """Start time of the process behind an open directory, in clock ticks since boot."""
+    """Start time of the process behind an open directory, in clock ticks since boot. Raises OSError."""
     return int(_split_stat(read_at(directory, "stat"))[1][19])
 
 
+@parses
 def state_at(directory: int) -> str:
-    """State letter of the process behind an open directory: R, S, D, Z, …"""
+    """State letter of the process behind an open directory: R, S, D, Z, … Raises OSError."""
     return _split_stat(read_at(directory, "stat"))[1][0].decode()
+
+
+def _plausible(task: Task) -> Task:
+    """Return ``task``. Raises ValueError where a number is one that no kernel has: arithmetic on it may fail."""
+    sizes = task.rss_pages | task.swap_pages | task.pgtables_pages | (task.anon_pages or 0) | task.vsize_bytes
+    if (sizes | (task.oom_score or 0)) >> 64 or (task.ppid | task.uid) >> 32:  # negative ones keep their sign
+        raise ValueError("a size, a score or an owner")
+    if task.start_ticks >> START_BITS or not ADJ_MIN <= task.adj <= ADJ_MAX:
+        raise ValueError("a start time or an oom_score_adj")
+    return task
 
 
 def _target(link: str) -> str | None:
@@ -495,8 +579,7 @@ def _field(status: bytes, name: bytes, default: bytes = b"") -> bytes:
     if start < 0:
         return default
     start += len(name)
-    end = status.find(b"\n", start)
-    return status[start:end].split(None, 1)[0]
+    return status[start : status.index(b"\n", start)].split(None, 1)[0]
 
 
 def _sigkilled(status: bytes) -> bool:

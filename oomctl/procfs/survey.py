@@ -167,7 +167,9 @@ def _with_company(procfs: Procfs, scenario: Scenario, count: int) -> Scenario:
     """Read the first ``count`` again with every fact, and add everyone who would die with the very first."""
     ranking = scan(scenario.tasks, scenario.context, procfs.rules).ranking
     order = [candidate.task.pid for candidate in ranking[:count]]
-    whole = {task.pid: task for task in procfs.tasks(order).read}
+    again = procfs.tasks(order)
+    whole = {task.pid: task for task in again.read}
+    scenario = scenario._replace(hidden=scenario.hidden + again.hidden)
     ended = set(order) - whole.keys()
     tasks = [whole.get(task.pid, task) for task in scenario.tasks if task.pid not in ended]
     first = next((whole[pid] for pid in order if pid in whole), None)

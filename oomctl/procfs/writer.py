@@ -8,7 +8,7 @@ import re
 
 from oomctl.model import Change, Task
 from oomctl.procfs.privilege import why_no_sys_resource
-from oomctl.procfs.reader import Procfs, read_at, start_ticks_at
+from oomctl.procfs.reader import Procfs, adj_at, read_at, start_ticks_at
 
 
 def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_if: int | None = None) -> Change:
@@ -40,7 +40,7 @@ def set_floor(procfs: Procfs, task: Task, adj: int) -> None:
     try:
         with procfs.open_task(task.pid) as directory:
             is_it = start_ticks_at(directory) == task.start_ticks and not _is_another(directory, task)
-            if is_it and int(read_at(directory, "oom_score_adj", 16)) == adj:
+            if is_it and adj_at(directory) == adj:
                 _write(directory, adj)
     except OSError:
         return
@@ -53,7 +53,7 @@ def write_adj_at(
 
     Raises OSError when it has ended or is hidden.
     """
-    before = int(read_at(directory, "oom_score_adj", 16))
+    before = adj_at(directory)
     outcome = Change(task.pid, task.comm, before, adj, "unchanged" if before == adj else "dry-run")
     if before == adj:
         return outcome
@@ -71,7 +71,7 @@ def write_adj_at(
             raise
         reason = f"{procfs.root} is mounted read-only; write from outside the container, or remount it rw"
         return outcome._replace(after=before, status="denied", reason=reason)
-    after = int(read_at(directory, "oom_score_adj", 16))
+    after = adj_at(directory)
     if after != adj:
         reason = f"the kernel took {adj}, but {after} was read back: something else sets it, too"
         return outcome._replace(after=after, status="denied", reason=reason)
