@@ -352,24 +352,7 @@ def test_who_is_far_below_gets_the_value_as_soon_as_a_root_takes_its_name(servic
         os.killpg(tree.pid, signal.SIGKILL)
 
 
-CHAIN = """
-import ctypes, os, sys, time
-depth, name, uid = int(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
-os.setgroups([])
-os.setgid(uid)
-os.setuid(uid)
-prctl = ctypes.CDLL(None).prctl
-PR_SET_NAME, PR_SET_PDEATHSIG = 15, 1
-for level in range(depth):
-    if os.fork():
-        break
-    prctl(PR_SET_PDEATHSIG, 9)
-else:
-    print("up", flush=True)
-while True:
-    prctl(PR_SET_NAME, name)
-    time.sleep(0.2)
-"""
+ATTACK = str(ROOT / "benchmarks" / "nested_attack.py")
 DEPTH = 400
 
 
@@ -380,7 +363,7 @@ def test_a_user_with_many_nested_processes_delays_nobody_else(service: Start, sp
     name = f"zz-{os.getpid()}"
     watch = service(rule(name, 500, scope="tree"))
     program = shutil.copy(shutil.which("sleep") or "", tmp_path / name)
-    command = [sys.executable, "-c", CHAIN, str(DEPTH), name, "65534"]
+    command = [sys.executable, ATTACK, str(DEPTH), name, "65534"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as chain:
         assert chain.stdout is not None
         assert chain.stdout.readline() == "up\n"
