@@ -413,17 +413,21 @@ def test_another_process_s_watchdog_is_not_fed(service: Start) -> None:
     watch.quiet()
 
 
-def test_without_memory_it_goes_on_when_there_is_some(service: Start, spawn: Spawn) -> None:
-    """Nothing can be allocated that the interpreter does not have already: more rules are too much for it."""
-    watch = service(SLEEP, "--interval", "0.2")
-    watch.file.write_text(SLEEP + "".join(rule(f"zzpw{number}*", 500, reason="x" * 400) for number in range(100)))
+def test_without_memory_it_goes_on_when_there_is_some(service: Start, spawn: Spawn, tmp_path: Path) -> None:
+    """Nothing can be allocated that the interpreter does not have already: megabytes of rules are too much for it."""
+    directory = tmp_path / "policy.d"
+    directory.mkdir()
+    watch = service(SLEEP, "--interval", "0.2", "-f", str(directory))
+    many = "".join(rule(f"zzpw{number}*", 500, reason="x" * 400) for number in range(100))
+    for number in range(60):
+        (directory / f"{number}.toml").write_text(many)
     watch.limit(resource.RLIMIT_AS, 1)
     watch.process.send_signal(signal.SIGHUP)
     wait_until(lambda: any("not enough memory" in line for line in watch.lines))
     watch.unlimit(resource.RLIMIT_AS)
     watch.set(spawn("sleep", "62.75"))
     watch.process.send_signal(signal.SIGHUP)
-    watch.line("event=reloaded rules=101")
+    watch.line("event=reloaded rules=6001")
     assert watch.end() == 0
 
 
