@@ -1,6 +1,9 @@
 """Let `oomctl policy watch` and a loop of `pgrep` and `choom` each look after new processes in a storm of forks.
 
-    python benchmarks/policy_watch.py [--seconds 60] [--forks 2000]
+    python benchmarks/policy_watch.py [--seconds 60] [--forks 2000] [--nested 560]
+
+With --nested another user has so many nested processes beside that, which a rule for trees matches and which rename
+themselves five times a second; a first look is without them.
 
 Prints how many of the processes that match had their value within 100 ms and 1 s of their start, CPU time, memory
 at the start and the end, and what the kernel could not tell. Needs root (process events), pgrep and choom.
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 NAME = "oomctl-bench"
+NESTED = "oomctl-nested"
 ADJ = 500
 LIFE_SECONDS = 3
 PAUSE_SECONDS = 0.01
@@ -141,29 +145,56 @@ def show(name: str, outcome: Outcome) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--forks", type=int, default=2000)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        binary = shutil.copy(shutil.which("sleep") or "", f"{directory}/{NAME}")
-        policy = Path(directory, "policy.toml")
-        policy.write_text(f'[[rule]]\ntarget = "{NAME}"\nadj = {ADJ}\n')
+@contextlib.contextmanager
+def nested(depth: int) -> Iterator[None]:
+    """Let another user attack what follows trees."""
+    command = [sys.executable, str(Path(__file__).with_name("nested_attack.py")), str(depth), NESTED, "65534"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        try:
+            yield
+        finally:
+            first.kill()
 
-        command = [sys.executable, "-m", "oomctl", "policy", "watch", "-f", str(policy)]
-        log = Path(directory, "log")
+
+def watched(binary: str, policy: str, options: argparse.Namespace, depth: int) -> None:
+    """Measure `oomctl policy watch`, under attack by so many nested processes."""
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        file, log = Path(directory, "policy.toml"), Path(directory, "log")
+        file.write_text(policy)
+        command = [sys.executable, "-m", "oomctl", "policy", "watch", "-f", str(file)]
         with open(log, "w", encoding="utf-8") as stderr:
             watch = subprocess.Popen(command, stderr=stderr, text=True)
         while "event=started" not in log.read_text():
             time.sleep(PAUSE_SECONDS)
+        if depth:
+            stack.enter_context(nested(depth))
         time.sleep(1)
         outcome = measure(watch, binary, options.seconds, options.forks)
+        before = time.monotonic()
         watch.send_signal(signal.SIGTERM)
         watch.wait()
-        show("policy watch", outcome)
+        ended = time.monotonic() - before
+        show(f"{depth} nested" if depth else "policy watch", outcome)
+        print(f"ended {1000 * ended:.0f} ms after SIGTERM; load {Path('/proc/loadavg').read_text().split()[0]}")
         lines = log.read_text().splitlines()
         print(*(line for line in lines if line.startswith(("event=started", "event=stopped"))), sep="\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--forks", type=int, default=2000)
+    parser.add_argument("--nested", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        binary = shutil.copy(shutil.which("sleep") or "", f"{directory}/{NAME}")
+        trees = f'[[rule]]\ntarget = ["{NAME}", "{NESTED}"]\nadj = {ADJ}\nscope = "tree"\n'
+        watched(binary, trees if options.nested else f'[[rule]]\ntarget = "{NAME}"\nadj = {ADJ}\n', options, 0)
+        if options.nested:
+            watched(binary, trees, options, options.nested)
+            return
 
         loop = subprocess.Popen(["sh", "-c", LOOP], text=True, start_new_session=True)
         show("pgrep + choom", measure(loop, binary, options.seconds, options.forks))

@@ -352,24 +352,7 @@ def test_who_is_far_below_gets_the_value_as_soon_as_a_root_takes_its_name(servic
         os.killpg(tree.pid, signal.SIGKILL)
 
 
-CHAIN = """
-import ctypes, os, sys, time
-depth, name, uid = int(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
-os.setgroups([])
-os.setgid(uid)
-os.setuid(uid)
-prctl = ctypes.CDLL(None).prctl
-PR_SET_NAME, PR_SET_PDEATHSIG = 15, 1
-for level in range(depth):
-    if os.fork():
-        break
-    prctl(PR_SET_PDEATHSIG, 9)
-else:
-    print("up", flush=True)
-while True:
-    prctl(PR_SET_NAME, name)
-    time.sleep(0.2)
-"""
+ATTACK = str(ROOT / "benchmarks" / "nested_attack.py")
 DEPTH = 400
 
 
@@ -380,7 +363,7 @@ def test_a_user_with_many_nested_processes_delays_nobody_else(service: Start, sp
     name = f"zz-{os.getpid()}"
     watch = service(rule(name, 500, scope="tree"))
     program = shutil.copy(shutil.which("sleep") or "", tmp_path / name)
-    command = [sys.executable, "-c", CHAIN, str(DEPTH), name, "65534"]
+    command = [sys.executable, ATTACK, str(DEPTH), name, "65534"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as chain:
         assert chain.stdout is not None
         assert chain.stdout.readline() == "up\n"
@@ -430,17 +413,21 @@ def test_another_process_s_watchdog_is_not_fed(service: Start) -> None:
     watch.quiet()
 
 
-def test_without_memory_it_goes_on_when_there_is_some(service: Start, spawn: Spawn) -> None:
-    """Nothing can be allocated that the interpreter does not have already: more rules are too much for it."""
-    watch = service(SLEEP, "--interval", "0.2")
-    watch.file.write_text(SLEEP + "".join(rule(f"zzpw{number}*", 500, reason="x" * 400) for number in range(100)))
+def test_without_memory_it_goes_on_when_there_is_some(service: Start, spawn: Spawn, tmp_path: Path) -> None:
+    """Nothing can be allocated that the interpreter does not have already: megabytes of rules are too much for it."""
+    directory = tmp_path / "policy.d"
+    directory.mkdir()
+    watch = service(SLEEP, "--interval", "0.2", "-f", str(directory))
+    many = "".join(rule(f"zzpw{number}*", 500, reason="x" * 400) for number in range(100))
+    for number in range(60):
+        (directory / f"{number}.toml").write_text(many)
     watch.limit(resource.RLIMIT_AS, 1)
     watch.process.send_signal(signal.SIGHUP)
     wait_until(lambda: any("not enough memory" in line for line in watch.lines))
     watch.unlimit(resource.RLIMIT_AS)
     watch.set(spawn("sleep", "62.75"))
     watch.process.send_signal(signal.SIGHUP)
-    watch.line("event=reloaded rules=101")
+    watch.line("event=reloaded rules=6001")
     assert watch.end() == 0
 
 

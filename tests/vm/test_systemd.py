@@ -29,6 +29,7 @@ CHECKS = (
     "a_broken_file_keeps_the_old_rules",
     "a_repaired_file_is_followed",
     "a_machine_wide_oom_follows_the_policy",
+    "what_a_process_gave_itself_it_cannot_take_back",
     "stopping_it_ends_it_cleanly",
 )
 

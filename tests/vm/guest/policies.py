@@ -113,6 +113,20 @@ def _a_machine_wide_oom_follows_the_policy() -> Iterator[str]:
     yield from equal("who lives on", (main_pid(GUARDED), main_pid(WATCH)), (guarded, watch))
 
 
+def _what_a_process_gave_itself_it_cannot_take_back() -> Iterator[str]:
+    """What it set itself was no floor before the service wrote the same."""
+    sh("systemctl", "stop", WATCH, check=True)
+    job = ["sh", "-c", "echo 300 > /proc/self/oom_score_adj; exec sleep 1000"]
+    with subprocess.Popen(job, user=USER) as process:
+        yield from equal("its own value", _awaited_adj(process.pid, 300), 300)
+        for value, service, expected in ((200, "stop", 200), (300, "stop", 300), (200, "start", 300)):
+            sh("systemctl", service, WATCH, check=True)
+            taken = ["sh", "-c", f"echo {value} > /proc/{process.pid}/oom_score_adj"]
+            subprocess.run(taken, user=USER, stderr=subprocess.DEVNULL, check=False)
+            yield from equal(f"after {value} from its user ({service})", adj(process.pid), expected)
+        process.kill()
+
+
 def _stopping_it_ends_it_cleanly() -> Iterator[str]:
     guarded = main_pid(GUARDED)
     yield from expect(sh("systemctl", "stop", WATCH), 0)
@@ -129,6 +143,7 @@ CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     _a_broken_file_keeps_the_old_rules,
     _a_repaired_file_is_followed,
     _a_machine_wide_oom_follows_the_policy,
+    _what_a_process_gave_itself_it_cannot_take_back,
     _stopping_it_ends_it_cleanly,
 )
 
