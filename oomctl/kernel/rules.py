@@ -144,8 +144,8 @@ _VENDORS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
 }
 _RHEL8_3_BUILD = 240  # 4.18.0-240.el8; builds between 8.1 and 8.3 were not read and count as 8.1
 
-_LABEL = re.compile(r"rhel(\d+)(?:\.(\d+))?$")
-_RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?(?:-(\d+))?")
+_LABEL = re.compile(r"rhel(\d{1,9})(?:\.(\d{1,9}))?$", re.ASCII)
+_RELEASE = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?(?:-(\d{1,9}))?", re.ASCII)
 
 
 def rules_for(kernel: str) -> Rules:
