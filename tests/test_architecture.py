@@ -31,10 +31,11 @@ DOORS: dict[str, tuple[str, ...]] = {
         "render.",
     ),  # the range of oom_score_adj lives in kernel.badness
     "live": ("model", "errors", "kernel.", "render.changes", "render.fields", "render.text", "live."),
-    "oomlog": ("model", "report", "errors", "kernel.", "oomlog."),
+    "oomlog": ("model", "report", "errors", "kernel.", "files", "helpers", "oomlog."),
     "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files"),
     "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy."),
     "files": (),
+    "helpers": (),
     "journal": ("model", "errors", "kernel.badness", "files"),
     "origins": ("model",),
     "namesake": (),
