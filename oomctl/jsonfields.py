@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from oomctl.errors import BadInput
 
 _MOST = 1 << 53  # beyond this a JSON number is no longer exact everywhere
 _REQUIRED: Any = object()
+LONGEST_TEXT = 4096
+"""Characters of a string: PATH_MAX, which is where the kernel cuts the path of a cgroup."""
+MOST_NODES = 1 << 16
+"""Numbers of NUMA nodes are below this; MAX_NUMNODES is 1024 at most."""
+_MOST_UNKNOWN = 100  # names of fields that are not understood
+_SHOWN = 40  # characters of a value or name in a message
 # What worked cases carry besides: facts that the kernel does not look at, and expected answers.
 _FOR_READERS = {
     "": {"schema", "name", "why", "victim", "outcome", "killed", "selected", "log_pid"},
@@ -28,6 +35,7 @@ class Fields:
         self._path = path
         self._asked: set[str] = set()
         self._below: list[Fields] = []
+        self._unknown_below: list[str] = []
 
     def page_size(self, default: int) -> int:
         size: int = self.whole("page_size", default, least=1024, most=1 << 24)
@@ -50,10 +58,12 @@ class Fields:
             raise _wrong(self._at(name), "true or false", value)
         return bool(value)
 
-    def text(self, name: str, default: Any = _REQUIRED) -> Any:
+    def text(self, name: str, default: Any = _REQUIRED, longest: int = LONGEST_TEXT) -> Any:
         value = self._take(name, default)
         if value is not default and not isinstance(value, str):
             raise _wrong(self._at(name), "a string", value)
+        if isinstance(value, str) and len(value) > longest:
+            raise _wrong(self._at(name), f"at most {longest} characters", value)
         return value
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
@@ -67,13 +77,15 @@ class Fields:
         several = [value] if isinstance(value, str) else [] if value is None else value
         if not isinstance(several, list) or not all(isinstance(text, str) for text in several):
             raise _wrong(self._at(name), "a string or a list of strings", value)
+        if any(len(text) > LONGEST_TEXT for text in several):
+            raise _wrong(self._at(name), f"strings of at most {LONGEST_TEXT} characters", value)
         return frozenset(several)
 
     def node_set(self, name: str) -> frozenset[int] | None:
         value = self._take(name, None)
         if value is None:
             return None
-        whole = isinstance(value, list) and all(type(node) is int and node >= 0 for node in value)
+        whole = isinstance(value, list) and all(type(node) is int and 0 <= node < MOST_NODES for node in value)
         if not isinstance(value, list) or not whole:
             raise _wrong(self._at(name), "a list of node numbers", value)
         return frozenset(value)
@@ -85,31 +97,51 @@ class Fields:
         value = self._take(name, None)
         return None if value is None else self._descend(value, self._at(name))
 
-    def children(self, name: str, required: bool = True) -> list[Fields]:
+    def children(self, name: str, most: int, required: bool = True) -> Iterator[Fields]:
+        """Yield one object of a list after the other. Each can be asked until the next one is taken."""
         value = self._take(name, _REQUIRED if required else [])
         if not isinstance(value, list):
             raise _wrong(self._at(name), "a list", value)
-        return [self._descend(entry, f"{self._at(name)}[{index}]") for index, entry in enumerate(value)]
+        if len(value) > most:
+            raise BadInput(f"{self._at(name)}: expected at most {most} entries, got {len(value)}")
+        for index, entry in enumerate(value):
+            value[index] = None  # its memory is wanted for what is made of it
+            fields = Fields(entry, f"{self._at(name)}[{index}]")
+            yield fields
+            self._note_unknown(fields)
 
-    def named(self, name: str) -> Iterator[tuple[str, Fields]]:
+    def named(self, name: str, most: int) -> Iterator[tuple[str, Fields]]:
+        """Yield name and object of one member after the other. Each can be asked until the next one is taken."""
         group = self.optional_child(name)
-        for key in group._values if group else ():
-            assert group is not None  # noqa: S101 - for mypy: an empty loop otherwise
-            yield key, group.child(key)
+        if group is None:
+            return
+        if len(group._values) > most:
+            raise BadInput(f"{self._at(name)}: expected at most {most} entries, got {len(group._values)}")
+        for key in group._values:
+            if len(key) > LONGEST_TEXT:
+                raise _wrong(self._at(name), f"names of at most {LONGEST_TEXT} characters", key)
+            fields = Fields(group._take(key, _REQUIRED), group._at(key))
+            group._values[key] = None
+            yield key, fields
+            group._note_unknown(fields)
 
     def nodes(self, name: str) -> Iterator[tuple[int, Fields]]:
-        for key, fields in self.named(name):
-            if not (key.isascii() and key.isdigit()):
-                raise _wrong(f"{self._at(name)}.{key}", "a node number as the name", key)
+        for key, fields in self.named(name, MOST_NODES):
+            if not (key.isascii() and key.isdigit() and len(key) < 6 and int(key) < MOST_NODES):
+                raise _wrong(f"{self._at(name)}.{shortened(key)}", "a node number as the name", key)
             yield int(key), fields
 
     def unknown(self) -> Iterator[str]:
-        """Paths of the fields here and below that nobody asked for."""
+        """Paths of the fields here and below that nobody asked for; of lists the first hundred."""
         kind = "tasks[]" if self._path.startswith("tasks[") and "." not in self._path else self._path
         for name in sorted(self._values.keys() - self._asked - _FOR_READERS.get(kind, set())):
             yield self._at(name)
         for fields in self._below:
             yield from fields.unknown()
+        yield from self._unknown_below
+
+    def _note_unknown(self, fields: Fields) -> None:
+        self._unknown_below += islice(fields.unknown(), _MOST_UNKNOWN - len(self._unknown_below))
 
     def _take(self, name: str, default: Any) -> Any:
         self._asked.add(name)
@@ -124,12 +156,29 @@ class Fields:
         return fields
 
     def _at(self, name: str) -> str:
+        name = shortened(name, 100)
         return f"{self._path}.{name}" if self._path else name
 
 
+def shortened(text: str, longest: int = _SHOWN) -> str:
+    """Return ``text`` as it fits into a message."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
 def _wrong(path: str, expected: str, value: object) -> BadInput:
+    return BadInput(f"{path}: expected {expected}, got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """Return the beginning of a JSON value; no more of it is written than is shown."""
+    if isinstance(value, str):
+        value = value[: _SHOWN + 1]
+    shown = ""
     try:
-        shown = json.dumps(value)
+        for part in json.JSONEncoder().iterencode(value):
+            shown += part
+            if len(shown) > _SHOWN:
+                break
     except RecursionError:  # what could just be read may be too deep to be written here
-        shown = "something nested too deeply"
-    return BadInput(f"{path}: expected {expected}, got {shown if len(shown) <= 40 else shown[:37] + '...'}")
+        return "something nested too deeply"
+    return shortened(shown)

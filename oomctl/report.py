@@ -189,6 +189,10 @@ class OomReport(NamedTuple):
         """Whether it has the whole table, the totals and the victim, so that the choice can be replayed."""
         return not self.missing
 
+    def rows_by_pid(self) -> dict[int, TableRow]:
+        """The rows that ``row_of`` finds, for who asks for many."""
+        return {row.pid: row for row in reversed(self.rows)} | {row.tgid: row for row in reversed(self.rows)}
+
     def row_of(self, pid: int) -> TableRow | None:
         """The table's row of a process or of one of its threads; None: not in the table."""
         by_tgid = next((row for row in self.rows if row.tgid == pid), None)

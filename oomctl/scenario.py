@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from oomctl.errors import BadInput
-from oomctl.jsonfields import Fields
+from oomctl.jsonfields import Fields, shortened
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.constraint import memcg_totalpages, nodes_totalpages
 from oomctl.kernel.rules import Rules, rules_for
 from oomctl.model import Constraint, Context, MemcgLimits, Mempolicy, NodePages, Scenario, Task, Thread
 
 SCHEMA = "oomctl.scenario/1"
-LARGEST_DOCUMENT = 64 << 20
-"""Bytes; a snapshot of 10,000 processes is about 5 MiB."""
+_LONGEST_RELEASE = 128  # __NEW_UTS_LEN is 64
+LARGEST_DOCUMENT = 8 << 20
+"""Bytes; a snapshot of 10,000 processes is 3 to 5 MiB, 7 where each is in a cgroup of Kubernetes of its own."""
+MOST_VALUES = 1 << 19
+"""Numbers, strings, lists and objects in a document: once read, each takes up to 70 bytes, ..."""
+MOST_OBJECTS = 1 << 17
+"""... an object ten times as much with what is made of it."""
+MOST_TASKS = 1 << 16
+_MOST_MEMCGS = 1 << 16
 
 
 class Document(NamedTuple):
@@ -32,19 +40,11 @@ class Document(NamedTuple):
 
 def parse(text: str | bytes) -> Document:
     """Read a scenario document; BadInput says which field is wrong and what was expected."""
-    if len(text) > LARGEST_DOCUMENT:
-        raise BadInput(f"scenario: larger than {LARGEST_DOCUMENT >> 20} MiB")
-    try:
-        document = json.loads(text, parse_constant=_no_constant)
-    except RecursionError:
-        raise BadInput("scenario: nested too deeply") from None
-    except ValueError as error:
-        raise BadInput(f"scenario: not JSON: {error}") from None
-    top = Fields(document, "")
+    top = Fields(values_of(text), "")
     schema = top.text("schema", SCHEMA)
     if schema != SCHEMA:
-        raise BadInput(f"schema: expected {SCHEMA}, got {schema!r}")
-    kernel = top.text("kernel")
+        raise BadInput(f"schema: expected {SCHEMA}, got {shortened(schema)!r}")
+    kernel = top.text("kernel", longest=_LONGEST_RELEASE)
     try:
         rules = rules_for(kernel)
     except BadInput as error:
@@ -52,7 +52,7 @@ def parse(text: str | bytes) -> Document:
     context_fields = top.child("context")
     context, memcgs, nodes, swap = _context(context_fields, rules)
     page_size = top.page_size(context_fields.page_size(4096))
-    tasks = tuple(_task(fields, page_size) for fields in top.children("tasks"))
+    tasks = tuple(_task(fields, page_size) for fields in top.children("tasks", MOST_TASKS))
     _refuse_duplicates(tasks)
     scenario = Scenario(
         kernel,
@@ -64,6 +64,36 @@ def parse(text: str | bytes) -> Document:
         hidden=top.whole("hidden_processes", 0),
     )
     return Document(scenario, memcgs, nodes, swap, tuple(top.unknown()))
+
+
+def values_of(text: str | bytes) -> object:
+    """Read JSON in memory of about ten times its size."""
+    if len(text) > LARGEST_DOCUMENT:
+        raise BadInput(f"scenario: larger than {LARGEST_DOCUMENT >> 20} MiB, which is room for 10,000 processes")
+    # What a value takes in memory does not depend on the few bytes that it has in the text, so the count is bounded
+    # before any is made. Commas within strings count too, which no name of a process or cgroup has many of.
+    if isinstance(text, bytes):
+        others, objects = text.count(b",") + text.count(b"["), text.count(b"{")
+    else:
+        others, objects = text.count(",") + text.count("["), text.count("{")
+    if objects > MOST_OBJECTS or others + objects > MOST_VALUES:
+        most = f"{MOST_OBJECTS} objects" if objects > MOST_OBJECTS else f"{MOST_VALUES} values"
+        raise BadInput(f"scenario: more than {most}; expected at most {MOST_TASKS} tasks")
+    try:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+    except RecursionError:
+        raise BadInput("scenario: nested too deeply") from None
+    except ValueError as error:
+        raise BadInput(f"scenario: not JSON: {error}") from None
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        times = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in times.items() if count > 1)
+        raise BadInput(f"scenario: {shortened(twice)!r} stands twice in one object")
+    return values
 
 
 def as_document(
@@ -186,7 +216,7 @@ def _context(fields: Fields, rules: Rules) -> tuple[Context, dict[str, MemcgLimi
     constraint = kinds[fields.choice("constraint", tuple(kinds))]
     nodes = {node: _node_pages(pages) for node, pages in fields.nodes("nodes")}
     swap = fields.whole("swap_total", 0)
-    memcgs = {path: _limits(limits) for path, limits in fields.named("memcgs")}
+    memcgs = {path: _limits(limits) for path, limits in fields.named("memcgs", _MOST_MEMCGS)}
     limits = fields.optional_child("limits")
     by_limits = None if limits is None else memcg_totalpages(_limits(limits))
     memcg = fields.text("memcg", "/" if constraint is Constraint.MEMCG else None)
@@ -265,7 +295,7 @@ def _task(fields: Fields, page_size: int) -> Task:
         mm=fields.text("mm", None),
         mems=fields.node_set("mems"),
         mempolicy=_mempolicy(fields),
-        threads=tuple(_thread(thread) for thread in fields.children("threads", required=False)),
+        threads=tuple(_thread(thread) for thread in fields.children("threads", MOST_TASKS, required=False)),
         init=fields.flag("init"),
         kthread=fields.flag("kthread"),
         zombie=fields.flag("zombie"),

@@ -31,10 +31,11 @@ DOORS: dict[str, tuple[str, ...]] = {
         "render.",
     ),  # the range of oom_score_adj lives in kernel.badness
     "live": ("model", "errors", "kernel.", "render.changes", "render.fields", "render.text", "live."),
-    "oomlog": ("model", "report", "errors", "kernel.", "oomlog.", "files"),
-    "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files", "places"),
+    "oomlog": ("model", "report", "errors", "kernel.", "oomlog.", "files", "helpers"),
+    "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files", "places", "helpers"),
     "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy.", "files"),
     "files": (),
+    "helpers": (),
     "places": ("files",),
     "journal": ("model", "errors", "kernel.badness", "files", "places"),
     "origins": ("model",),

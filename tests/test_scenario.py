@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oomctl.errors import BadInput
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model import Outcome
-from oomctl.scenario import LARGEST_DOCUMENT, Document, parse
+from oomctl.scenario import LARGEST_DOCUMENT, MOST_OBJECTS, MOST_TASKS, MOST_VALUES, Document, parse
 
 CASES = json.loads((Path(__file__).parent / "data/selection-cases.json").read_text())["cases"]
 DELETE = object()
@@ -136,6 +136,13 @@ def test_totalpages_follows_from_nodes() -> None:
         pytest.param("context.limits.memory_max", -1, "context.limits.memory_max: expected", id="negative limit"),
         pytest.param("context.nodes.0.present", DELETE, "context.nodes.0.present: missing", id="no pages of a node"),
         pytest.param("context.nodes", {"x": {}}, "context.nodes.x: expected a node number", id="node named x"),
+        pytest.param("context.nodes", {"9" * 4000: {}}, "context.nodes.999", id="long node"),
+        pytest.param("context.current_mems", [1 << 16], "context.current_mems: expected a list of node", id="big node"),
+        pytest.param("kernel", "9" * 100 + ".1", "kernel: kernel '9999", id="a release of 100 digits"),
+        pytest.param("kernel", "6" * 200, "kernel: expected at most 128 characters, got", id="long kernel"),
+        pytest.param("tasks.0.comm", "x" * 4097, "tasks[0].comm: expected at most 4096 characters, got", id="comm"),
+        pytest.param("context.oom_group", ["x" * 4097], "context.oom_group: expected strings of at most", id="group"),
+        pytest.param("context.memcgs", {"x" * 4097: {}}, "context.memcgs: expected names of at most", id="long memcg"),
         pytest.param("context.memcgs", {"/a": 5}, "context.memcgs./a: expected an object, got 5", id="memcg is 5"),
         pytest.param("context.current_mems", "0-3", "context.current_mems: expected a list of node", id="node range"),
         pytest.param("context.current_mems", [True], "context.current_mems: expected a list of node", id="node true"),
@@ -195,7 +202,32 @@ def test_what_is_no_document_is_refused(text: str | bytes, named: str) -> None:
 
 
 def test_a_document_that_is_too_large_is_refused_before_it_is_read() -> None:
-    assert refusal(b" " * (LARGEST_DOCUMENT + 1)) == "scenario: larger than 64 MiB"
+    message = "scenario: larger than 8 MiB, which is room for 10,000 processes"
+    assert refusal(b" " * (LARGEST_DOCUMENT + 1)) == message
+
+
+def test_too_many_of_anything_are_refused_before_they_are_made() -> None:
+    context = '"kernel": "6.18", "context": {"constraint": "none", "totalpages": 9}'
+    assert refusal('{"x": [' + "0," * MOST_VALUES + "0]}").startswith("scenario: more than 524288 values; expected at")
+    assert refusal(b"[" + b"{}," * MOST_OBJECTS + b"{}]").startswith("scenario: more than 131072 objects; expected at")
+    tasks = ",".join(["0"] * (MOST_TASKS + 1))
+    assert refusal(f'{{{context}, "tasks": [{tasks}]}}') == "tasks: expected at most 65536 entries, got 65537"
+    threads = f'{{"pid": 1, "comm": "a", "rss": 1, "threads": [{tasks}]}}'
+    assert refusal(f'{{{context}, "tasks": [{threads}]}}').startswith(
+        "tasks[0].threads: expected at most 65536 entries"
+    )
+
+
+def test_a_name_that_stands_twice_in_an_object_is_refused() -> None:
+    assert refusal('{"kernel": "6.1", "kernel": "6.2"}') == "scenario: 'kernel' stands twice in one object"
+
+
+def test_of_unknown_fields_a_hundred_are_kept() -> None:
+    document = a_document()
+    document["tasks"] = [{"pid": pid, "comm": "a", "rss": 1, f"field{pid}": 1} for pid in range(1, 500)]
+    unknown = parse(json.dumps(document)).unknown_fields
+    assert len(unknown) == 100
+    assert unknown[0] == "tasks[0].field1"
 
 
 def test_no_depth_escapes_the_refusal() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
+from typing import TypeVar
 
 import click
 
 from oomctl.cli import complain
-from oomctl.commands.options import emit, json_option, machine_procfs
+from oomctl.commands.options import emit, emit_parts, json_option, machine_procfs
 from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, NothingMatched
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.selection import scan
@@ -23,6 +25,10 @@ from oomctl.render import history as render
 from oomctl.report import OomReport
 
 _LARGE_FILE = 32 << 20
+_KEPT_BYTES = 64 << 20
+"""Memory for reports or lines that have to be kept until the last one is known; a log may hold any number."""
+_MOST_LINES = 10_000
+_Item = TypeVar("_Item")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -68,22 +74,48 @@ def history(number: int | None, path: str | None, since: datetime | None, lines:
     source = open_source(path)
     boot_time = machine_procfs().boot_time() if path is None and source.name == "/dev/kmsg" else None
     reports = _wanted(parse_blocks(_watched(source, path)), number, since, boot_time)
-    kept = list(deque(reports, maxlen=lines))
-    events = [
+    if lines is not None:
+        reports = iter(_last(reports, lines, _memory_of))
+    found = (
         render.Event(report, replay(report), _epoch(report, boot_time), _ranking(report) if number else ())
-        for report in kept
-    ]
-    if number is not None and not events:
+        for report in reports
+    )
+    first = next(found, None)
+    if first is None and number is not None:
         raise NothingMatched(f"history: {source.name} has no event {number}")
+    events = chain((first,) if first is not None else (), found)
     if as_json:
-        emit(render.document(events))
+        emit_parts(render.document(events))
     elif number is not None:
-        emit(render.full(events[0]))
-    elif events:
-        emit(render.listing(events))
+        emit("".join(map(render.full, events)))
+    elif first is not None:
+        emit(render.listing(_last(map(render.cells, events), lines, _memory_of_cells)))
     else:
         complain(f"history: no OOM kill in {source.name}" + (f" since {since:%Y-%m-%d %H:%M}" if since else ""))
-    return DONE if events else ANSWER_IS_NO
+    return ANSWER_IS_NO if first is None else DONE
+
+
+def _last(items: Iterable[_Item], wanted: int | None, memory_of: Callable[[_Item], int]) -> list[_Item]:
+    """Return the last ``wanted`` items, else as many as people read; says so where there is no memory for these."""
+    kept: deque[_Item] = deque()
+    kept_bytes = left_out = 0
+    for item in items:
+        kept.append(item)
+        kept_bytes += memory_of(item)
+        while len(kept) > (wanted or _MOST_LINES) or (kept_bytes > _KEPT_BYTES and len(kept) > 1):
+            kept_bytes -= memory_of(kept.popleft())
+            left_out += 1
+    if left_out and len(kept) < (wanted or len(kept) + 1):
+        complain(f"history: {left_out} earlier events are left out: too many to keep; --json alone lists all")
+    return list(kept)
+
+
+def _memory_of(report: OomReport) -> int:
+    return 2000 + 500 * len(report.rows) + 300 * len(report.killed)
+
+
+def _memory_of_cells(line: tuple[str, ...]) -> int:
+    return sum(map(sys.getsizeof, line))
 
 
 def _ranking(report: OomReport) -> tuple[Candidate, ...]:
@@ -92,14 +124,6 @@ def _ranking(report: OomReport) -> tuple[Candidate, ...]:
     except BadInput:
         return ()
     return scan(scenario.tasks, scenario.context, rules_for(scenario.kernel)).ranking
-
-
-def report_of_log(path: str, number: int) -> OomReport:
-    """Return the ``number``-th report of a log file; NothingMatched when it has fewer."""
-    for report in parse_blocks(open_source(path).blocks):
-        if report.number == number:
-            return report
-    raise NothingMatched(f"{path}: it has no OOM report number {number}")
 
 
 def _wanted(
@@ -113,6 +137,8 @@ def _wanted(
         undated += since is not None and epoch is None
         if since is None or epoch is None or epoch >= since.timestamp():
             yield report
+        if number is not None:
+            break
     if undated:
         complain(f"history: {undated} of the events carry no full date and are listed whatever --since says")
 

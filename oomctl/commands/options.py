@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -135,6 +135,19 @@ def emit(text: str) -> None:
     """Write ``text`` to stdout at once; the caller decides what a failure of that means."""
     click.echo(text, nl=False)
     sys.stdout.flush()
+
+
+def emit_parts(parts: Iterable[str]) -> None:
+    """Write a text that need not be in memory as a whole."""
+    gathered: list[str] = []
+    characters = 0
+    for part in parts:
+        gathered.append(part)
+        characters += len(part)
+        if characters > 1 << 16:
+            emit("".join(gathered))
+            gathered, characters = [], 0
+    emit("".join(gathered))
 
 
 def emit_after_change(text: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from oomctl import scenario as documents
@@ -82,29 +82,70 @@ def from_file(name: str, scope: Scope) -> Question:
     report = re.fullmatch(r"(.+)#(\d{1,9})", name)
     if report is not None and not os.path.exists(name):
         path, number = report[1], int(report[2])
-    elif name == "-" or _is_document(name):
-        return _from_document(name, scope)
+    # What reads logs, with its patterns, is needed for this only.
+    from oomctl.oomlog import sources
+
+    called = sources.called(path)
+    with sources.opened(path) as stream:
+        begins_with = _beginning(stream, called)
+        content = b""
+        if path == name and begins_with in (b"{", b"["):
+            content = _read(stream, called)
+            # Time stamps of the kernel stand in brackets, as lists do.
+            if begins_with == b"{" or _is_json(content):
+                return _from_document(content, called, scope)
+        return _from_log(sources.blocks_of(stream, called, content), called, number, scope)
+
+
+def _beginning(stream: io.BufferedReader, called: str) -> bytes:
+    """Return the first byte that is not blank, without taking it out of the stream."""
+    try:
+        first = stream.peek(1)
+    except OSError as error:
+        raise BadInput(f"{called}: {error.strerror or error}") from None
+    if not first:
+        raise BadInput(f"{called}: empty; expected what oomctl snapshot prints, or a kernel log")
+    return first.lstrip()[:1]
+
+
+def _read(stream: io.BufferedReader, called: str) -> bytes:
+    """Return what may be a document: all of it, or one byte more than the largest one has."""
+    try:
+        return stream.read(documents.LARGEST_DOCUMENT + 1)
+    except OSError as error:
+        raise BadInput(f"{called}: {error.strerror or error}") from None
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        documents.values_of(content)
+    except BadInput:
+        return False
+    return True
+
+
+def _from_log(blocks: Iterator[bytes], called: str, number: int, scope: Scope) -> Question:
     if any(scope):
         raise BadInput("a kernel log says which memory ran out; --cgroup, --nodes and --for do not go with it")
-    from oomctl.commands.history import report_of_log  # the parser and its patterns are needed for this only
+    from oomctl.oomlog.parser import parse_blocks
     from oomctl.oomlog.replay import scenario_of
 
-    return Question(scenario_of(report_of_log(path, number)), None, None)
-
-
-def _is_document(path: str) -> bool:
-    """A scenario document is a JSON object; everything else is taken for a log."""
+    report = next((report for report in parse_blocks(blocks) if report.number == number), None)
+    if report is None:
+        if number == 1:
+            raise NothingMatched(
+                f"{called}: no OOM report in it, and no scenario document (oomctl snapshot prints one)"
+            )
+        raise NothingMatched(f"{called}: it has no OOM report number {number}")
     try:
-        with open(path, "rb") as file:
-            return file.read(512).lstrip()[:1] in (b"{", b"[", b"")
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
+        return Question(scenario_of(report), None, None)
+    except BadInput as error:
+        raise BadInput(f"{called}: report {number}: {error}") from None
 
 
-def _from_document(path: str, scope: Scope) -> Question:
-    name = "stdin" if path == "-" else path
+def _from_document(content: bytes, name: str, scope: Scope) -> Question:
     try:
-        document = documents.parse(_read(path))
+        document = documents.parse(content)
     except BadInput as error:
         raise BadInput(f"{name}: {error}") from None
     for field in document.unknown_fields[:5]:
@@ -177,19 +218,6 @@ def _cgroup_of_unit(procfs: Procfs, name: str) -> str:
         if path is not None and name in path.split("/"):
             return path[: path.index(name) + len(name)]
     raise ImpossibleHere(f"unit {name}: no process of it runs in a memory cgroup of its own")
-
-
-def _read(path: str) -> bytes:
-    largest = documents.LARGEST_DOCUMENT + 1
-    if path == "-":
-        if sys.stdin is None:
-            raise BadInput("it is closed")
-        return sys.stdin.buffer.read(largest)
-    try:
-        with open(path, "rb") as file:
-            return file.read(largest)
-    except OSError as error:
-        raise BadInput(str(error.strerror)) from None
 
 
 def tasks_to_set(question: Question, word: str, adj: int) -> list[Task]:

@@ -12,6 +12,7 @@ from oomctl.commands.options import (
     NumbersAsArguments,
     cgroup_option,
     emit,
+    emit_parts,
     json_option,
     machine_procfs,
     parse_size,
@@ -98,7 +99,10 @@ def simulate(
         baseline,
         [(str(limit), limit.left_bytes) for limit in question.limits],
     )
-    emit(render.document(answer) if as_json else render.text(answer))
+    if as_json:
+        emit_parts(render.document(answer))
+    else:
+        emit(render.text(answer))
     return DONE if results[0].victim is not None else ANSWER_IS_NO
 
 

@@ -6,11 +6,12 @@ import json
 
 import click
 
+from oomctl.cli import complain
 from oomctl.commands import question as questions
 from oomctl.commands.options import cgroup_option, emit, machine_procfs
 from oomctl.procfs import nodes as numa
 from oomctl.procfs import survey
-from oomctl.scenario import as_document
+from oomctl.scenario import LARGEST_DOCUMENT, as_document
 
 
 @click.command()
@@ -35,4 +36,8 @@ def snapshot(cgroup: str | None, nodes: str | None, mempolicy: bool) -> None:
         numa.nodes(procfs),
         procfs.meminfo.swap_total // procfs.page_size,
     )
-    emit(json.dumps(document) + "\n")
+    text = json.dumps(document) + "\n"
+    if len(text) > LARGEST_DOCUMENT:
+        most = LARGEST_DOCUMENT >> 20
+        complain(f"snapshot: {len(text) >> 20} MiB, of which simulate --from reads {most}; --cgroup PATH asks for less")
+    emit(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from oomctl.kernel.rules import Rules, Walk
 from oomctl.model import Constraint, Context, MemcgLimits, NodePages, Task, Thread
@@ -41,7 +42,7 @@ def outside(task: Task, context: Context, rules: Rules) -> str | None:
     """Why the OOM does not concern ``task``: wrong cgroup or NUMA-disjoint; None when it does."""
     if context.constraint is Constraint.MEMCG:
         if not _is_member(task, context.memcg or "/", rules):
-            return f"not in the cgroup {context.memcg}"
+            return _not_in_cgroup(context.memcg)
         if not rules.numa_test_in_memcg:
             return None
     elif context.nodemask is None and context.current_mems is None:
@@ -53,7 +54,7 @@ def outside(task: Task, context: Context, rules: Rules) -> str | None:
     else:
         nodes = context.current_mems
         usable = nodes is None or any(member.mems is None or member.mems & nodes for member in members)
-    return None if usable else f"its NUMA nodes are all outside {_node_list(nodes)}"
+    return None if usable else _outside_nodes(nodes)
 
 
 def _is_member(task: Task, memcg: str, rules: Rules) -> bool:
@@ -71,5 +72,14 @@ def _policy_allows(member: Task | Thread, nodes: frozenset[int], rules: Rules) -
     return policy is None or policy.mode not in binding or bool(policy.nodes & nodes)
 
 
-def _node_list(nodes: frozenset[int] | None) -> str:
-    return ",".join(map(str, sorted(nodes or ())))
+# One text for all tasks: a path or list may be long, and the tasks many.
+
+
+@lru_cache(maxsize=4)
+def _not_in_cgroup(memcg: str | None) -> str:
+    return f"not in the cgroup {memcg}"
+
+
+@lru_cache(maxsize=4)
+def _outside_nodes(nodes: frozenset[int] | None) -> str:
+    return f"its NUMA nodes are all outside {','.join(map(str, sorted(nodes or ())))}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.constraint import below
@@ -10,36 +10,48 @@ from oomctl.kernel.rules import Rules
 from oomctl.kernel.selection import why_not
 from oomctl.model import Candidate, Constraint, Context, Scenario, Task
 
+Families = Mapping[int, Sequence[Task]]
+"""By the PID of the parent, its children in scan order."""
 
-def children_to_sacrifice(chosen: Task, scenario: Scenario, rules: Rules) -> list[Candidate]:
+
+def families(scenario: Scenario, rules: Rules) -> Families:
+    """Sort all tasks by their parents; nothing where no child is sacrificed."""
+    found: dict[int, list[Task]] = {}
+    for task in scenario.tasks if rules.sacrifices_child else ():
+        found.setdefault(task.ppid, []).append(task)
+    return found
+
+
+def children_to_sacrifice(chosen: Task, all_children: Families, context: Context, rules: Rules) -> list[Candidate]:
     """Before v5.1: the children one of which dies instead of ``chosen``, the worst (of equals the oldest) first.
 
     Only those with memory of their own count, and any of them is enough, however small.
     """
-    if not rules.sacrifices_child:
-        return []
     children = [
-        badness(task, scenario.context.totalpages, rules)
-        for task in scenario.tasks
-        if task.ppid == chosen.pid
-        and not shares_memory(task, chosen)
-        and why_not(task, scenario.context, rules) is None
+        badness(task, context.totalpages, rules)
+        for task in all_children.get(chosen.pid, ())
+        if not shares_memory(task, chosen) and why_not(task, context, rules) is None
     ]
     return sorted(children, key=lambda child: -child.badness)
 
 
 def killed_with(victim: Task, scenario: Scenario, rules: Rules) -> tuple[Task, ...]:
     """Everyone who gets SIGKILL, in the kernel's order: the victim, who shares its memory, its group."""
-    killed = [victim, *_sharers(victim, scenario.tasks, rules)]
+    killed = {task.pid: task for task in (victim, *_sharers(victim, scenario.tasks, rules))}
     group = oom_group(victim, scenario.context) if rules.oom_group else None
     if group is not None:
+        by_mm: dict[str | None, list[Task]] = {}
+        for task in scenario.tasks:
+            by_mm.setdefault(task.mm, []).append(task)
         for task in scenario.tasks:
             spared = task.adj == ADJ_MIN or task.init or task.kthread or task.zombie
-            if spared or task.memcg is None or not below(task.memcg, group) or task in killed:
+            if spared or task.memcg is None or not below(task.memcg, group) or task.pid in killed:
                 continue
-            killed.append(task)
-            killed += [sharer for sharer in _sharers(task, scenario.tasks, rules) if sharer not in killed]
-    return tuple(killed)
+            killed[task.pid] = task
+            # Emptied: whoever shares its memory is dead with it, and need not be gone through again for the next one.
+            for sharer in _sharers(task, by_mm.pop(task.mm, ()), rules):
+                killed.setdefault(sharer.pid, sharer)
+    return tuple(killed.values())
 
 
 def oom_group(victim: Task, context: Context) -> str | None:

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.certainty import Assessment, assess
-from oomctl.kernel.execution import children_to_sacrifice, freed_pages, killed_with, will_free_memory
+from oomctl.kernel.execution import (
+    Families,
+    children_to_sacrifice,
+    families,
+    freed_pages,
+    killed_with,
+    will_free_memory,
+)
 from oomctl.kernel.rules import Rules, rules_for
 from oomctl.kernel.selection import Scan, is_global, scan, why_not
 from oomctl.model import Candidate, Certainty, Constraint, Context, Outcome, Round, Scenario, Task
@@ -42,13 +49,20 @@ def rounds(scenario: Scenario, count: int, free_pages: int = 0, rules: Rules | N
     freed = 0
     while len(results) < count:
         result = out_of_memory(scenario, rules)
-        results.append(result)
+        # Of later rounds only who dies is asked, and there may be thousands of them.
+        results.append(_without_survivors(result) if results and result.outcome is Outcome.KILL else result)
         freed += result.freed_pages
         if result.outcome is not Outcome.KILL or (free_pages and freed >= free_pages):
             break
         dead = {task.pid for task in result.killed}
         scenario = scenario._replace(tasks=tuple(task for task in scenario.tasks if task.pid not in dead))
     return results
+
+
+def _without_survivors(result: Round) -> Round:
+    dead = {task.pid for task in result.killed}
+    killed = tuple(candidate for candidate in result.ranking if candidate.task.pid in dead)
+    return result._replace(ranking=killed, spared=())
 
 
 def _early_exit(scenario: Scenario, current: Task | None, rules: Rules) -> Round | None:
@@ -102,10 +116,11 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
         reason = f"{_named(chosen.task)} would be chosen but is dying already: no signal, no log line"
         return result._replace(outcome=Outcome.SILENT_MARK, reason=reason)
     victim = chosen
-    children = children_to_sacrifice(chosen.task, scenario, rules)
+    all_children = families(scenario, rules)
+    children = children_to_sacrifice(chosen.task, all_children, scenario.context, rules)
     if children:
         victim = children[0]
-        heirs = tuple(heir for task in result.contenders for heir in _heirs(task, scenario, rules))
+        heirs = tuple(heir for task in result.contenders for heir in _heirs(task, all_children, scenario, rules))
         certainty = Certainty.CERTAIN if len(heirs) == 1 else Certainty.CLOSE
         result = result._replace(victim=victim, selected=chosen.task, contenders=heirs, certainty=certainty)
     killed = killed_with(victim.task, scenario, rules)
@@ -121,9 +136,9 @@ def _assessed(ranking: Sequence[Candidate], scenario: Scenario) -> Assessment:
     return assess(ranking, scenario.context, rules_for(scenario.read_from or scenario.kernel))
 
 
-def _heirs(chosen: Task, scenario: Scenario, rules: Rules) -> tuple[Task, ...]:
+def _heirs(chosen: Task, all_children: Families, scenario: Scenario, rules: Rules) -> tuple[Task, ...]:
     """Who may die if ``chosen`` is chosen: itself, or any child that may be its worst."""
-    children = children_to_sacrifice(chosen, scenario, rules)
+    children = children_to_sacrifice(chosen, all_children, scenario.context, rules)
     return _assessed(children, scenario).contenders if children else (chosen,)
 
 

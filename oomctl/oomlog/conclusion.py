@@ -15,7 +15,8 @@ def conclude(draft: Draft, number: int, killed_before: frozenset[int] = frozense
     page_kb, page_from = _page_size(draft, victim)
     if victim is not None and victim.pgtables_bytes is not None:
         victim = _mend_pgtables(draft, victim)
-    killed = tuple(victim if victim and kill.pid in (victim.pid, victim.thread) else kill for kill in draft.killed)
+    named = draft.killed.values()
+    killed = tuple(victim if victim and kill.pid in (victim.pid, victim.thread) else kill for kill in named)
     if victim is not None and victim not in killed:
         killed = (victim, *killed)
     memcg = MemcgMemory(*(draft.counters.get(kind) for kind in ("memory", "memory+swap", "swap", "kmem")))

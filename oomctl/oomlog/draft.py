@@ -17,8 +17,8 @@ from oomctl.report import (
     Zone,
 )
 
-MOST_ROWS = 1 << 16
-"""Of one table; the kernel's log buffer holds far fewer."""
+MOST_ROWS = 1 << 15
+"""Of one table, and of all that are open; the kernel's log buffer holds far fewer."""
 _MOST_EVENTS = 4096  # of the group kills, reaped processes, zones of one report
 _UNLIMITED_KB = 1 << 52  # PAGE_COUNTER_MAX is 2**53 kB minus a page, in older kernels 2**54
 
@@ -38,8 +38,9 @@ class Draft:
         """A line that stopped too early; its rest may be the next line."""
         self.victim: Kill | None = None
         self.selected: Selected | None = None
-        self.killed: list[Kill] = []
-        self.reaped: list[Reaped] = []
+        self.killed: dict[int, Kill] = {}
+        """By PID, in the order of their deaths."""
+        self.reaped: dict[Reaped, None] = {}
         self.group: str | None = None
         self.panic: str | None = None
         self.no_killable = False
@@ -56,7 +57,7 @@ class Draft:
         self.facts: dict[str, int | str | None] = {}
         self.sets: dict[str, frozenset[int] | None] = {}
         self.counters: dict[str, Counter] = {}
-        self.zones: list[Zone] = []
+        self.zones: dict[Zone, None] = {}
         self.nodes: set[int] = set()
         self.summary_victim: tuple[str, int, int] | None = None
         self.about_machine = False
@@ -80,7 +81,7 @@ class Draft:
             return
         self.evidence = self.has_header = True
         rest = match[3]
-        self.facts["trigger_comm"] = match[1]
+        self.facts["trigger_comm"] = match[1][: shapes.LONGEST_NAME]
         self.facts["gfp_mask"] = match[2]
         order, adj = shapes.HEADER_ORDER.search(rest), shapes.HEADER_ADJ.search(rest)
         self.facts["order"] = int(order[1]) if order else None
@@ -114,11 +115,12 @@ class Draft:
         return self._taint(message)
 
     def _task_in(self, message: str) -> bool:
-        match = shapes.TASK_IN.search(message)
-        if match is None:
+        found = shapes.TASK_IN.search(message)
+        if found is None:
             return False
         self.evidence = self.about_memcg = True
-        self.facts["task_memcg"], self.facts["oom_memcg"] = match[1].strip(), match[2].strip()
+        self.facts["task_memcg"] = found.text.strip()
+        self.facts["oom_memcg"] = message[found.behind.end() :].strip()
         return True
 
     def _limit_of(self, message: str) -> bool:
@@ -145,11 +147,11 @@ class Draft:
         return True
 
     def _stats_for(self, message: str) -> bool:
-        match = shapes.STATS_FOR.search(message)
-        if match:
+        found = shapes.STATS_FOR.search(message)
+        if found:
             self.about_memcg = True
-            self.facts.setdefault("stats_memcg", match[1])
-        return match is not None
+            self.facts.setdefault("stats_memcg", found.text)
+        return found is not None
 
     def _mem_info(self, message: str) -> bool:
         self.about_machine = True
@@ -163,8 +165,7 @@ class Draft:
         self.nodes.add(node)
         managed = int(match[4]) << 10 if match[4] else None
         zone = Zone(node, match[2], int(match[3]) << 10, managed)
-        if zone not in self.zones:
-            self.zones.append(zone)
+        self.zones.setdefault(zone)
         return True
 
     def _node(self, message: str) -> bool:
@@ -217,7 +218,9 @@ class Draft:
         if len(self.rows) >= MOST_ROWS:
             self.too_many = True
             return True
-        row = _table_row(int(match[1]), match[2].split(), match[3], self.columns)
+        # A name of no bytes, or one that a mailer took the end of the line from, leaves no group.
+        name = (match[3] or "")[: shapes.LONGEST_NAME]
+        row = _table_row(int(match[1]), match[2].split(), name, self.columns)
         if row is None:
             self.damaged_rows += 1
         elif self.rows.setdefault((row.pid, row.tgid), row) != row:
@@ -243,15 +246,15 @@ class Draft:
             self.sets["nodemask"] = shapes.node_set(nodes[1])
             if nodes[3] is not None:
                 self.facts["cpuset"], self.sets["mems_allowed"] = nodes[2], shapes.node_set(nodes[3])
-        memcgs = shapes.SUMMARY_MEMCGS.search(message)
-        oom_memcg = shapes.SUMMARY_MEMCG.search(message)
-        if memcgs:
-            self.facts["task_memcg"] = memcgs[2]
+        task_memcg = shapes.SUMMARY_TASK_MEMCG.search(message)
+        oom_memcg = shapes.SUMMARY_OOM_MEMCG.search(message)
+        if task_memcg:
+            self.facts["task_memcg"] = task_memcg.text
         if oom_memcg:
-            self.facts["oom_memcg"], self.about_memcg = oom_memcg[1], True
+            self.facts["oom_memcg"], self.about_memcg = oom_memcg.text, True
         victim = shapes.SUMMARY_VICTIM.search(message)
         if victim:
-            found = (victim[1], int(victim[2]), int(victim[3]))
+            found = (victim.text[: shapes.LONGEST_NAME], int(victim.behind[1]), int(victim.behind[2]))
             if self.summary_victim not in (None, found):
                 self.mixed = True
             self.summary_victim = found
@@ -274,20 +277,20 @@ class Draft:
     def kill(self, kill: Kill, message: str = "") -> None:
         self.evidence = True
         self.kill_prefix(message)
-        if any(other.pid == kill.pid for other in self.killed) or len(self.killed) >= _MOST_EVENTS:
+        if kill.pid in self.killed or len(self.killed) >= _MOST_EVENTS:
             return
         if self.victim is None:
             self.victim = kill
-        self.killed.append(kill)
+        self.killed[kill.pid] = kill
 
     def share(self, kill: Kill) -> None:
-        if len(self.killed) < _MOST_EVENTS and all(other.pid != kill.pid for other in self.killed):
-            self.killed.append(kill)
+        if len(self.killed) < _MOST_EVENTS:
+            self.killed.setdefault(kill.pid, kill)
 
     def reap(self, reaped: Reaped) -> None:
         self.evidence = True
-        if reaped not in self.reaped and len(self.reaped) < _MOST_EVENTS:
-            self.reaped.append(reaped)
+        if len(self.reaped) < _MOST_EVENTS:
+            self.reaped.setdefault(reaped)
 
     def exiting(self, pid: int, message: str) -> None:
         self.evidence = True
@@ -308,7 +311,7 @@ class Draft:
         group = shapes.GROUP.search(message) if "are going to be killed" in message else None
         suppressed = shapes.SUPPRESSED.search(message) if "callbacks suppressed" in message else None
         if group:
-            self.group = group[1]
+            self.group = group.text
         elif suppressed:
             before = self.facts.get("suppressed")
             self.facts["suppressed"] = int(suppressed[1]) + (before if isinstance(before, int) else 0)
@@ -331,7 +334,7 @@ def killed_process(pid: int, uid: str | None, rest: str) -> Kill:
     in_bytes = {name: int(match[1]) << 10 for name, match in found.items() if match}
     return Kill(
         pid,
-        comm or "",
+        (comm or "")[: shapes.LONGEST_NAME],
         int(uid) if uid else int(later_uid[1]) if later_uid else None,
         int(adj[1]) if adj else None,
         in_bytes.get("total_vm_bytes"),

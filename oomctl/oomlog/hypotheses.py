@@ -57,7 +57,7 @@ def hypotheses(report: OomReport, ground: Basis) -> list[Hypothesis]:
         permille = _scores_permille(report)
         totals = list(_totals(report, ground.page_size, rules))
         if not totals:
-            raise BadInput("the report lacks the totals that an oom_score_adj is scaled by")
+            raise BadInput("it lacks the totals that an oom_score_adj is scaled by")
         for (totalpages, assumed), root in product(totals, _roots(report, rules)):
             found.append(Hypothesis(kernel, totalpages, root, permille, assumed))
     return found
@@ -183,7 +183,7 @@ def _totals(report: OomReport, page_size: int, rules: Rules) -> Iterator[tuple[i
         present = sum(zone.present_bytes for zone in machine.zones if nodes is None or zone.node in nodes)
         if present:
             kind = "spanned pages are not printed, present ones taken" if rules.spanned_nodes else ""
-            yield present // page_size + swap, kind
+            yield max(present // page_size + swap, 1), kind
         yield from _scored_totals(report, page_size)
         yield whole, "the pages of the allowed nodes are not printed, all RAM taken"
         return

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from oomctl.oomlog import shapes
 from oomctl.oomlog.conclusion import conclude
-from oomctl.oomlog.draft import Draft, killed_process
+from oomctl.oomlog.draft import MOST_ROWS, Draft, killed_process
 from oomctl.oomlog.prefix import Line, split_prefix
 from oomctl.report import Kill, OomReport, Reaped, Selected
 
@@ -45,7 +45,7 @@ def parse_blocks(blocks: Iterable[bytes]) -> Iterator[OomReport]:
         if not any(word in block for word in shapes.ANCHORS):
             yield from parser.skip()
             if parser.idle:
-                before = block[-_LOOK_BACK_BYTES:]
+                before = (before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
                 continue
         for line in _lines_of_interest(parser, before, block):
             yield from parser.feed(line)
@@ -215,16 +215,17 @@ class Parser:
         if shared:
             draft = self._draft(line)
             if draft is not None:
-                draft.share(Kill(int(shared[1]), shared[2], why="sharer"))
+                draft.share(Kill(int(shared.before[1]), shared.text[: shapes.LONGEST_NAME], why="sharer"))
                 self._touch(draft, line, message)
             return True
         if selected:
-            pid, score = int(selected[1]), selected[3]
+            pid, score = int(selected.before[1]), selected.behind[1]
             draft = self._draft(line)
             again = draft is not None and draft.selected is not None and draft.selected.pid != pid
             if draft is None or draft.over or again or not draft.evidence:
                 draft = self._begin(line)
-            draft.choose(Selected(pid, selected[2], int(score) if score else None), message)
+            name = selected.text[: shapes.LONGEST_NAME]
+            draft.choose(Selected(pid, name, int(score) if score else None), message)
             self._touch(draft, line, message)
             return True
         match = shapes.KILLED.search(message)
@@ -240,30 +241,32 @@ class Parser:
         elif draft.over:
             if draft.group is not None:
                 kill = kill._replace(why="group")
-            elif draft.victim is None or all(kill.pid != other.pid for other in draft.killed):
+            elif draft.victim is None or kill.pid not in draft.killed:
                 draft = self._begin(line)
         draft.kill(kill, message)
         self._touch(draft, line, message)
 
     def _reaper(self, line: Line, message: str) -> bool:
-        match = shapes.REAPED.search(message)
-        reaped = match is not None
-        match = match or shapes.UNREAPED.search(message)
-        if match is None:
+        found = shapes.REAPED.search(message)
+        reaped = found is not None
+        found = found or shapes.UNREAPED.search(message)
+        if found is None:
             return False
-        pid = int(match[1])
+        pid = int(found.before[1])
         draft = self._draft_of_victim(pid) or self._latest()
         if draft is None:
             if pid in self._killed:
                 return True
             draft = self._begin(line)
-        draft.reap(Reaped(pid, match[2], reaped))
+        draft.reap(Reaped(pid, found.text[: shapes.LONGEST_NAME], reaped))
         self._touch(draft, line, message)
         return True
 
     def _ending(self, line: Line, message: str) -> bool:
         """Lines that end a report without a kill."""
         panic = shapes.PANIC.search(message) if "Kernel panic" in message else None
+        if panic is not None and shapes.PANIC_OF_MEMORY.search(panic[1]) is None:
+            panic = None
         nobody = panic is None and shapes.NO_KILLABLE in message and "ut of memory" in message
         exiting = shapes.EXITING.search(message) if "OOM victim" in message else None
         if not (panic or nobody or exiting):
@@ -276,7 +279,7 @@ class Parser:
         if panic:
             draft.panic = panic[1].strip()
         elif exiting:
-            draft.exiting(int(exiting[1]), message)
+            draft.exiting(int(exiting.before[1]), message)
         else:
             draft.no_killable = True
         self._touch(draft, line, message)
@@ -333,7 +336,7 @@ class Parser:
 
     def _draft_of_victim(self, pid: int) -> Draft | None:
         for draft in self._open.values():
-            if any(kill.pid == pid for kill in draft.killed):
+            if pid in draft.killed:
                 return draft
         return None
 
@@ -345,7 +348,7 @@ class Parser:
         if key in self._open:
             self._finish(key)
         elif len(self._open) >= _OPEN_REPORTS:
-            self._finish(min(self._open, key=lambda other: self._open[other].last_line_number))
+            self._finish_stalest()
         draft = Draft(line, self._boot_kernels.get(line.host))
         draft.last_line_number = self._line_number
         self._open[key] = draft
@@ -367,6 +370,12 @@ class Parser:
             patience = _PATIENCE_AFTER_KILL if draft.over else _PATIENCE
             if self._line_number - draft.last_line_number > patience:
                 self._finish(key)
+        # Many hosts in one log, each with a table without end.
+        while len(self._open) > 1 and sum(len(draft.rows) for draft in self._open.values()) > MOST_ROWS:
+            self._finish_stalest()
+
+    def _finish_stalest(self) -> None:
+        self._finish(min(self._open, key=lambda key: self._open[key].last_line_number))
 
     def _finish(self, key: _Key) -> None:
         draft = self._open.pop(key)

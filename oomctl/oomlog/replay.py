@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import NamedTuple
 
 from oomctl.errors import BadInput
@@ -25,6 +26,7 @@ _MOST_TRIED = 48  # hypotheses; more than a report can leave open in practice
 class _Verdict(NamedTuple):
     hypothesis: Hypothesis
     round: Round
+    """Without its lists: there are many verdicts, and a table may have many rows."""
     pid: int | None
     explains_score: bool | None
     """Whether it makes the printed score; None: none is printed, or its row is not there."""
@@ -37,7 +39,7 @@ def scenario_of(report: OomReport) -> Scenario:
     Parents, shared memory and vfork are not in a report.
     """
     if not report.rows:
-        raise BadInput(f"report {report.number}: it has no task table to simulate with")
+        raise BadInput("it has no task table to simulate with")
     ground = basis(report)
     best = _consistent(report, ground, hypotheses(report, ground))[0]
     return scenario_under(report, ground, best.hypothesis._replace(permille=False))
@@ -82,7 +84,7 @@ def _consistent(report: OomReport, ground: Basis, all_of_them: list[Hypothesis])
 
 
 def _judge(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> _Verdict:
-    result = out_of_memory(scenario_under(report, ground, hypothesis), rules_under(hypothesis))
+    result = _round_under(report, ground, hypothesis)
     pid = None
     if result.outcome is Outcome.KILL and result.victim is not None:
         pid = result.victim.task.pid
@@ -91,7 +93,11 @@ def _judge(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> _Verdict
     explains = None
     if selected is not None and selected.score is not None and row is not None:
         explains = score_of(row, hypothesis, ground.page_size) == selected.score
-    return _Verdict(hypothesis, result, pid, explains)
+    return _Verdict(hypothesis, result._replace(ranking=(), spared=(), killed=(), contenders=()), pid, explains)
+
+
+def _round_under(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> Round:
+    return out_of_memory(scenario_under(report, ground, hypothesis), rules_under(hypothesis))
 
 
 # Why
@@ -141,7 +147,8 @@ def _disagreement(report: OomReport, ground: Basis, result: Replay, ours: _Verdi
     if mine is None or other is None:
         return result._replace(reason="the chosen process is not in the table")
     names = f"{ours.pid} ({mine.comm}) rather than {theirs} ({other.comm})"
-    explained = _without_vfork(report, ground, ours.hypothesis, theirs)
+    ours = ours._replace(round=_round_under(report, ground, ours.hypothesis))
+    explained = _without_vfork(report, ground, ours, theirs)
     if explained is None and ours.pid in report.killed_before:
         explained = _without_killed(report, ground, ours.hypothesis, theirs)
     if explained is not None:
@@ -170,11 +177,12 @@ def _excuse(report: OomReport, ground: Basis, ours: _Verdict, mine: TableRow, ot
     return next((words for applies, words in excuses if applies), None)
 
 
-def _without_vfork(report: OomReport, ground: Basis, hypothesis: Hypothesis, theirs: int) -> Replay | None:
+def _without_vfork(report: OomReport, ground: Basis, ours: _Verdict, theirs: int) -> Replay | None:
     """Replay without tasks that look like a child in vfork: an earlier row shows the same memory map.
 
     A report does not say who is in vfork, but such a child cannot be chosen (since 4.8).
     """
+    hypothesis = ours.hypothesis
     if not rules_for(hypothesis.kernel).skips_vfork_and_reaped:
         return None
     seen: set[tuple[object, ...]] = set()
@@ -184,20 +192,19 @@ def _without_vfork(report: OomReport, ground: Basis, hypothesis: Hypothesis, the
         if memory in seen and row.rss_pages:
             twins.add(row.tgid)
         seen.add(memory)
+    # To take one out of the running leaves the others in their order.
+    ahead = [candidate.task.pid for candidate in takewhile(lambda one: one.task.pid in twins, ours.round.ranking)]
+    in_vfork = ahead[: ahead.index(theirs)] if theirs in ahead else ahead
+    if not 0 < len(in_vfork) <= _MOST_TRIED:
+        return None
     scenario = scenario_under(report, ground, hypothesis)
-    in_vfork: list[int] = []
-    while True:
-        result = out_of_memory(scenario, rules_under(hypothesis))
-        pid = result.victim.task.pid if result.victim is not None else None
-        if pid == theirs:
-            who = ", ".join(map(str, in_vfork))
-            reason = f"{result.reason}; {who} would be ahead but shows another task's memory: it is in vfork"
-            return _explained(ground, hypothesis, result, reason)
-        if pid not in twins or len(in_vfork) >= _MOST_TRIED:
-            return None
-        in_vfork.append(pid)
-        tasks = tuple(task._replace(vfork=True) if task.pid == pid else task for task in scenario.tasks)
-        scenario = scenario._replace(tasks=tasks)
+    tasks = tuple(task._replace(vfork=task.pid in in_vfork) for task in scenario.tasks)
+    result = out_of_memory(scenario._replace(tasks=tasks), rules_under(hypothesis))
+    if result.victim is None or result.victim.task.pid != theirs:
+        return None
+    who = ", ".join(map(str, in_vfork))
+    reason = f"{result.reason}; {who} would be ahead but shows another task's memory: it is in vfork"
+    return _explained(ground, hypothesis, result, reason)
 
 
 def _without_killed(report: OomReport, ground: Basis, hypothesis: Hypothesis, theirs: int) -> Replay | None:

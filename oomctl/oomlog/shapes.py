@@ -1,12 +1,50 @@
 """The shapes of the kernel's lines, 2.6.32 to 7.1: what to look for and how to read the numbers in it.
 
 A task's name may hold anything, so every pattern anchors on the fixed text to the right of a name.
-Every repetition is bounded or cannot backtrack far, so that hostile text costs linear time.
+No pattern has a repetition without bound in its middle: where anything may stand between two fixed texts, these are
+searched for one by one (``Between``), so that hostile text costs time in proportion to its length.
 """
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
+
+LONGEST_NAME = 64
+"""Characters of a task's name that are kept. The kernel's own end at 15 bytes (``TASK_COMM_LEN``), but a log may have
+been edited, and a table has many rows."""
+
+
+class Found(NamedTuple):
+    """What ``Between`` has found."""
+
+    before: re.Match[str]
+    text: str
+    behind: re.Match[str]
+
+
+class Between:
+    """Any text between two fixed ones: from the first ``before`` to the last ``behind``, or to the first one.
+
+    What ``before(.*)behind`` finds; but ``re`` would look for ``behind`` in the whole rest of the line again for
+    every ``before`` that it finds.
+    """
+
+    def __init__(self, before: str, behind: str, to_first: bool = False) -> None:
+        self._before = re.compile(before)
+        self._behind = re.compile(behind)
+        self._to_first = to_first
+
+    def search(self, text: str) -> Found | None:
+        before = self._before.search(text)
+        if before is None:
+            return None
+        behind = None
+        for behind in self._behind.finditer(text, before.end()):  # noqa: B007 - the last one is wanted
+            if self._to_first:
+                break
+        return None if behind is None else Found(before, text[before.end() : behind.start()], behind)
+
 
 ANCHORS = (
     b"oom-kill",  # "invoked oom-killer:", "oom-kill:constraint="
@@ -39,10 +77,10 @@ TAINT = re.compile(r"(?:Not tainted|Tainted:)[^0-9]{0,60}(\d{1,3}\.\d{1,3}\S{0,1
 CPU_PID = re.compile(r"\bPID: (\d{1,10})\b|^ ?Pid: (\d{1,10}),")
 BOOT = re.compile(r"Linux version (\d{1,3}\.\d{1,3}\S{0,100})")
 
-TASK_IN = re.compile(r"Task in (.*) killed as a result of limit of (.*)")
+TASK_IN = Between(r"Task in ", r" killed as a result of limit of ")
 LIMIT_OF = re.compile(r"Memory limit reached of cgroup (.*)")
 COUNTER = re.compile(r"\b(memory\+swap|memory|kmem|swap): usage (\d{1,20})kB, limit (\d{1,20})kB")
-STATS_FOR = re.compile(r"Memory cgroup stats for (/.*?):(?:$| ?[a-z_]{1,30}:\d)")
+STATS_FOR = Between(r"Memory cgroup stats for (?=/)", r":(?:$| ?[a-z_]{1,30}:\d)", to_first=True)
 
 ZONE = re.compile(
     r"^ ?(?:Node (\d{1,5}) )?(\w{1,16}) free:\d{1,20}kB .{0,600}?\bpresent:(\d{1,20})kB(?: managed:(\d{1,20})kB)?"
@@ -59,11 +97,11 @@ TOTALS = (
 
 TABLE_HEADER = re.compile(r"\[( +)pid +\] {0,8}(uid .{1,300}?name)\b")
 TASKS_STATE = "Tasks state (memory values"
-DAMAGED_ROW = re.compile(r"^\[ *\d{1,10}\]? *[\d -]{0,200}$|^\[ *\d{1,10}\] +\d")
+DAMAGED_ROW = re.compile(r"^\[ *\d{1,10}\]?[\d -]{0,200}$|^\[ *\d{1,10}\] +\d")
 ELIDED = re.compile(r"^\W{0,4}(?:\.\.\.|…|snip\b|cut\b|skipped|omitted|truncated)", re.IGNORECASE)
 
-SELECTED = re.compile(r"\b[Kk]ill process (\d{1,10}):? \((.*)\)(?: score (-?\d{1,20}))? or (?:sacrifice|a) child")
-SHARER = re.compile(r"\bKill process (\d{1,10}) \((.*)\) sharing same memory")
+SELECTED = Between(r"\b[Kk]ill process (\d{1,10}):? \(", r"\)(?: score (-?\d{1,20}))? or (?:sacrifice|a) child")
+SHARER = Between(r"\bKill process (\d{1,10}) \(", r"\) sharing same memory")
 KILLED = re.compile(r"\bKilled process (\d{1,10})(?:, UID (\d{1,10}),)? \(")
 KILLED_END = re.compile(r"\),? ?(?:UID:? ?(\d{1,10})(?:,|\b))?,? ?(?:total-vm|vsz):")
 KILLED_SIZES = {
@@ -77,13 +115,14 @@ KILLED_UID = re.compile(r"\bUID ?:? ?(\d{1,10})")
 KILLED_ADJ = re.compile(r"oom_score_adj ?: ?(-?\d{1,5})")
 SUMMARY = re.compile(r"\boom-kill:constraint=(\w{1,64}),")
 SUMMARY_NODES = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?,(?:cpuset=(.*?),mems_allowed=([\d,-]{0,200}))?")
-GROUP = re.compile(r"Tasks in (.*) are going to be killed due to memory\.oom\.group")
-EXITING = re.compile(r"OOM victim (\d{1,10}) \((.*)\) is already exiting")
-REAPED = re.compile(r"oom_reaper: reaped process (\d{1,10}) \((.*)\)")
-UNREAPED = re.compile(r"oom_reaper: unable to reap pid:(\d{1,10}) \((.*)\)")
+GROUP = Between(r"Tasks in ", r" are going to be killed due to memory\.oom\.group")
+EXITING = Between(r"OOM victim (\d{1,10}) \(", r"\) is already exiting")
+REAPED = Between(r"oom_reaper: reaped process (\d{1,10}) \(", r"\)")
+UNREAPED = Between(r"oom_reaper: unable to reap pid:(\d{1,10}) \(", r"\)")
 NO_KILLABLE = "no killable process"
-PANIC = re.compile(r"Kernel panic - not syncing: (.*(?:[Oo]ut of memory|deadlocked on memory|panic_on_oom).*)")
-SUPPRESSED = re.compile(r"(?:oom_kill_process|dump_header|out_of_memory)\w*: (\d{1,15}) callbacks suppressed")
+PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+PANIC_OF_MEMORY = re.compile(r"[Oo]ut of memory|deadlocked on memory|panic_on_oom")
+SUPPRESSED = re.compile(r"(?:oom_kill_process|dump_header|out_of_memory)\w{0,40}: (\d{1,15}) callbacks suppressed")
 LOST = re.compile(r"printk messages dropped|\bmessages (?:dropped|lost)\b|Missed \d+ kernel messages|lost \d+ messages")
 
 
@@ -92,11 +131,9 @@ def _spaced(key: str) -> str:
     return " ?".join(map(re.escape, key))
 
 
-SUMMARY_VICTIM = re.compile(rf",{_spaced('task=')}(.*),{_spaced('pid=')}(\d{{1,10}}),{_spaced('uid=')}(\d{{1,10}})")
-SUMMARY_MEMCGS = re.compile(
-    rf",(?:{_spaced('oom_memcg=')}(.*?)|{_spaced('global_oom')}),{_spaced('task_memcg=')}(.*),{_spaced('task=')}"
-)
-SUMMARY_MEMCG = re.compile(rf",{_spaced('oom_memcg=')}(.*?)(?:,{_spaced('task_memcg=')}|$)")
+SUMMARY_VICTIM = Between(rf",{_spaced('task=')}", rf",{_spaced('pid=')}(\d{{1,10}}),{_spaced('uid=')}(\d{{1,10}})")
+SUMMARY_TASK_MEMCG = Between(rf",{_spaced('task_memcg=')}", rf",{_spaced('task=')}")
+SUMMARY_OOM_MEMCG = Between(rf",{_spaced('oom_memcg=')}", rf",{_spaced('task_memcg=')}|$", to_first=True)
 
 _COLUMNS = (
     "uid",
@@ -129,17 +166,22 @@ def columns(header: str) -> tuple[str, ...]:
     return found if "".join(found) == squashed else words
 
 
+_MOST_NODES = 4096  # MAX_NUMNODES is 1024 at most
+
+
 def node_set(text: str | None) -> frozenset[int] | None:
     """``0-1,4`` -> the nodes; None for ``null`` and for what is not a list of a plausible length."""
     if not text or text == "null":
         return None
     nodes: set[int] = set()
+    listed = 0
     for part in text.split(","):
         first, _, last = part.partition("-")
         if not first.isdigit() or (last and not last.isdigit()):
             return None
         low, high = int(first[:6]), int((last or first)[:6])
-        if high - low > 4096:
+        listed += high - low + 1
+        if high < low or listed > _MOST_NODES:
             return None
         nodes.update(range(low, high + 1))
     return frozenset(nodes)

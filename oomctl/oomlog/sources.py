@@ -7,20 +7,29 @@ import gzip
 import io
 import lzma
 import os
-import shutil
+import re
 import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+from oomctl import helpers
 from oomctl.errors import BadInput, ImpossibleHere, NotPermitted
+from oomctl.files import open_regular
 
 BLOCK_BYTES = 1 << 18
 LONGEST_LINE_BYTES = 1 << 16
 """Of a longer line the beginning is kept; nothing the kernel prints comes near."""
+LARGEST_LOG = 16 << 30
+"""Bytes of a plain log that are read: many years of one, and an end for what has none."""
+LARGEST_UNPACKED = 4 << 30
+"""Bytes that a compressed log may have unpacked: a few MB can hold terabytes of nothing."""
+_MOST_UNPACKING_BYTES = 72 << 20
+"""Memory for unpacking xz; ``xz -9`` needs 65 MiB, a file may ask for 4 GiB."""
 KMSG_RECORD_BYTES = 1 << 14  # CONSOLE_EXT_LOG_MAX is 8192
 _LOST_RECORDS = b"** printk messages dropped **\n"
 KMSG = Path("/dev/kmsg")
@@ -41,14 +50,17 @@ def open_source(path: str | None = None) -> Source:
     """
     if path is None:
         return this_machine()
-    if path == "-":
-        return Source("stdin", whole_lines(_reader(_buffered(sys.stdin.buffer), "stdin")))
-    return Source(path, file_blocks(Path(path)))
+    return Source(called(path), file_blocks(path))
+
+
+def called(path: str) -> str:
+    """Return how messages name a file."""
+    return "stdin" if path == "-" else path
 
 
 def this_machine(journal: tuple[str, ...] = JOURNAL_COMMAND, kmsg: Path = KMSG) -> Source:
     """Return the journal of all boots, or, where it has no kernel messages, the kernel's ring buffer."""
-    if shutil.which(journal[0]):
+    if helpers.find(journal[0]):
         blocks = journal_blocks(journal)
         first = next(blocks, None)
         if first is not None:
@@ -56,27 +68,70 @@ def this_machine(journal: tuple[str, ...] = JOURNAL_COMMAND, kmsg: Path = KMSG) 
     return Source(str(kmsg), whole_lines(kmsg_records(kmsg)))
 
 
-def file_blocks(path: Path) -> Iterator[bytes]:
+def file_blocks(path: str) -> Iterator[bytes]:
     """Yield a file's lines in blocks; gzip and xz are known by their first bytes, not by the name."""
+    with opened(path) as stream:
+        yield from blocks_of(stream, called(path))
+
+
+@contextmanager
+def opened(path: str) -> Iterator[io.BufferedReader]:
+    """Open a file or stdin (``-``) that somebody named, without waiting for it.
+
+    BadInput, NotPermitted: it cannot be read. A FIFO, a device or a socket is refused, unless it is a
+    descriptor that is open already, as a shell passes ``<(command)``.
+    """
+    if path == "-":
+        if sys.stdin is None:
+            raise BadInput("stdin: it is closed")
+        yield _buffered(sys.stdin.buffer)
+        return
     try:
-        raw = path.open("rb")
+        descriptor = _open(path)
     except FileNotFoundError:
-        raise BadInput(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise BadInput(f"{path}: a directory; expected a kernel log") from None
+        hint = "; sudo closes it, pipe into - instead" if _DESCRIPTOR.fullmatch(path) else ""
+        raise BadInput(f"{path}: no such file{hint}") from None
     except PermissionError:
         raise NotPermitted(
             f"{path}: reading it was refused; kernel logs are usually open to root and group adm"
         ) from None
+    except ValueError as error:  # a null byte in the name
+        raise BadInput(f"{path}: {error}") from None
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
-    with raw:
-        try:
-            yield from whole_lines(_reader(raw, str(path)))
-        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-            raise BadInput(f"{path}: damaged compressed file: {error}") from None
-        except OSError as error:
-            raise BadInput(f"{path}: {error.strerror or error}") from None
+        is_socket = error.errno == errno.ENXIO
+        raise BadInput(f"{path}: {'a socket; expected a regular file' if is_socket else error.strerror}") from None
+    with open(descriptor, "rb") as stream:
+        if os.fstat(descriptor).st_size > LARGEST_LOG:
+            raise _endless(path, LARGEST_LOG)
+        yield stream
+
+
+_DESCRIPTOR = re.compile(r"/dev/(?:stdin|fd/(\d{1,9}))|/proc/self/fd/(\d{1,9})", re.ASCII)
+
+
+def _open(path: str) -> int:
+    given = _DESCRIPTOR.fullmatch(path)
+    if given is None:
+        return open_regular(path)
+    try:
+        # Not opened anew: that would wait for a FIFO's writer, and is not possible for a socket.
+        return os.dup(int(given[1] or given[2] or 0))
+    except OSError:
+        raise FileNotFoundError from None
+
+
+def blocks_of(stream: io.BufferedReader, name: str, begun: bytes = b"") -> Iterator[bytes]:
+    """Yield the lines of an open log in blocks, first those of ``begun``: plain text that was read already.
+
+    BadInput: it cannot be read or unpacked, or has no end.
+    """
+    chunks = _bounded(chain((begun,), _chunks(stream)), name, LARGEST_LOG) if begun else _reader(stream, name)
+    try:
+        yield from whole_lines(chunks)
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise BadInput(f"{name}: damaged compressed file: {error}") from None
+    except OSError as error:
+        raise BadInput(f"{name}: {error.strerror or error}") from None
 
 
 def whole_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -148,10 +203,13 @@ def records(read: Callable[[], bytes]) -> Iterator[bytes]:
 
 def journal_blocks(command: tuple[str, ...] = JOURNAL_COMMAND) -> Iterator[bytes]:
     """Yield the journal's kernel messages; nothing where it cannot be read."""
-    environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""}
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=helpers.environment(),
         )
     except OSError:
         return
@@ -173,12 +231,58 @@ def _buffered(stream: IO[bytes]) -> io.BufferedReader:
 def _reader(stream: io.BufferedReader, name: str) -> Iterator[bytes]:
     """Read raw chunks, through gzip or xz where the first bytes say so."""
     first = stream.peek(6)[:6]  # a pipe cannot be rewound
-    plain: gzip.GzipFile | lzma.LZMAFile | io.BufferedReader = stream
+    if first.startswith((b"\x28\xb5\x2f\xfd", b"BZh")):
+        raise BadInput(f"{name}: compressed with zstd or bzip2; unpack it first (zstdcat, bzcat) and pipe it in")
     if first.startswith(b"\x1f\x8b"):
         plain = gzip.GzipFile(fileobj=stream, mode="rb")
+        yield from _bounded(_chunks(plain), name, LARGEST_UNPACKED)
     elif first.startswith(b"\xfd7zXZ\x00"):
-        plain = lzma.LZMAFile(stream)  # noqa: SIM115 - it owns nothing; who opened the stream closes it
-    elif first.startswith((b"\x28\xb5\x2f\xfd", b"BZh")):
-        raise BadInput(f"{name}: compressed with zstd or bzip2; unpack it first (zstdcat, bzcat) and pipe it in")
-    while chunk := plain.read(BLOCK_BYTES):
+        yield from _bounded(_unpacked_xz(stream, name), name, LARGEST_UNPACKED)
+    else:
+        yield from _bounded(_chunks(stream), name, LARGEST_LOG)
+
+
+def _chunks(stream: gzip.GzipFile | io.BufferedReader) -> Iterator[bytes]:
+    while chunk := stream.read(BLOCK_BYTES):
         yield chunk
+
+
+def _bounded(chunks: Iterator[bytes], name: str, most_bytes: int) -> Iterator[bytes]:
+    left = most_bytes
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise _endless(name, most_bytes)
+        yield chunk
+
+
+def _endless(name: str, most_bytes: int) -> BadInput:
+    return BadInput(f"{name}: more than {most_bytes >> 30} GiB, too much for a log; pipe in the part that matters")
+
+
+def _unpacked_xz(stream: io.BufferedReader, name: str) -> Iterator[bytes]:
+    """Unpack xz; lzma.LZMAFile would do, but it takes as much memory as the file asks for."""
+    data = b""
+    while data := data or stream.read(BLOCK_BYTES):
+        unpacking = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_UNPACKING_BYTES)
+        while not unpacking.eof:
+            if unpacking.needs_input and not data:
+                data = stream.read(BLOCK_BYTES)
+                if not data:
+                    raise EOFError("it ends too early")
+            try:
+                plain = unpacking.decompress(data, BLOCK_BYTES)
+            except lzma.LZMAError as error:
+                if "Memory" not in str(error):
+                    raise
+                most = _MOST_UNPACKING_BYTES >> 20
+                raise BadInput(
+                    f"{name}: to unpack it takes more than {most} MiB of memory; unpack it first (xzcat) and pipe it in"
+                ) from None
+            data = b""
+            if plain:
+                yield plain
+        # Another stream may follow, behind zero bytes that fill up to its alignment.
+        data = unpacking.unused_data.lstrip(b"\0")
+        while not data and (more := stream.read(BLOCK_BYTES)):
+            data = more.lstrip(b"\0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -27,14 +27,22 @@ class Event(NamedTuple):
     """The candidates by badness, where the report is enough to say."""
 
 
-def document(events: Sequence[Event]) -> str:
-    """Return the JSON document of ``history``."""
-    return json.dumps({"schema": "oomctl.history/1", "events": [_event(event) for event in events]}) + "\n"
+def document(events: Iterable[Event]) -> Iterator[str]:
+    """Yield the JSON document of ``history`` in parts, the first when the first event is known.
+
+    A log may hold more events than there is memory for.
+    """
+    before = '{"schema": "oomctl.history/1", "events": ['
+    for event in events:
+        yield before + json.dumps(_event(event))
+        before = ", "
+    yield ("" if before == ", " else before) + "]}\n"
 
 
 def _event(event: Event) -> dict[str, Any]:
     report, verdict = event.report, event.replay
     page = _page_size(event)
+    rows = report.rows_by_pid()
     trigger = {"pid": report.trigger_pid, "comm": report.trigger_comm}
     return {
         "index": report.number,
@@ -46,8 +54,8 @@ def _event(event: Event) -> dict[str, Any]:
         "totalpages": verdict.totalpages,
         "page_size": verdict.page_size or report.page_size,
         "trigger": trigger if any(value is not None for value in trigger.values()) else None,
-        "victim": report.victim and _kill(report.victim, report, page),
-        "killed": [_kill(kill, report, page) for kill in report.killed],
+        "victim": report.victim and _kill(report.victim, rows, page),
+        "killed": [_kill(kill, rows, page) for kill in report.killed],
         "tasks": [_task(row, page) for row in report.rows],
         "complete": report.complete,
         "missing": list(report.missing),
@@ -55,8 +63,8 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
-def _kill(kill: Kill, report: OomReport, page: int) -> dict[str, Any]:
-    row = report.row_of(kill.pid)
+def _kill(kill: Kill, rows: Mapping[int, TableRow], page: int) -> dict[str, Any]:
+    row = rows.get(kill.pid)
     return {
         "pid": kill.pid,
         "comm": kill.comm,
@@ -78,25 +86,25 @@ def _task(row: TableRow, page: int) -> dict[str, Any]:
     }
 
 
-def listing(events: Sequence[Event]) -> str:
-    """Return a line for each event."""
-    cells: list[tuple[str, ...]] = [_TITLES]
-    for event in events:
-        report = event.report
-        row = report.row_of(report.victim.pid) if report.victim else None
-        cells.append(
-            (
-                str(report.number),
-                _when(event),
-                visible(_limit(report)),
-                visible(report.trigger_comm or "?"),
-                _name(report.victim) if report.victim else "panic" if report.panic else "nobody",
-                size(_rss(report.victim, row, _page_size(event)) if report.victim else None),
-                _or_dash(_adj(report.victim, row) if report.victim else None),
-                _agrees(event),
-            )
-        )
-    return aligned(cells, _RIGHT) + "\n"
+def cells(event: Event) -> tuple[str, ...]:
+    """Return what ``listing`` says of one event."""
+    report = event.report
+    row = report.row_of(report.victim.pid) if report.victim else None
+    return (
+        str(report.number),
+        _when(event),
+        visible(_limit(report)),
+        visible(report.trigger_comm or "?"),
+        _name(report.victim) if report.victim else "panic" if report.panic else "nobody",
+        size(_rss(report.victim, row, _page_size(event)) if report.victim else None),
+        _or_dash(_adj(report.victim, row) if report.victim else None),
+        _agrees(event),
+    )
+
+
+def listing(lines: Iterable[tuple[str, ...]]) -> str:
+    """Return a line for each event, whose ``cells`` these are."""
+    return aligned([_TITLES, *lines], _RIGHT) + "\n"
 
 
 def brief(report: OomReport, boot_time: float, page_size: int) -> str:
@@ -104,7 +112,8 @@ def brief(report: OomReport, boot_time: float, page_size: int) -> str:
     epoch = report.epoch_s
     if epoch is None and report.uptime_s is not None:
         epoch = boot_time + report.uptime_s
-    when = "?" if epoch is None else f"{datetime.fromtimestamp(epoch):%H:%M:%S}"
+    moment = _moment(epoch)
+    when = "?" if moment is None else f"{moment:%H:%M:%S}"
     where = visible(_limit(report))
     if report.victim is None:
         return f"{when} {'the kernel panicked' if report.panic else 'nobody was killed'}: {where}"
@@ -208,17 +217,28 @@ def _agrees(event: Event) -> str:
 
 
 def _when(event: Event) -> str:
-    if event.epoch_s is not None:
-        return f"{datetime.fromtimestamp(event.epoch_s).astimezone():%Y-%m-%d %H:%M:%S}"
+    moment = _moment(event.epoch_s)
+    if moment is not None:
+        return f"{moment:%Y-%m-%d %H:%M:%S}"
     if event.report.time_text:
         return visible(event.report.time_text)
     return "?" if event.report.uptime_s is None else f"{event.report.uptime_s:.0f} s after boot"
 
 
 def _iso(event: Event) -> str | None:
-    if event.epoch_s is None:
-        return event.report.time_text
-    return datetime.fromtimestamp(event.epoch_s, timezone.utc).isoformat(timespec="seconds")
+    moment = _moment(event.epoch_s)
+    return event.report.time_text if moment is None else moment.astimezone(timezone.utc).isoformat(timespec="seconds")
+
+
+def _moment(epoch_s: float | None) -> datetime | None:
+    """Return the local time; None also for one that no calendar here has: a log may claim any."""
+    if epoch_s is None:
+        return None
+    try:
+        moment = datetime.fromtimestamp(epoch_s, timezone.utc)
+        return moment.astimezone()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _page_size(event: Event) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model import Candidate, Constraint, Outcome, Round, Row, Scenario, Task
@@ -35,31 +35,35 @@ class Answer(NamedTuple):
     """With ``--for``: each limit above the target and the bytes left under it, the nearest first."""
 
 
-def document(answer: Answer) -> str:
-    """Return the JSON document of ``simulate``."""
+def document(answer: Answer) -> Iterator[str]:
+    """Yield the JSON document of ``simulate`` in parts: a group that dies together may be all there is."""
     scenario = answer.scenario
-    rounds = [_round(*pair, scenario) for pair in zip(answer.rounds, answer.rows, strict=True)]
-    return (
-        json.dumps(
-            {
-                "schema": "oomctl.simulate/1",
-                "kernel": scenario.kernel,
-                "page_size": scenario.page_size,
-                "constraint": scenario.context.constraint.value,
-                "memcg": scenario.context.memcg,
-                "totalpages": scenario.context.totalpages,
-                **rounds[0],
-                "rounds": rounds,
-                "hidden_processes": scenario.hidden,
-                "baseline": answer.baseline and _baseline(answer.baseline),
-            }
-        )
-        + "\n"
-    )
+    asked = {
+        "schema": "oomctl.simulate/1",
+        "kernel": scenario.kernel,
+        "page_size": scenario.page_size,
+        "constraint": scenario.context.constraint.value,
+        "memcg": scenario.context.memcg,
+        "totalpages": scenario.context.totalpages,
+    }
+    yield f"{{{_members(asked)}, "
+    yield from _round(answer.rounds[0], answer.rows[0], scenario)
+    before = ', "rounds": [{'
+    for result, rows in zip(answer.rounds, answer.rows, strict=True):
+        yield before
+        yield from _round(result, rows, scenario)
+        before = "}, {"
+    rest = {"hidden_processes": scenario.hidden, "baseline": answer.baseline and _baseline(answer.baseline)}
+    yield f"}}], {_members(rest)}}}\n"
 
 
-def _round(result: Round, rows: Rows, scenario: Scenario) -> dict[str, Any]:
-    return {
+def _members(values: dict[str, Any]) -> str:
+    return json.dumps(values)[1:-1]
+
+
+def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
+    """Yield the members of a round's object in parts."""
+    said = {
         "outcome": result.outcome.value,
         "reason": result.reason,
         "victim": rows.victim and process_document(rows.victim, scenario.page_size),
@@ -68,9 +72,13 @@ def _round(result: Round, rows: Rows, scenario: Scenario) -> dict[str, Any]:
         "margin_pages": result.margin_pages,
         "error_bound_pages": result.error_bound_pages,
         "contenders": [_pid(task) for task in result.contenders],
-        "killed": [process_document(row, scenario.page_size) for row in rows.killed],
-        "freed_bytes": result.freed_pages * scenario.page_size,
     }
+    yield f'{_members(said)}, "killed": ['
+    before = ""
+    for row in rows.killed:
+        yield before + json.dumps(process_document(row, scenario.page_size))
+        before = ", "
+    yield f'], "freed_bytes": {result.freed_pages * scenario.page_size}'
 
 
 def _baseline(result: Round) -> dict[str, Any]:

@@ -36,9 +36,15 @@ def size(size_bytes: int | None) -> str:
     return f"{size_bytes / _MIB:.1f}MiB" if abs(size_bytes) >= _MIB else f"{size_bytes / _MIB:.2f}MiB"
 
 
+_WIDEST = 256
+
+
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """Lay ``rows`` out in columns two spaces apart; the last one is not padded."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Lay ``rows`` out in columns two spaces apart; the last one is not padded.
+
+    A cell may be wider than its column: one name of kilobytes does not make every line as long.
+    """
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         cells = [

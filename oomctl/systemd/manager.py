@@ -7,14 +7,12 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oomctl import files, places
+from oomctl import files, helpers, places
 from oomctl.errors import ImpossibleHere, NotPermitted
 from oomctl.systemd.units import DROP_IN, drop_in_text, setting_in
 
 SYSTEM_DIRECTORY = "/etc/systemd/system"
 _PROPERTIES = ("Id", "LoadState", "MainPID", "OOMScoreAdjust", "ControlGroup", "FragmentPath", "DropInPaths")
-_ROOT_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where root's systemctl is, whatever PATH says."""
 _LARGEST_FILE = 1 << 20
 _PATIENCE_SECONDS = 90  # a manager on a machine without memory answers late
 
@@ -100,7 +98,7 @@ class Manager:
         try:
             ran = subprocess.run(
                 command,
-                env=_environment(),
+                env=helpers.environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -116,17 +114,6 @@ class Manager:
             said = " ".join(ran.stderr.split()) or f"exit status {ran.returncode}"
             raise NoAnswer(f"systemctl {words[0]}: {said}")
         return ran.stdout
-
-
-def _environment() -> dict[str, str]:
-    """What systemctl is told: as root nothing of our own environment.
-
-    sudo -E and su keep that from a user, whose programs it would name, and whose service manager would answer.
-    """
-    plain = {"LC_ALL": "C", "SYSTEMD_COLORS": "0"}
-    if os.geteuid() == 0:
-        return {"PATH": _ROOT_PATH, "XDG_RUNTIME_DIR": "/run/user/0", **plain}
-    return {**os.environ, **plain}
 
 
 def _state(unit: str, block: str) -> UnitState:

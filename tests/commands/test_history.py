@@ -72,8 +72,9 @@ def test_stdin_is_read() -> None:
     ("argv", "status", "complaint"),
     [
         pytest.param(["-f", "/nonexistent"], 2, "/nonexistent: no such file", id="no such file"),
-        pytest.param(["-f", "/etc"], 2, "/etc: a directory; expected a kernel log", id="a directory"),
-        pytest.param(["-f", "/dev/null"], 1, "history: no OOM kill in /dev/null", id="an empty log"),
+        pytest.param(["-f", "/etc"], 2, "/etc: a directory; expected a regular file", id="a directory"),
+        pytest.param(["-f", "/dev/null"], 2, "/dev/null: a device; expected a regular file", id="a device"),
+        pytest.param(["-f", "-"], 1, "history: no OOM kill in stdin", id="an empty log"),
         pytest.param(["-f", str(LOGS / "010.log"), "7"], 1, "has no event 7", id="no such event"),
         pytest.param(["0"], 2, "0 is not in the range", id="events count from 1"),
         pytest.param(["--since", "teatime"], 2, "'teatime' is not a time", id="not a time"),

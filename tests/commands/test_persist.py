@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from oomctl import helpers
 from oomctl.journal import Journal
 from oomctl.model import DropIn, Recorded
 from oomctl.systemd import manager
@@ -24,7 +25,7 @@ NGINX = "0::/system.slice/nginx.service\n"
 def search(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """Let systemctl be looked for in ``path``, by root as well."""
     monkeypatch.setenv("PATH", path)
-    monkeypatch.setattr(manager, "_ROOT_PATH", path)
+    monkeypatch.setattr(helpers, "SYSTEM_PATH", path)
 
 
 @pytest.fixture

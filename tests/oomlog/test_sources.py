@@ -41,7 +41,7 @@ def test_a_file_is_read_whatever_it_is_packed_with(tmp_path: Path, name: str, pa
 
 def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
     (tmp_path / "log").touch()
-    assert list(file_blocks(tmp_path / "log")) == []
+    assert list(file_blocks(str(tmp_path / "log"))) == []
 
 
 def test_a_dash_is_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,15 +62,15 @@ def test_a_dash_is_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_cannot_be_unpacked_is_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "log").write_bytes(content)
     with pytest.raises(BadInput, match=message) as refusal:
-        list(file_blocks(tmp_path / "log"))
+        list(file_blocks(str(tmp_path / "log")))
     assert str(tmp_path / "log") in str(refusal.value)
 
 
 def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such file"):
-        list(file_blocks(tmp_path / "log"))
+        list(file_blocks(str(tmp_path / "log")))
     with pytest.raises(BadInput, match="a directory"):
-        list(file_blocks(tmp_path))
+        list(file_blocks(str(tmp_path)))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
