@@ -13,7 +13,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -93,16 +93,20 @@ def peak_bytes(reset: bool = False) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) << 10
 
 
-def ends_well(*argv: str, stdin: bytes) -> str:
-    """Run a command and return its output: whatever the input is, it ends as the manual says and writes plain text."""
+def ends_well(*argv: str, stdin: bytes, with_output: Container[int] = (0, 1)) -> str:
+    """Run a command and return its output: whatever the input is, it ends as the manual says and writes plain text.
+
+    ``with_output``: the statuses that go with something on stdout.
+    """
     given = io.TextIOWrapper(io.BytesIO(stdin))
     streams = redirect_stdout(_STDOUT), redirect_stderr(_STDERR), patch.object(sys, "stdin", given)
     with streams[0], streams[1], streams[2], pytest.raises(SystemExit) as ended:
         cli.main(argv, "oomctl")
     stdout, stderr = _taken_from(_STDOUT), _taken_from(_STDERR)
     assert (ended.value.code or 0) in range(8), stderr
-    assert (ended.value.code or 0) in (0, 1) or not stdout, "a refusal says nothing on stdout"
-    for line in (stdout + stderr).split("\n"):
+    assert (ended.value.code or 0) in with_output or not stdout, "a refusal says nothing on stdout"
+    separator = "\t" if "tsv" in argv else "\n"
+    for line in (stdout.replace(separator, "\n") + stderr).split("\n"):
         assert visible(line) == line, "nothing that a terminal would obey"
     return stdout
 
