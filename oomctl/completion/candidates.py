@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
 from click.shell_completion import CompletionItem
 
-from oomctl.commands.options import machine_procfs, unescaped
+from oomctl.commands.options import MINUS, machine_procfs, unescaped
 from oomctl.errors import OomctlError
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import known_kernels
@@ -26,6 +27,10 @@ _FEW = 20
 _MANY = 100
 _DEEPEST_UNIT = 5  # /user.slice/user-1000.slice/user@1000.service/app.slice/some.service
 _UNIT_TYPES = (".service", ".scope", ".slice")
+# Words that mean something else than the process, or the unit, of that very name. Whoever names a process chooses what
+# is offered: `-a`, `812` or `user:root` would be more than one process, or another one. "\ufffd" was no UTF-8.
+_OTHER_THAN_UNIT = re.compile(f"[-{MINUS}]|(cgroup|user|cmd):|.*\ufffd", re.DOTALL)
+_OTHER_THAN_NAME = re.compile(r"[+]?\d+$|.*[*?]|.+\.(service|scope|slice|socket|mount|swap)$|\s*$", re.DOTALL)
 
 PREFIXES = {
     "cgroup:": "a cgroup and below",
@@ -110,12 +115,18 @@ def _names(procfs: Procfs, beginning: str) -> Items:
     found: dict[str, list[int]] = {}
     for score in sorted(procfs.scores().listed, reverse=True):
         comm = procfs.comm(score.pid)
-        if comm and comm.startswith(beginning) and (score.oom_score or not _is_kthread(procfs, score.pid)):
+        if comm is None or not comm.startswith(beginning) or not _is_name(comm):
+            continue
+        if score.oom_score or not _is_kthread(procfs, score.pid):
             found.setdefault(comm, []).append(score.oom_score)
     return [
         item(comm, f"{count(len(scores), 'process', 'processes')}, oom_score {scores[0]}")
         for comm, scores in list(found.items())[:_MANY]
     ]
+
+
+def _is_name(comm: str) -> bool:
+    return not _OTHER_THAN_UNIT.match(comm) and not _OTHER_THAN_NAME.match(comm)
 
 
 def _is_kthread(procfs: Procfs, pid: int) -> bool:
@@ -135,7 +146,7 @@ def _units(procfs: Procfs, beginning: str) -> Items:
         path = waiting.pop(0)
         for name in memcgs.children(path):
             below = f"{path.rstrip('/')}/{name}"
-            if name.endswith(_UNIT_TYPES) and name.startswith(beginning):
+            if name.endswith(_UNIT_TYPES) and name.startswith(beginning) and not _OTHER_THAN_UNIT.match(name):
                 found.setdefault(name, below)
             if below.count("/") < _DEEPEST_UNIT:
                 waiting.append(below)

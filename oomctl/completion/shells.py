@@ -3,6 +3,9 @@
 A script passes the line up to the cursor in OOMCTL_LINE and gets one line for each candidate: kind, value, help,
 between tabs. ``value`` is a whole word, ``prefix`` one that goes on (no space behind it); ``file`` and ``command``
 ask the shell to complete by its own means.
+
+Candidates are names that somebody else has chosen. zsh and fish quote them for the quote that is open; bash inserts
+what it gets, so ``bashwords`` writes them.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ import importlib.resources
 import json
 import os
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, split_arg_string
 
 from oomctl.commands.options import MINUS
+from oomctl.completion import bashwords
 from oomctl.completion.candidates import complete
 from oomctl.completion.outline import stand_in
 from oomctl.render.text import visible
@@ -23,7 +28,9 @@ from oomctl.render.text import visible
 PROGRAMS = ("oomctl", "oomadm")
 SHELLS = ("bash", "zsh", "fish")
 _CURSOR = "\x01"
-_NEEDS_QUOTING = re.compile(r"([^\w@%+=:,./-])")
+# Functions of bash-completion between the TAB and ours behind which a word is read only once.
+_TRANSPARENT = {"_command_offset", "_comp_command_offset", "_sudo", "_comp_cmd_sudo"}
+_ONLY_LISTED, _ALL_INSERTED = ord("?"), ord("*")  # of COMP_TYPE
 
 
 class _OwnComplete(ShellComplete):
@@ -61,19 +68,59 @@ class _OwnComplete(ShellComplete):
 
 @add_completion_class
 class Bash(_OwnComplete):
-    """bash replaces only what stands behind the last ``:`` or ``=``, and quotes nothing by itself."""
+    """bash replaces only what stands behind the last ``:``, ``=`` or open quote, and quotes nothing by itself."""
 
     name = "bash"
 
-    def format_completion(self, item: CompletionItem[str]) -> str:
-        typed = os.environ.get("OOMCTL_WORD", "")  # what bash will replace
-        known = "".join(split_arg_string(typed))
+    def complete(self) -> str:
+        items = self.get_completions(*self.get_completion_args())
+        shells_own = [item for item in items if item.type in ("file", "command")]
+        words = self._words([item for item in items if item not in shells_own])
+        quoted = [CompletionItem("".join(word), type=item.type, help=item.help) for word, item in words.items()]
+        return "\n".join(self.format_completion(item) for item in shells_own + quoted)
+
+    def _words(self, items: Sequence[CompletionItem[str]]) -> dict[bashwords.Word, CompletionItem[str]]:
+        """Return what can be inserted, written for where the cursor stands."""
+        place = self._place()
+        kept = self._kept(place)
+        words: dict[bashwords.Word, CompletionItem[str]] = {}
+        for item in items:
+            if kept is not None and item.value.startswith(kept):
+                word = bashwords.word(item.value.removeprefix(kept), place.write)
+                words |= {word: item} if word and word not in words else {}
+        common = bashwords.cut_between_characters([*words])
+        if common is None or _comp_type() in (_ONLY_LISTED, _ALL_INSERTED):
+            return words
+        if not common:  # no word is empty; those that need no quotes at their beginning can be told apart
+            return {word: item for word, item in words.items() if len(word[0]) == 1}
+        return {**words, common: CompletionItem("", type="prefix", help="how several of these begin")}
+
+    def _place(self) -> bashwords.Place:
+        """Return where the cursor stands, as far as that is sure."""
+        callers = os.environ.get("OOMCTL_CALLERS")  # a script of an earlier version does not say
+        if callers is None or not set(callers.split()) <= _TRANSPARENT:
+            return bashwords.Place(None, bashwords.bare)
+        place = bashwords.place_behind(self.line)
+        if place.begun is not None and _comp_type() == _ALL_INSERTED:
+            return place._replace(write=bashwords.bare)  # bash takes the open quote away
+        return place
+
+    def _kept(self, place: bashwords.Place) -> str | None:
+        """Return the beginning of the word that bash keeps, without its quotes; None where that is not clear."""
+        typed = os.environ.get("OOMCTL_WORD", "")
+        replaced = "".join(split_arg_string(typed)) if place.begun is None else place.begun
         whole = split_arg_string(self.line + _CURSOR)[-1].replace(_CURSOR, "")
-        value = item.value.removeprefix(whole.removesuffix(known))
-        opened = self.line.removesuffix(typed)[-1:]
-        if opened not in ("'", '"'):
-            value = _NEEDS_QUOTING.sub(r"\\\1", value)
-        return super().format_completion(CompletionItem(value, type=item.type, help=item.help))
+        if not (self.line.endswith(typed) and whole.endswith(replaced)):
+            return None
+        if place.write is bashwords.bare and os.environ.get("OOMCTL_CALLERS") and {"'", '"'} & set(typed[1:]):
+            return None  # others pass the whole word on, even if a quote was opened within it
+        return whole.removesuffix(replaced)
+
+
+def _comp_type() -> int:
+    """Return what the TAB is for, as bash says it."""
+    text = os.environ.get("OOMCTL_TYPE", "")
+    return int(text) if text.isdecimal() else 0
 
 
 @add_completion_class

@@ -12,14 +12,14 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 import pyte
 
 ROWS, COLUMNS = 50, 110
-PATIENCE_S = 120
+PATIENCE_S = 12
 TAB = "\t"
 PROMPT = "READY>"
 
@@ -57,18 +57,18 @@ class Terminal:
 
     def wait_for(self, *texts: str) -> str:
         """Wait until all ``texts`` are on the screen; return it."""
-        self._wait(lambda: all(text in self.text() for text in texts), f"{texts} on the screen")
+        self.wait_until(lambda: all(text in self.text() for text in texts), f"{texts} on the screen")
         return self.text()
 
     def wait_for_line(self, line: str) -> None:
         """Wait until exactly ``line`` stands between the prompt and the cursor."""
-        self._wait(lambda: self.line() == line, f"the line {line!r}")
+        self.wait_until(lambda: self.line() == line, f"the line {line!r}")
 
     def wait_for_prompts(self, number: int) -> None:
-        self._wait(lambda: self.text().count(PROMPT) >= number, f"{number} prompts")
+        self.wait_until(lambda: self.text().count(PROMPT) >= number, f"{number} prompts")
 
-    def _wait(self, arrived: object, what: str) -> None:
-        assert callable(arrived)
+    def wait_until(self, arrived: Callable[[], bool], what: str) -> None:
+        """Wait until ``arrived``; it is asked again whenever the shell has written something."""
         deadline = time.monotonic() + PATIENCE_S
         while not arrived():
             left = deadline - time.monotonic()

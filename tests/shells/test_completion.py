@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.proc_tree import ProcTree
+from tests.shells import home
 from tests.shells.terminal import PROMPT, TAB, Terminal
 
 pytestmark = pytest.mark.shells
 
-PROJECT = Path(__file__).parents[2]
-BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
-RC = {
-    "bash": (".bashrc", f"PS1='{PROMPT} '\nbind 'set enable-bracketed-paste off'\n. {BASH_COMPLETION}\n"),
-    "zsh": (".zshrc", f"PS1='{PROMPT} '\nfpath+=~/.zfunc\nautoload -Uz compinit\ncompinit -u\nsetopt no_list_beep\n"),
-    "fish": (
-        ".config/fish/config.fish",
-        f"set -g fish_greeting\nset -g fish_autosuggestion_enabled 0\nfunction fish_prompt; echo -n '{PROMPT} '; end\n",
-    ),
-}
-PLACE = {
-    "bash": ".local/share/bash-completion/completions/{}",
-    "zsh": ".zfunc/_{}",
-    "fish": ".config/fish/completions/{}.fish",
-}
-COMMAND = {"bash": ["bash", "--noprofile", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}
 CLEAR_LINE = "\x15"
 LIST = {"bash": TAB * 2, "zsh": TAB, "fish": TAB}
 """Keys that list candidates when there are several; readline rings on the first TAB and lists on the second."""
 
 
-@pytest.fixture(params=["bash", "zsh", "fish"])
+@pytest.fixture(params=home.SHELLS)
 def shell(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed")
-    if name == "bash" and not BASH_COMPLETION.exists():
-        pytest.skip("bash-completion is not installed")
+    home.require(name)
     return name
 
 
@@ -66,32 +44,12 @@ def machine(proc_tree: ProcTree) -> ProcTree:
 @pytest.fixture
 def terminal(shell: str, machine: ProcTree, tmp_path: Path) -> Iterator[Terminal]:
     """A shell set up as `oomctl completion` says, in a home of its own."""
-    home, programs = tmp_path / "home", tmp_path / "bin"
+    programs = tmp_path / "bin"
     programs.mkdir()
-    env = {
-        "HOME": str(home),
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "PYTHONPATH": str(PROJECT),
-        "OOMCTL_PROC": str(machine.root),
-        "TERM": "xterm",
-        "LANG": "C.UTF-8",
-    }
-    for name in ("oomctl", "oomadm"):
-        program = programs / name
-        program.write_text(f"#!{sys.executable}\nfrom oomctl.cli import main\nmain()\n")
-        program.chmod(0o755)
-        place = home / PLACE[shell].format(name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(subprocess.check_output([str(program), "completion", shell], env=env, text=True))
     for name in ("zz-a-program", "sudo"):  # fish completes only what is there
         (programs / name).symlink_to("/bin/true")
-    name, text = RC[shell]
-    (home / name).parent.mkdir(parents=True, exist_ok=True)
-    (home / name).write_text(text)
-    (home / "snapshot.json").write_text("{}")
-    # Else the first fish of a home reads all manual pages in the background, and outlives the test.
-    (home / ".local/share/fish/generated_completions").mkdir(parents=True)
-    with Terminal(COMMAND[shell], env, home) as terminal:
+    with home.start(shell, tmp_path, {"OOMCTL_PROC": str(machine.root)}) as terminal:
+        (tmp_path / "home" / "snapshot.json").write_text("{}")
         terminal.wait_for(PROMPT)
         yield terminal
 

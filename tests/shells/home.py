@@ -1,0 +1,74 @@
+"""A home in which a shell completes oomctl as its script says: start-up files, the programs, their completions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from oomctl.completion.shells import script
+from tests.shells.terminal import PROMPT, Terminal
+
+PROJECT = Path(__file__).parents[2]
+SHELLS = ("bash", "zsh", "fish")
+BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
+RC = {
+    "bash": (".bashrc", f"PS1='{PROMPT} '\nbind 'set enable-bracketed-paste off'\n. {BASH_COMPLETION}\n"),
+    "zsh": (".zshrc", f"PS1='{PROMPT} '\nfpath+=~/.zfunc\nautoload -Uz compinit\ncompinit -u\nsetopt no_list_beep\n"),
+    "fish": (
+        ".config/fish/config.fish",
+        f"set -g fish_greeting\nset -g fish_autosuggestion_enabled 0\nfunction fish_prompt; echo -n '{PROMPT} '; end\n",
+    ),
+}
+PLACE = {
+    "bash": ".local/share/bash-completion/completions/{}",
+    "zsh": ".zfunc/_{}",
+    "fish": ".config/fish/completions/{}.fish",
+}
+COMMAND = {"bash": ["bash", "--noprofile", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}
+PROGRAM = f"#!{sys.executable}\nfrom oomctl.cli import main\nmain()\n"
+
+
+def require(shell: str) -> None:
+    """Skip where ``shell``, or what it completes with, is not installed."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    if shell == "bash" and not BASH_COMPLETION.exists():
+        pytest.skip("bash-completion is not installed")
+
+
+def start(shell: str, directory: Path, env: Mapping[str, str], program: str = PROGRAM, rc: str = "") -> Terminal:
+    """Start ``shell`` in ``directory/home`` with ``directory/bin`` in its PATH, both names of the program in it.
+
+    ``program`` is their text; ``rc`` is for the end of the shell's start-up file.
+    """
+    home, programs = directory / "home", directory / "bin"
+    programs.mkdir(exist_ok=True)
+    env = {
+        "HOME": str(home),
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PYTHONPATH": str(PROJECT),
+        "TERM": "xterm",
+        "LANG": "C.UTF-8",
+        **env,
+    }
+    for name in ("oomctl", "oomadm"):
+        executable(programs / name, program)
+        place = home / PLACE[shell].format(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(script(shell, name))
+    name, text = RC[shell]
+    (home / name).parent.mkdir(parents=True, exist_ok=True)
+    (home / name).write_text(text + rc)
+    # Else the first fish of a home reads all manual pages in the background, and outlives the test.
+    (home / ".local/share/fish/generated_completions").mkdir(parents=True)
+    return Terminal(COMMAND[shell], env, home)
+
+
+def executable(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
