@@ -32,4 +32,5 @@ def _home() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:  # a container's number without a name
-        return os.environ.get("HOME", "/")
+        home = os.environ.get("HOME", "/")
+        return home if files.only_ours(home) else "/"
