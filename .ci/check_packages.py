@@ -9,7 +9,16 @@ import zipfile
 from pathlib import Path
 
 IN_SDIST = (
-    *("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", "docs/top.svg", "docs/live.svg"),
+    *(
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "pyproject.toml",
+        "docs/top.svg",
+        "docs/live.svg",
+    ),
     *("oomctl/cli.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py", "man/build.py"),
 )
 IN_WHEEL = (

@@ -249,6 +249,13 @@ def test_version_is_the_packages() -> None:
     assert "not the oomctl of systemd-oomd" in output
 
 
+def test_every_promise_of_security_names_what_shows_it() -> None:
+    rows = re.findall(r"^\| .* \| (`.*`) \|$", (PROJECT / "SECURITY.md").read_text(), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert len(rows) > 15
+    assert [name for name in sorted(named) if not (PROJECT / name).is_file()] == []
+
+
 @pytest.mark.parametrize("name", re.findall(r"\(docs/(\w+\.svg)\)", README))
 def test_the_pictures_need_nothing_from_the_network(name: str) -> None:
     picture = (PROJECT / "docs" / name).read_text()
