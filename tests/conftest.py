@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -19,6 +20,12 @@ os.umask(0o022)  # a policy that its group may write is refused
 
 REQUIRED = {"OOMCTL_REQUIRE_KERNEL": ("kernel", "vm", "terminal"), "OOMCTL_REQUIRE_SHELLS": ("shells",)}
 """Variable -> markers of tests that need something of the machine: a kernel to ask, a terminal, shells to type into."""
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start: a shell that starts them in the background has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

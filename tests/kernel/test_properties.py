@@ -158,6 +158,7 @@ tasks = st.builds(
     mems=st.none() | node_sets,
     mempolicy=policies,
     threads=st.lists(threads, max_size=2).map(tuple),
+    inode=st.none(),  # of a running system: no document has it
 )
 contexts = st.builds(
     Context,
