@@ -6,6 +6,7 @@ of the machine there, and of the cgroup in the real choice.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import re
@@ -102,8 +103,28 @@ def _remove_leftovers(parent: str) -> None:
             if named is None or entry.stat(follow_symlinks=False).st_uid != os.geteuid():
                 continue
             if int(named[1]) == os.getpid() or not _is_selftest(int(named[1])):
-                with suppress(OSError):  # somebody is in it
-                    os.rmdir(entry.path)
+                _remove_if_empty(entry.path)
+
+
+def _remove_if_empty(directory: str) -> None:
+    """Remove a cgroup unless somebody is in it; those killed hold it for a moment after they have left its list."""
+    deadline = time.monotonic() + 1
+    while True:
+        try:
+            os.rmdir(directory)
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or _has_members(directory) or time.monotonic() > deadline:
+                return
+            time.sleep(0.01)
+
+
+def _has_members(directory: str) -> bool:
+    try:
+        with open(f"{directory}/cgroup.procs", "rb", buffering=0) as file:
+            return bool(file.read(1))
+    except OSError:
+        return False
 
 
 def _is_selftest(pid: int) -> bool:

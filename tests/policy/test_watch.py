@@ -341,7 +341,9 @@ time.sleep(60)
 def test_who_is_far_below_gets_the_value_as_soon_as_a_root_takes_its_name(service: Start) -> None:
     watch = service(rule("oomctl-treetop", 500, scope="tree"))
     command = [sys.executable, "-c", TREE]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0) as tree:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as tree:
         assert tree.stdin is not None
         assert tree.stdout is not None
         pids = [int(tree.stdout.readline()) for _ in range(6)]
