@@ -111,6 +111,10 @@ WAYS = {
     "behind sudo and in double quotes": Way(lambda typed: f'sudo oomctl explain "{typed}', '"', SPLITTING),
     "behind sudo, within the word": Way(lambda typed: f"sudo oomctl explain {typed[:2]}'{typed[2:]}", "'", SPLITTING),
     "behind watch, which has a shell read it again": Way(lambda typed: f"watch oomctl explain {typed}"),
+    "behind watch and in double quotes": Way(lambda typed: f'watch oomctl explain "{typed}', '"'),
+    "behind watch, within the word": Way(
+        lambda typed: f'watch oomctl explain {typed[:2]}"{typed[2:]}', '"', surely=False
+    ),
     "behind sudo watch": Way(lambda typed: f"sudo watch oomctl explain {typed}"),
     "behind eval": Way(lambda typed: f"eval oomctl explain {typed}"),
     "in a subshell": Way(lambda typed: f"(oomctl explain {typed}", "", ANY, TAB + ")"),

@@ -13,12 +13,13 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from oomctl.errors import OomctlError
 from oomctl.policy.document import MOST_BYTES
 from oomctl.policy.files import load
+from tests.hostile.fuzzing import cases, peak_bytes
 
 CORPUS = Path(__file__).parent / "corpus" / "policy"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "policy"
@@ -98,18 +99,6 @@ def test_no_policy_makes_a_traceback_or_takes_long(tmp_path: Path) -> None:
     grown = peak_bytes() - before
     print(f"{done} policies, slowest {slowest:.2f} s, memory +{grown >> 20} MiB")  # noqa: T201
     assert grown < MOST_BYTES_OF_MEMORY
-
-
-def cases() -> Iterator[int]:
-    number = int(os.environ.get("OOMCTL_FUZZ_CASES", "0"))
-    if number:
-        yield from range(number)
-        return
-    end = time.monotonic() + float(os.environ.get("OOMCTL_FUZZ_SECONDS", "2"))
-    case = 0
-    while time.monotonic() < end:
-        yield case
-        case += 1
 
 
 def survive(directory: Path, name: str) -> float:
@@ -223,12 +212,3 @@ def _insert(made: bytearray, source: random.Random) -> None:
 
 
 MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (_flip, _cut, _repeat, _insert)
-
-
-def peak_bytes(reset: bool = False) -> int:
-    """Return the most memory that this process has had in RAM, since the last reset."""
-    if reset:
-        with contextlib.suppress(OSError):  # where that is not possible what other tests took is the peak
-            Path("/proc/self/clear_refs").write_text("5")
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) << 10

@@ -33,7 +33,9 @@ class Victim:
         words = self._words(typed)
         if words is None:
             return None
-        if quote and not words[-1].endswith("\n"):
+        # Of the newline nothing is left where a shell has read the word again, as watch has.
+        was_closed_here = words[-1].endswith("\n") or typed.replace(quote, "").endswith(words[-1])
+        if quote and not was_closed_here:
             self._terminal.type(quote + "\r")  # the one typed above has begun another word, on a line of its own
         return [word.removesuffix("\n") for word in words]
 
