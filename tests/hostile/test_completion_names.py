@@ -95,6 +95,7 @@ class Way(NamedTuple):
     keys: str = TAB
     surely: bool = True
     """False where this or that version of bash does not ask at all, or asks for another word."""
+    is_read_again: bool = False
 
 
 MENU = "\x14"
@@ -111,9 +112,9 @@ WAYS = {
     "behind sudo and in double quotes": Way(lambda typed: f'sudo oomctl explain "{typed}', '"', SPLITTING),
     "behind sudo, within the word": Way(lambda typed: f"sudo oomctl explain {typed[:2]}'{typed[2:]}", "'", SPLITTING),
     "behind watch, which has a shell read it again": Way(lambda typed: f"watch oomctl explain {typed}"),
-    "behind watch and in double quotes": Way(lambda typed: f'watch oomctl explain "{typed}', '"'),
+    "behind watch and in double quotes": Way(lambda typed: f'watch oomctl explain "{typed}', '"', is_read_again=True),
     "behind watch, within the word": Way(
-        lambda typed: f'watch oomctl explain {typed[:2]}"{typed[2:]}', '"', surely=False
+        lambda typed: f'watch oomctl explain {typed[:2]}"{typed[2:]}', '"', surely=False, is_read_again=True
     ),
     "behind sudo watch": Way(lambda typed: f"sudo watch oomctl explain {typed}"),
     "behind eval": Way(lambda typed: f"eval oomctl explain {typed}"),
@@ -130,10 +131,10 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_bash_inserts_only_what_is_a_word_wherever_it_stands(processes: Typed, tmp_path: Path, way: str) -> None:
     home.require("bash")
-    line, quote, sure, keys, surely = WAYS[way]
+    line, quote, sure, keys, surely, is_read_again = WAYS[way]
     with victim.at("bash", tmp_path, {}, rc=f"bind '\"\\x{ord(MENU):02x}\": menu-complete'\n") as somebody:
         for typed, name in processes.items():
-            received = somebody.enter(line(typed), quote, keys)
+            received = somebody.enter(line(typed), quote, keys, is_read_again)
             offered = is_offered(name, "bash", sure)
             assert received == ["explain", name if offered else typed] or (
                 not surely and received == ["explain", typed]

@@ -22,10 +22,11 @@ class Victim:
         self._terminal = terminal
         self._place = place
 
-    def enter(self, typed: str, quote: str = "", keys: str = TAB) -> list[str] | None:
+    def enter(self, typed: str, quote: str = "", keys: str = TAB, is_read_again: bool = False) -> list[str] | None:
         """Type ``typed``, which leaves ``quote`` open, ``keys`` and Enter; return the program's words, None if zx ran.
 
-        A quote that is still open then is closed: what is a newline at the end of the word is taken off.
+        A quote that is still open then is closed: what is a newline at the end of the word is taken off. Nothing is
+        left of that where a shell reads the word again (``is_read_again``); there the word is what was typed.
         """
         self._terminal.type(typed + keys + "\r")
         if quote:
@@ -33,8 +34,9 @@ class Victim:
         words = self._words(typed)
         if words is None:
             return None
-        # Of the newline nothing is left where a shell has read the word again, as watch has.
-        was_closed_here = words[-1].endswith("\n") or typed.replace(quote, "").endswith(words[-1])
+        was_closed_here = words[-1].endswith("\n")
+        if is_read_again:
+            was_closed_here = typed.replace(quote, "").endswith(words[-1])
         if quote and not was_closed_here:
             self._terminal.type(quote + "\r")  # the one typed above has begun another word, on a line of its own
         return [word.removesuffix("\n") for word in words]
