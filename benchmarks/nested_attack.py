@@ -1,6 +1,6 @@
 """An attack on what follows trees of processes: many nested ones of a user, all renaming themselves again and again.
 
-    python benchmarks/nested_attack.py DEPTH NAME UID
+    python benchmarks/nested_attack.py DEPTH NAME UID [PAUSE_SECONDS]
 
 Needs root to become UID. Prints "up" when all are there; they end with the first of them.
 """
@@ -18,6 +18,7 @@ PAUSE_SECONDS = 0.2
 
 def main() -> None:
     depth, name, uid = int(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
+    pause = float(sys.argv[4]) if len(sys.argv) > 4 else PAUSE_SECONDS
     os.setgroups([])
     os.setgid(uid)
     os.setuid(uid)
@@ -30,7 +31,7 @@ def main() -> None:
         print("up", flush=True)
     while True:
         prctl(PR_SET_NAME, name)
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
 
 
 if __name__ == "__main__":

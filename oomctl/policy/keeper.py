@@ -43,6 +43,8 @@ class Keeper:
         self._sieve = _Sieve(procfs, rules)
         self._forest = Forest() if any(rule.scope == "tree" for rule in rules) else None
         self._line = Line()
+        self._not_yet: set[int] = set()
+        """Of those that the last look at all put in line, whose turn has not come."""
         self._looks: dict[int, int] = {}
         """How often each living process was looked at."""
         self._denied: dict[int, int] = {}
@@ -55,6 +57,11 @@ class Keeper:
         """Whether anything is in line."""
         return len(self._line) > 0
 
+    @property
+    def has_seen_all(self) -> bool:
+        """Whether everyone has been looked at since ``look_at_all``, whoever may be in line again by now."""
+        return not self._not_yet
+
     def look_at_all(self) -> None:
         """Put every process in line, and forget those that are gone."""
         user_name.cache_clear()  # users are added while a service runs
@@ -64,6 +71,7 @@ class Keeper:
             self._forget(pid)
         for pid in sorted(living):  # parents mostly before their children
             self._queue(pid)
+        self._not_yet = {pid for pid in living if pid in self._line}
 
     def hear(self, events: Iterable[Event]) -> None:
         """Put in line whom ``events`` are about."""
@@ -84,6 +92,7 @@ class Keeper:
         for pid in self._line.take(_AT_ONCE):
             if stop():
                 return
+            self._not_yet.discard(pid)
             match = self._first_look(pid)
             if match is not None:
                 found[pid] = match
@@ -101,6 +110,7 @@ class Keeper:
 
     def _forget(self, pid: int) -> None:
         self._line.drop(pid)
+        self._not_yet.discard(pid)
         self._looks.pop(pid, None)
         self._denied.pop(pid, None)
         self._floors.pop(pid, None)

@@ -82,7 +82,7 @@ class Watch:
         if time.monotonic() >= self._next_scan:
             self._scan()
         self._keeper.work(lambda: signals.stop)
-        if not self._keeper.busy:
+        if self._keeper.has_seen_all:
             self._be_ready()
         self._alive.say()
 

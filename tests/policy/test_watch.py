@@ -377,6 +377,22 @@ def test_a_user_with_many_nested_processes_delays_nobody_else(service: Start, sp
         chain.kill()
 
 
+@needs_root
+@pytest.mark.usefixtures("needs_events")
+def test_a_user_cannot_keep_the_service_from_getting_ready(service: Start) -> None:
+    """systemd ends a service that is not ready in time: somebody was always in line."""
+    name = f"zz-{os.getpid()}"
+    command = [sys.executable, ATTACK, str(DEPTH), name, "65534", "0.01"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as chain:
+        assert chain.stdout is not None
+        assert chain.stdout.readline() == "up\n"
+        try:
+            watch = service(rule(name, 500, scope="tree"))  # waits until it is ready
+            assert watch.end() == 0
+        finally:
+            chain.kill()
+
+
 def test_a_service_without_standard_files_keeps_the_policy(service: Start, spawn: Spawn, tmp_path: Path) -> None:
     closed = ("sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh")
     watch = service(SLEEP, "--interval", "0.2", before=closed)
