@@ -19,7 +19,7 @@ IN_SDIST = (
         "docs/top.svg",
         "docs/live.svg",
     ),
-    *("oomctl/cli.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py", "man/build.py"),
+    *("oomctl/cli/main.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py", "man/build.py"),
 )
 IN_WHEEL = (
     *("oomctl/py.typed", "LICENSE", "oomctl/completion/outline.json", "oomctl/schemas/process.json"),

@@ -25,7 +25,7 @@ LINES = (
     "oomctl explain user:",
     "oomctl set ",
 )
-TAB = "import sys; sys.argv = ['oomctl']; from oomctl.cli import main; main()"
+TAB = "import sys; sys.argv = ['oomctl']; from oomctl.cli.main import main; main()"
 
 
 def seconds(code: str, line: str = "") -> float:

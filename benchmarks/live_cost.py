@@ -27,6 +27,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.speed import crowd
+from oomctl.procfs.sampler import Sampler
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 WARM_UP_S = 12.0
@@ -109,9 +110,8 @@ def memory(looks: int) -> None:
 
 def be_hasty(results: str, looks: int) -> None:
     """The interactive view itself, without any delay."""
-    from oomctl.commands.ask import Ask
-    from oomctl.commands.live import shoot
-    from oomctl.procfs.watch import Watch
+    from oomctl.live.ask import Ask
+    from oomctl.live.shot import shoot
     from oomctl.render import fields
     from oomctl.tui.app import TopApp
 
@@ -130,9 +130,9 @@ def be_hasty(results: str, looks: int) -> None:
                 print(f"{spent * 1000:.0f} ms CPU a refresh, without any delay", file=file)
             self.exit(0)
 
-    watch = Watch("/proc")
+    sampler = Sampler("/proc")
     ask = Ask(tuple(map(fields.find, fields.DEFAULT)))
-    Hasty(ask, watch, 3600, shoot(watch, ask)).run()
+    Hasty(ask, sampler, 3600, shoot(sampler, ask)).run()
 
 
 def rss_mib(pid: int) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from oomctl.cli import cli
+from oomctl.cli.main import cli
 from oomctl.completion.outline import outline_of
 from oomctl.completion.shells import PROGRAMS, SHELLS, script
 

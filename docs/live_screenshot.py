@@ -8,9 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from oomctl.commands.ask import Ask
-from oomctl.commands.live import shoot
-from oomctl.procfs.watch import Watch
+from oomctl.live.ask import Ask
+from oomctl.live.shot import shoot
+from oomctl.procfs.sampler import Sampler
 from oomctl.render import fields
 from oomctl.tui.app import TopApp
 from tests.proc_tree import ProcTree
@@ -48,10 +48,10 @@ def desktop(directory: Path) -> ProcTree:
 
 
 async def picture(tree: ProcTree) -> str:
-    watch = Watch(str(tree.root))
+    sampler = Sampler(str(tree.root))
     # Without users: who has which number differs from machine to machine.
     ask = Ask(tuple(fields.find(name) for name in fields.DEFAULT if name != "user"))
-    app = TopApp(ask, watch, 3600, shoot(watch, ask), kmsg=tree.write("kmsg", ""))
+    app = TopApp(ask, sampler, 3600, shoot(sampler, ask), kmsg=tree.write("kmsg", ""))
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press(*KEYS)
         await pilot.pause()

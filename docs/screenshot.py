@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from rich.text import Text
 
-from oomctl.cli import cli
+from oomctl.cli.main import cli
 
 ARGUMENTS = ("top", "-n", "7")
 WIDTH = 124

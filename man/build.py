@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from oomctl.cli import COMMANDS, cli
+from oomctl.cli.main import COMMANDS, cli
 
 MAN = Path(__file__).parent
 SCHEMAS = MAN.parent / "oomctl" / "schemas"

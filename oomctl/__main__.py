@@ -1,6 +1,6 @@
 """``python -m oomctl``."""
 
-from oomctl.cli import main
+from oomctl.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn
 
 from oomctl.errors import ImpossibleHere
 from oomctl.kernel.invocation import out_of_memory
-from oomctl.model import Round
+from oomctl.model.kernel import Round
 from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from oomctl.kernel.invocation import out_of_memory
-from oomctl.model import Constraint, Context, Round, Scenario, Task
+from oomctl.model.kernel import Constraint, Context, Round, Scenario, Task
 
 NEWEST = "7.1"
 

@@ -7,43 +7,54 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "oomctl"
+CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Room -> what it may import of oomctl. A name without a dot behind it is one module. What is not listed is free.
+# Room -> the rooms, and the single modules of rooms, that it may import from; its own modules always. Below stands only
+# what is above in the list: no room leans on one that leans on it.
 DOORS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "model": (),
-    "report": ("model",),
-    "jsonfields": ("errors",),
-    "kernel": ("model", "errors", "kernel."),
-    "scenario": ("model", "errors", "kernel.", "jsonfields"),
-    "procfs": ("model", "errors", "kernel.", "procfs.", "files"),
-    "render": (
-        "model",
-        "report",
-        "errors",
-        "kernel.badness",
-        "render.",
-    ),  # the range of oom_score_adj lives in kernel.badness
-    "live": ("model", "errors", "kernel.", "render.changes", "render.fields", "render.text", "live."),
-    "oomlog": ("model", "report", "errors", "kernel.", "oomlog.", "files", "helpers"),
-    "systemd": ("model", "errors", "kernel.badness", "procfs.", "systemd.", "files", "places", "helpers"),
-    "policy": ("model", "errors", "kernel.", "procfs.", "targets", "policy.", "files"),
-    "files": (),
-    "helpers": (),
-    "places": ("files",),
-    "journal": ("model", "errors", "kernel.badness", "files", "places"),
-    "origins": ("model",),
-    "namesake": ("files",),
-    "targets": ("model", "errors", "kernel.", "procfs.", "trust", "patience"),
-    "patience": (),
-    "trust": ("model", "kernel.constraint", "procfs.", "files"),
+    "guard": (),
+    "kernel": ("model", "errors"),
+    "render": ("model", "errors", "kernel.badness"),
+    "console": ("render.text",),
+    "procfs": ("model", "errors", "kernel", "guard"),
+    "systemd": ("errors", "kernel.badness", "guard"),
+    "oomlog": ("model", "errors", "kernel", "guard"),
+    "selftest": ("model", "errors", "kernel", "procfs"),
+    "targets": ("model", "errors", "kernel", "procfs", "systemd", "guard"),
+    "scenario": ("model", "errors", "kernel", "procfs", "oomlog", "targets", "console"),
+    "changes": ("model", "errors", "kernel", "procfs", "systemd", "targets", "guard", "render", "console"),
+    "origins": ("model", "errors", "procfs", "changes.journal"),
+    "policy": ("model", "errors", "kernel", "procfs", "targets", "guard"),
+    "live": ("model", "errors", "kernel", "procfs", "targets", "render"),
+    "tui": ("model", "errors", "kernel", "procfs", "oomlog", "targets", "changes", "origins", "live", "render"),
+    "completion": ("errors", "kernel", "procfs", "render", "cli.parameters"),
+    "commands": (
+        *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario", "changes", "origins"),
+        *("policy", "live", "render", "console", "selftest", "cli.options", "cli.parameters", "cli.namesake"),
+        *("tui.app", "completion.shells"),
+    ),
+    "cli": ("errors", "kernel.badness", "guard", "targets.words", "console", "completion.shells"),
+    "__main__": ("cli.main",),
+    "__init__": (),
 }
+PURE = ("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view")
+UPWARDS = ("cli.options", "cli.parameters", "cli.namesake")
+"""What commands and completion are written with; the group itself, ``cli.main``, is above them."""
+OPENED_BY = {
+    "commands": ("cli.main",),
+    "tui": ("commands.top",),
+    "completion": ("commands.completion", "cli.main"),
+}
+"""Front end -> the modules that open it."""
 INPUT_AND_OUTPUT = {
     *("os", "sys", "subprocess", "pathlib", "time", "datetime", "io", "socket", "shutil", "tempfile", "fcntl"),
     *("select", "signal", "random", "logging", "click", "psutil", "pwd", "grp", "threading", "asyncio"),
@@ -81,25 +92,61 @@ def top_level_imports(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in imports(path)}
 
 
-def in_room(room: str) -> list[Path]:
-    return [path for path in MODULES if name_of(path).partition(".")[0] == room]
+def room_of(name: str) -> str:
+    return name.partition(".")[0]
 
 
-def may_pass(name: str, doors: tuple[str, ...]) -> bool:
-    return any(f"{name}.".startswith(door) if door.endswith(".") else name == door for door in doors)
+def is_in(name: str, place: str) -> bool:
+    """Whether a module is ``place``, a module or a room."""
+    return name == place or name.startswith(f"{place}.")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_room_imports_only_through_its_doors(path: Path) -> None:
-    doors = DOORS.get(name_of(path).partition(".")[0])
-    if doors is not None:
-        assert [name for name in own_imports(path) if not may_pass(name, doors)] == []
+    room = room_of(name_of(path))
+    doors = (room, *DOORS[room])
+    assert [name for name in own_imports(path) if not any(is_in(name, door) for door in doors)] == []
+
+
+def test_every_room_and_every_door_exists() -> None:
+    assert DOORS.keys() == {room_of(name_of(path)) for path in MODULES}
+    modules = {name_of(path) for path in MODULES}
+    assert {door for doors in DOORS.values() for door in doors} - modules == set()
+
+
+def test_contributing_has_the_same_rooms_and_doors() -> None:
+    table = [line.split(" | ") for line in CONTRIBUTING.read_text().splitlines() if line.startswith("| `")]
+    shown = {row[0]: row[-1] for row in table}
+    doors = {f"| `{room}`": ", ".join(f"`{door}`" for door in doors) or "nothing" for room, doors in DOORS.items()}
+    assert {room: row.removesuffix(" |") for room, row in shown.items()} == doors
+    assert list(shown) == list(doors)
+
+
+def test_no_door_is_left_open_that_nobody_uses() -> None:
+    used = {(room_of(name_of(path)), name) for path in MODULES for name in own_imports(path)}
+    unused = {
+        (room, door)
+        for room, doors in DOORS.items()
+        for door in doors
+        if not any(room == user and is_in(name, door) for user, name in used)
+    }
+    assert unused == set()
+
+
+def test_a_floor_rests_on_those_below_it() -> None:
+    floors = list(DOORS)
+    for room, doors in DOORS.items():
+        below = floors[: floors.index(room)]
+        assert [door for door in doors if room_of(door) not in below and door not in UPWARDS] == [], room
+
+
+def test_no_module_leads_back_to_itself() -> None:
+    leads_to = {name_of(path): set(own_imports(path)) for path in MODULES}
+    assert sorted(TopologicalSorter(leads_to).static_order())
 
 
 @pytest.mark.parametrize(
-    "path",
-    [*in_room("kernel"), *in_room("live"), *map(PACKAGE.joinpath, ("model.py", "report.py", "errors.py"))],
-    ids=name_of,
+    "path", [path for path in MODULES if any(is_in(name_of(path), place) for place in PURE)], ids=name_of
 )
 def test_the_core_cannot_reach_a_file_a_clock_or_a_terminal(path: Path) -> None:
     assert top_level_imports(path) & INPUT_AND_OUTPUT == set()
@@ -109,21 +156,16 @@ def test_the_core_cannot_reach_a_file_a_clock_or_a_terminal(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_only_their_rooms_know_rich_and_textual(path: Path) -> None:
-    room = name_of(path).partition(".")[0]
+    room = room_of(name_of(path))
     assert room in ("render", "tui") or "rich" not in top_level_imports(path)
     assert room == "tui" or "textual" not in top_level_imports(path)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_top_opens_the_interactive_view(path: Path) -> None:
-    if name_of(path) != "commands.top" and name_of(path).partition(".")[0] != "tui":
-        assert [name for name in own_imports(path) if name.partition(".")[0] == "tui"] == []
-
-
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_the_group_commands_and_completion_know_commands(path: Path) -> None:
-    if name_of(path).partition(".")[0] not in ("cli", "commands", "completion", "tui"):
-        assert [name for name in own_imports(path) if name.partition(".")[0] == "commands"] == []
+def test_a_front_end_is_opened_at_one_place_only(path: Path) -> None:
+    name = name_of(path)
+    others = {room for room in OPENED_BY if room != room_of(name) and name not in OPENED_BY[room]}
+    assert [imported for imported in own_imports(path) if room_of(imported) in others] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -154,7 +196,7 @@ def report(*_):
 atexit.register(report)
 os.execvp = report
 sys.argv = ["oomctl", *{argv!r}]
-from oomctl.cli import main
+from oomctl.cli.main import main
 main()
 """
     ran = subprocess.run([sys.executable, "-c", spied], capture_output=True, text=True, timeout=30, check=False)
@@ -165,9 +207,9 @@ main()
 def test_a_tab_loads_no_command_and_none_of_the_heavy_libraries(line: str) -> None:
     spied = """
 import atexit, sys
-unwanted = {"rich", "psutil", "oomctl.targets", "oomctl.commands.top", "oomctl.commands.adjust"}
+unwanted = {"rich", "psutil", "oomctl.targets.matching", "oomctl.commands.top", "oomctl.commands.adjust"}
 atexit.register(lambda: print(sorted(unwanted & set(sys.modules)), file=sys.stderr))
-from oomctl.cli import main
+from oomctl.cli.main import main
 main()
 """
     env = {**os.environ, "_OOMCTL_COMPLETE": "zsh_complete", "OOMCTL_LINE": line}

@@ -17,8 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from oomctl import __version__, errors
-from oomctl.cli import COMMANDS, cli
-from oomctl.model import Row
+from oomctl.cli.main import COMMANDS, cli
+from oomctl.model.listing import Row
 from oomctl.render import fields
 from oomctl.tui.keys import KEYS
 from tests.proc_tree import ProcTree
@@ -175,7 +175,7 @@ def run_script(tmp_path: Path, processes: dict[str, tuple[int, int]]) -> tuple[i
     assert script.count("\n") <= 20
     (tmp_path / "script").write_text(script)
     program = tmp_path / "oomctl"
-    program.write_text(f"#!{sys.executable}\nfrom oomctl.cli import main\nmain()\n")
+    program.write_text(f"#!{sys.executable}\nfrom oomctl.cli.main import main\nmain()\n")
     program.chmod(0o755)
     tree = ProcTree(tmp_path)
     for pid, (name, (pages, adj)) in enumerate(processes.items(), start=10):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from oomctl import errors
-from oomctl.cli import COMMANDS
+from oomctl.cli.main import COMMANDS
 from oomctl.policy import document
 from tests.test_docs import TOY
 
@@ -65,7 +65,7 @@ def programs(tmp_path: Path) -> Path:
         "if sys.argv[1:3] == ['policy', 'apply']: sys.argv += ['--dry-run']"
     )
     scripts = {
-        "oomctl": f"#!{sys.executable}\nimport sys\nfrom oomctl.cli import main\n{careful}\nmain()\n",
+        "oomctl": f"#!{sys.executable}\nimport sys\nfrom oomctl.cli.main import main\n{careful}\nmain()\n",
         "sudo": '#!/bin/sh\nexec "$@"\n',
         "make": "#!/bin/sh\n",
         "jq": "#!/bin/sh\ncat >/dev/null\n",

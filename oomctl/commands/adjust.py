@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from oomctl import errors
-from oomctl import targets as target_words
-from oomctl.cli import complain
-from oomctl.commands import changing, persisting
-from oomctl.commands.options import ADJ, NumbersAsArguments, dry_run_option, json_option, machine_procfs, unescaped
-from oomctl.commands.unit_targets import resolved
+from oomctl.changes import recording
+from oomctl.changes.outcome import exit_status, report
+from oomctl.changes.writing import Chosen, choose, persist, write
+from oomctl.cli.options import dry_run_option, json_option
+from oomctl.cli.parameters import ADJ, TARGET, NumbersAsArguments
+from oomctl.console import complain
 from oomctl.errors import Refused
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.model import Change, LeftAlone, Persisted, Scenario, Task
+from oomctl.model.changes import Change, LeftAlone, Persisted
+from oomctl.model.kernel import Task
 from oomctl.procfs import survey
+from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
-from oomctl.procfs.writer import write_adj
 from oomctl.render.text import visible
-from oomctl.trust import UnitFacts
+from oomctl.targets.matching import no_match
+from oomctl.targets.selection import Scope
+from oomctl.targets.words import Target
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MOST_RAISED = 20
@@ -33,7 +37,7 @@ _OLD_SCALE = range(-17, 16)  # OOM_DISABLE..OOM_ADJUST_MAX of the oom_adj that 2
 def _change_options(function: _Function) -> _Function:
     for option in reversed(
         (
-            click.argument("words", metavar="TARGET...", nargs=-1, required=True),
+            click.argument("targets", type=TARGET, metavar="TARGET...", nargs=-1, required=True),
             dry_run_option,
             click.option(
                 "-a", "--all", "everyone", is_flag=True, help="When lowering: every match, not only its root."
@@ -61,7 +65,7 @@ def _change_options(function: _Function) -> _Function:
 @click.command("set", cls=NumbersAsArguments)
 @click.argument("adj", type=ADJ)
 @_change_options
-def set_(adj: int, words: tuple[str, ...], **options: Any) -> int:
+def set_(adj: int, targets: tuple[Target, ...], **options: Any) -> int:
     """Set oom_score_adj of TARGETs to ADJ (-1000..1000; negative numbers need no --).
 
     A TARGET is a PID, a name (of the process or its executable, * and ? are wildcards), a unit
@@ -72,13 +76,13 @@ def set_(adj: int, words: tuple[str, ...], **options: Any) -> int:
     oomctl set 500 firefox
     oomctl set -500 postgres --dry-run
     """
-    return _change("set", adj, words, options)
+    return _change("set", adj, targets, options)
 
 
 @click.command(cls=NumbersAsArguments)
 @click.option("--level", type=ADJ, default=ADJ_MIN, show_default=True, metavar="ADJ", help="Protect less.")
 @_change_options
-def protect(level: int, words: tuple[str, ...], **options: Any) -> int:
+def protect(level: int, targets: tuple[Target, ...], **options: Any) -> int:
     """Keep the OOM killer away from TARGETs: set -1000.
 
     At -1000 a process is never chosen, not even when its own cgroup is full; --level -999 leaves that
@@ -88,24 +92,24 @@ def protect(level: int, words: tuple[str, ...], **options: Any) -> int:
     oomctl protect --level -999 postgres
     oomctl protect --persist nginx.service     also after its next start
     """
-    return _change("protect", level, words, options)
+    return _change("protect", level, targets, options)
 
 
 @click.command(cls=NumbersAsArguments)
 @click.option("--level", type=ADJ, default=ADJ_MAX, show_default=True, metavar="ADJ", help="Offer them less eagerly.")
 @_change_options
-def sacrifice(level: int, words: tuple[str, ...], **options: Any) -> int:
+def sacrifice(level: int, targets: tuple[Target, ...], **options: Any) -> int:
     """Offer TARGETs to the OOM killer before others: set 1000.
 
     \b
     oomctl sacrifice --level 500 firefox
     """
-    return _change("sacrifice", level, words, options)
+    return _change("sacrifice", level, targets, options)
 
 
 @click.command(cls=NumbersAsArguments)
 @_change_options
-def reset(words: tuple[str, ...], **options: Any) -> int:
+def reset(targets: tuple[Target, ...], **options: Any) -> int:
     """Give TARGETs the kernel's default again: set 0.
 
     With --persist, remove what --persist wrote; the service gets the value that its unit has without that.
@@ -113,37 +117,11 @@ def reset(words: tuple[str, ...], **options: Any) -> int:
     \b
     oomctl reset postgres
     """
-    return _change("reset", 0, words, options)
+    return _change("reset", 0, targets, options)
 
 
-class Meant(NamedTuple):
-    """A process that gets a value, and the word that means it."""
-
-    task: Task
-    adj: int
-    target: target_words.Target
-    facts: UnitFacts
-    """Of the unit, where that is what was named."""
-
-    @property
-    def raises(self) -> bool:
-        return self.adj > self.task.adj
-
-
-class Chosen(NamedTuple):
-    """Who gets which value."""
-
-    meant: list[Meant]
-    left_alone: list[LeftAlone]
-    refused: list[LeftAlone]
-    unmatched: list[target_words.Target]
-    risky: list[tuple[Meant, str]]
-    """Those that are raised only if somebody confirms it, and why."""
-
-
-def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any]) -> int:
+def _change(command: str, adj: int, targets: Sequence[Target], options: dict[str, Any]) -> int:
     """Choose, write, read back and report; return the exit status."""
-    targets = [target_words.parse(word) for word in unescaped(words)]
     if adj in _OLD_SCALE and adj != 0:
         complain(f"hint: {adj} is a small step here; -17..15 was the scale of oom_adj, whose -17 is -1000 today")
     procfs = machine_procfs()
@@ -152,22 +130,18 @@ def _change(command: str, adj: int, words: Sequence[str], options: dict[str, Any
         return _change_held(command, adj, targets, procfs, options)
 
 
-def _change_held(
-    command: str, adj: int, targets: Sequence[target_words.Target], procfs: Procfs, options: dict[str, Any]
-) -> int:
+def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Procfs, options: dict[str, Any]) -> int:
     scenario = survey.machine(procfs)
-    scope = target_words.Scope(
-        options["everyone"], options["tree"], options["any_user"], options["force"], options["user"]
-    )
+    scope = Scope(options["everyone"], options["tree"], options["any_user"], options["force"], options["user"])
     said = [command, *([str(adj)] if command == "set" else []), *(target.word for target in targets)]
-    record = changing.Record(" ".join(said), procfs, options["dry_run"])
+    record = recording.Record(" ".join(said), procfs, options["dry_run"])
     kept: list[Persisted] = []
     if options["persist"]:
-        chosen, kept = _persist(command, adj, targets, scenario, procfs, scope, options, record)
+        chosen, kept = persist(command, adj, targets, scenario, procfs, scope, options, record)
     else:
-        chosen = _choose(targets, scenario, procfs, adj, scope)
+        chosen = choose(targets, scenario, procfs, adj, scope)
     for target in chosen.unmatched:
-        complain(target_words.no_match(target.word, scenario.hidden))
+        complain(no_match(target.word, scenario.hidden))
     if len(chosen.unmatched) == len(targets):
         return errors.ANSWER_IS_NO
     chosen = _with_a_yes(chosen, options["dry_run"])
@@ -180,44 +154,11 @@ def _change_held(
         lambda dry_run: [write(procfs, meant, scope, dry_run) for meant in chosen.meant], tasks, kept
     )
     record.complain()
-    changing.report(command, changes, chosen.left_alone, scenario, procfs, options["as_json"], kept=kept)
+    report(command, changes, chosen.left_alone, scenario, procfs, options["as_json"], kept=kept)
     if adj == ADJ_MIN:
         _warn_of_limits(tasks, procfs)
     statuses = [change.status for change in changes] + [persisted.status for persisted in kept]
-    return changing.exit_status(statuses, bool(chosen.unmatched), bool(chosen.left_alone))
-
-
-def write(procfs: Procfs, meant: Meant, scope: target_words.Scope, dry_run: bool = False) -> Change:
-    """Write to the process if it still is the one that was meant; held open from that look to the value read back."""
-    task = meant.task
-    with procfs.held([task.pid]):
-        if target_words.still_meant(meant.target, task, procfs, meant.adj, scope, meant.facts):
-            return write_adj(procfs, task, meant.adj, dry_run)
-    reason = f"PID {task.pid} is no longer the process that {meant.target.word} meant; it was not touched"
-    return Change(task.pid, task.comm, None, None, "vanished", reason)
-
-
-def _choose(
-    targets: Sequence[target_words.Target],
-    scenario: Scenario,
-    procfs: Procfs,
-    adj: int,
-    scope: target_words.Scope,
-) -> Chosen:
-    named, units = resolved(targets, scope.own_units)
-    selection = target_words.select(named, scenario.tasks, procfs, adj, scope, units)
-
-    def meant(task: Task) -> Meant:
-        target = selection.named_by[task.pid]
-        return Meant(task, adj, target, units.get(target.value, UnitFacts()))
-
-    return Chosen(
-        [meant(task) for task in selection.meant],
-        selection.left_alone,
-        selection.refused,
-        selection.unmatched,
-        [(meant(task), reason) for task, reason in selection.risky],
-    )
+    return exit_status(statuses, bool(chosen.unmatched), bool(chosen.left_alone))
 
 
 def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:
@@ -247,48 +188,6 @@ def _yes(question: str) -> bool:
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()):
         return False
     return click.confirm(question, err=True)
-
-
-def _persist(
-    command: str,
-    adj: int,
-    targets: Sequence[target_words.Target],
-    scenario: Scenario,
-    procfs: Procfs,
-    scope: target_words.Scope,
-    options: dict[str, Any],
-    record: changing.Record,
-) -> tuple[Chosen, list[Persisted]]:
-    """Let the units that are meant keep the value, and choose their processes that have to get it now."""
-    setting = None if command == "reset" else adj
-    wanted = persisting.wanted(targets, scenario, procfs, setting, scope, options["user"])
-    kept = _keep(wanted.units, setting, options["dry_run"], record)
-    chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
-    for unit in wanted.units:
-        target = target_words.Target(unit.state.id, "unit", unit.state.id)
-        value = persisting.next_value(unit, setting, options["dry_run"])
-        found = _choose([target], scenario, procfs, value, scope._replace(own_units=unit.manager.user))
-        chosen.meant.extend(found.meant)
-        chosen.left_alone.extend(found.left_alone)
-        chosen.refused.extend(found.refused)
-        chosen.risky.extend(found.risky)
-    return chosen, kept
-
-
-def _keep(
-    units: Sequence[persisting.Unit], setting: int | None, dry_run: bool, record: changing.Record
-) -> list[Persisted]:
-    """Write the drop-ins, each of which may be refused when others are written already."""
-    record.note([], [], [persisting.keep(unit, setting, dry_run=True) for unit in units])
-    kept: list[Persisted] = []
-    try:
-        for unit in units:
-            kept.append(persisting.keep(unit, setting, dry_run))
-    except errors.OomctlError:
-        record.note([], [], kept)
-        record.complain()
-        raise
-    return kept
 
 
 def _warn_of_limits(tasks: Sequence[Task], procfs: Procfs) -> None:

@@ -6,8 +6,8 @@ import os
 
 import click
 
-from oomctl.commands.options import emit
 from oomctl.completion.shells import PROGRAMS, SHELLS, script
+from oomctl.console import emit
 
 
 @click.command()

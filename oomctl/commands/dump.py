@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from oomctl import namesake
+from oomctl.cli import namesake
 from oomctl.errors import CannotExecute, ImpossibleHere
 
 

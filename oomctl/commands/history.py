@@ -12,17 +12,18 @@ from typing import TypeVar
 
 import click
 
-from oomctl.cli import complain
-from oomctl.commands.options import emit, emit_parts, json_option, machine_procfs
+from oomctl.cli.options import json_option
+from oomctl.console import complain, emit, emit_parts
 from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, NothingMatched
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.selection import scan
-from oomctl.model import Candidate
+from oomctl.model.kernel import Candidate
+from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.parser import parse_blocks
 from oomctl.oomlog.replay import replay, scenario_of
 from oomctl.oomlog.sources import Source, open_source
+from oomctl.procfs.machine import machine_procfs
 from oomctl.render import history as render
-from oomctl.report import OomReport
 
 _LARGE_FILE = 32 << 20
 _KEPT_BYTES = 64 << 20

@@ -8,27 +8,25 @@ from typing import Any, TypeVar
 import click
 
 from oomctl import errors
-from oomctl import targets as target_words
-from oomctl.cli import complain
-from oomctl.commands import changing
-from oomctl.commands.options import (
-    NumbersAsArguments,
-    dry_run_option,
-    emit,
-    json_option,
-    machine_procfs,
-    unescaped,
-)
-from oomctl.model import Change, LeftAlone, Task
-from oomctl.policy import files
+from oomctl.changes import recording
+from oomctl.changes.outcome import exit_status, report
+from oomctl.cli.options import dry_run_option, json_option
+from oomctl.cli.parameters import TARGET, NumbersAsArguments
+from oomctl.console import complain, emit
+from oomctl.model.changes import Change, LeftAlone
+from oomctl.model.kernel import Task
+from oomctl.policy import loading as files
 from oomctl.policy.decision import Decision, decide
-from oomctl.policy.rules import Rule
-from oomctl.policy.watch import Watch
+from oomctl.policy.rule import Rule
+from oomctl.policy.service import Service
 from oomctl.procfs import survey
+from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import set_floor, write_adj
 from oomctl.render import policy as render
 from oomctl.render.text import count
+from oomctl.targets.matching import matching, no_match
+from oomctl.targets.words import Target
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -105,37 +103,36 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     scenario = survey.machine(procfs)
     decided = decide(rules, scenario.tasks, procfs)
     meant = [decision for decision in decided.values() if decision.left_alone is None]
-    record = changing.Record("policy apply", procfs, dry_run)
+    record = recording.Record("policy apply", procfs, dry_run)
     changes = record.carry_out(
         lambda dry_run: [_applied(procfs, decision, dry_run) for decision in meant],
         [decision.task for decision in meant],
     )
     record.complain()
     changes = [change for change in changes if change.status != "vanished"]  # a policy is about who lives
-    status = changing.exit_status([change.status for change in changes], False, False)
+    status = exit_status([change.status for change in changes], False, False)
     left_alone = list(_left_alone(decided.values()))
     to_do = [change for change in changes if change.status != "unchanged"]
     if not (to_do or as_json):
         emit(f"nothing to change: {count(len(changes), 'process', 'processes')} as the policy says\n")
-    changing.report("policy-apply", changes if as_json else to_do, left_alone, scenario, procfs, as_json)
+    report("policy-apply", changes if as_json else to_do, left_alone, scenario, procfs, as_json)
     _say_hidden(scenario.hidden)
     return status
 
 
 @policy.command(cls=NumbersAsArguments)
-@click.argument("words", metavar="TARGET...", nargs=-1, required=True)
+@click.argument("targets", type=TARGET, metavar="TARGET...", nargs=-1, required=True)
 @file_option
 @json_option
-def explain(words: tuple[str, ...], paths: tuple[str, ...], as_json: bool) -> int:
+def explain(targets: tuple[Target, ...], paths: tuple[str, ...], as_json: bool) -> int:
     """Say which rule decides about TARGETs, and what it says; status 1 if none does."""
-    targets = [target_words.parse(word) for word in unescaped(words)]
     rules = files.load_valid(paths).rules
     procfs = machine_procfs()
     tasks = procfs.tasks()
-    matches = target_words.matching(targets, tasks.read, procfs)
+    matches = matching(targets, tasks.read, procfs)
     for target, matched in matches.items():
         if not matched:
-            complain(target_words.no_match(target.word, tasks.hidden))
+            complain(no_match(target.word, tasks.hidden))
     decided = decide(rules, tasks.read, procfs)
     asked = {task.pid: task for matched in matches.values() for task in matched}
     entries = [_shown(task, decided.get(pid)) for pid, task in asked.items()]
@@ -161,7 +158,7 @@ def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
     By the kernel's process events where they are to be had, else by polling; the first line says which. SIGHUP
     reads the files again (a broken one changes nothing), SIGTERM and Ctrl-C end it.
     """
-    Watch(machine_procfs(), paths, interval, only_poll).run()
+    Service(machine_procfs(), paths, interval, only_poll).run()
 
 
 def _applied(procfs: Procfs, decision: Decision, dry_run: bool) -> Change:

@@ -7,8 +7,9 @@ from typing import NoReturn
 
 import click
 
-from oomctl.commands.options import ADJ, machine_procfs
+from oomctl.cli.parameters import ADJ
 from oomctl.errors import CannotExecute, CommandNotFound, ImpossibleHere, NotPermitted
+from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.writer import write_adj_at
 
 

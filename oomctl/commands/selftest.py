@@ -9,8 +9,10 @@ import sys
 import click
 
 from oomctl import selftest as trial
-from oomctl.commands.options import emit, json_option, machine_procfs
+from oomctl.cli.options import json_option
+from oomctl.console import emit
 from oomctl.errors import ANSWER_IS_NO, DONE
+from oomctl.procfs.machine import machine_procfs
 
 
 @click.command()

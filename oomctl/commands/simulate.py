@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import click
 
-from oomctl.commands import question as questions
-from oomctl.commands.listing import with_details
-from oomctl.commands.options import (
-    ADJ,
-    SIZE,
-    NumbersAsArguments,
-    cgroup_option,
-    emit,
-    emit_parts,
-    json_option,
-    machine_procfs,
-    parse_size,
-)
-from oomctl.errors import ANSWER_IS_NO, DONE, BadInput
+from oomctl.cli.options import cgroup_option, json_option
+from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
+from oomctl.console import emit, emit_parts
+from oomctl.errors import ANSWER_IS_NO, DONE
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import rounds
 from oomctl.kernel.rules import rules_for
-from oomctl.model import Outcome, Round, Row, Scenario, Task
+from oomctl.model.kernel import Outcome, Round, Scenario, Task
+from oomctl.model.listing import Row
+from oomctl.procfs.details import with_details
+from oomctl.procfs.machine import machine_procfs
 from oomctl.render import simulation as render
+from oomctl.scenario import question as questions
+from oomctl.targets.words import Target
 
 _NEAREST = 5
 _ALL_ROUNDS = 10_000
@@ -32,14 +27,35 @@ _ALL_ROUNDS = 10_000
 @cgroup_option
 @click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
 @click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
-@click.option("--for", "nearest_for", metavar="TARGET", help="The limit that TARGET would hit first runs out.")
-@click.option("--set", "adjs", metavar="TARGET=ADJ", multiple=True, help="What if TARGET had this oom_score_adj.")
-@click.option("--grow", "growths", metavar="TARGET=SIZE", multiple=True, help="What if TARGET used SIZE more.")
-@click.option("--add", "added", metavar="SIZE[@ADJ]", multiple=True, help="What if there was one more process.")
-@click.option("--without", "gone", metavar="TARGET", multiple=True, help="What if TARGET was not there.")
+@click.option("--for", "nearest_for", type=TARGET, help="The limit that TARGET would hit first runs out.")
+@click.option(
+    "--set",
+    "adjs",
+    type=AdjOfTarget(),
+    metavar="TARGET=ADJ",
+    multiple=True,
+    help="What if TARGET had this oom_score_adj.",
+)
+@click.option(
+    "--grow",
+    "growths",
+    type=SizeOfTarget(),
+    metavar="TARGET=SIZE",
+    multiple=True,
+    help="What if TARGET used SIZE more.",
+)
+@click.option(
+    "--add",
+    "added",
+    type=AdditionType(),
+    metavar="SIZE[@ADJ]",
+    multiple=True,
+    help="What if there was one more process.",
+)
+@click.option("--without", "gone", type=TARGET, multiple=True, help="What if TARGET was not there.")
 @click.option("--rounds", "count", type=click.IntRange(1, _ALL_ROUNDS), default=1, help="Go on killing this often.")
-@click.option("--free", "goal", type=SIZE, metavar="SIZE", help="Go on killing until this much is freed.")
-@click.option("--allocating", metavar="TARGET", help="The task whose allocation fails (oom_kill_allocating_task).")
+@click.option("--free", "goal", type=SIZE, help="Go on killing until this much is freed.")
+@click.option("--allocating", type=TARGET, help="The task whose allocation fails (oom_kill_allocating_task).")
 @click.option("--kernel", metavar="RELEASE", help="By the rules of another kernel: 4.14, 6.1.20, rhel8.1.")
 @click.option("--from", "source", metavar="FILE", help="Ask a snapshot, or a kernel log (FILE#2: its second report).")
 @json_option
@@ -47,14 +63,14 @@ def simulate(
     cgroup: str | None,
     nodes: str | None,
     mempolicy: bool,
-    nearest_for: str | None,
-    adjs: tuple[str, ...],
-    growths: tuple[str, ...],
-    added: tuple[str, ...],
-    gone: tuple[str, ...],
+    nearest_for: Target | None,
+    adjs: tuple[tuple[Target, int], ...],
+    growths: tuple[tuple[Target, int], ...],
+    added: tuple[Addition, ...],
+    gone: tuple[Target, ...],
     count: int,
     goal: int | None,
-    allocating: str | None,
+    allocating: Target | None,
     kernel: str | None,
     source: str | None,
     as_json: bool,
@@ -70,7 +86,7 @@ def simulate(
     oomctl simulate --set java=-500 --grow postgres=2G
     oomctl simulate --add 8G@300 --rounds 3
     """
-    scope = questions.Scope(cgroup, nodes, mempolicy, nearest_for)
+    scope = questions.Shortage(cgroup, nodes, mempolicy, nearest_for)
     rules = rules_for(kernel) if kernel else None
     plain = not (adjs or growths or added or gone or allocating or goal or rules) and count == 1
     if source is not None:
@@ -109,28 +125,22 @@ def simulate(
 def _changed(
     scenario: Scenario,
     question: questions.Question,
-    adjs: tuple[str, ...],
-    growths: tuple[str, ...],
-    added: tuple[str, ...],
-    gone: tuple[str, ...],
+    adjs: tuple[tuple[Target, int], ...],
+    growths: tuple[tuple[Target, int], ...],
+    added: tuple[Addition, ...],
+    gone: tuple[Target, ...],
 ) -> Scenario:
     """Apply the what-if options: first who is there, then how big, then which adj."""
-    for word in gone:
-        for task in questions.find_tasks(question, word):
+    for target in gone:
+        for task in questions.find_tasks(question, target):
             scenario = whatif.without(scenario, task.pid)
-    for text in added:
-        size, at, value = text.partition("@")
-        adj = _adj(f"--add {text}", value) if at else 0
-        scenario = whatif.with_process(scenario, _pages(f"--add {text}", size, scenario), adj)
-    for text in growths:
-        word, size = _assignment("--grow", text, "TARGET=SIZE")
-        pages = _pages(f"--grow {text}", size, scenario)
-        for task in _still_there(scenario, questions.find_tasks(question, word)):
-            scenario = whatif.with_growth(scenario, task.pid, pages)
-    for text in adjs:
-        word, value = _assignment("--set", text, "TARGET=ADJ")
-        adj = _adj(f"--set {text}", value)
-        for task in _still_there(scenario, questions.tasks_to_set(question, word, adj)):
+    for size, adj in added:
+        scenario = whatif.with_process(scenario, _pages(size, scenario), adj)
+    for target, size in growths:
+        for task in _still_there(scenario, questions.find_tasks(question, target)):
+            scenario = whatif.with_growth(scenario, task.pid, _pages(size, scenario))
+    for target, adj in adjs:
+        for task in _still_there(scenario, questions.tasks_to_set(question, target, adj)):
             scenario = whatif.with_adj(scenario, task.pid, adj)
     return scenario
 
@@ -141,25 +151,8 @@ def _still_there(scenario: Scenario, tasks: list[Task]) -> list[Task]:
     return [task for task in tasks if task.pid in pids]
 
 
-def _assignment(option: str, text: str, shape: str) -> tuple[str, str]:
-    word, equals, value = text.rpartition("=")
-    if not (word and equals and value):
-        raise BadInput(f"{option} {text}: expected {shape}")
-    return word, value
-
-
-def _pages(option: str, text: str, scenario: Scenario) -> int:
-    size = parse_size(text)
-    if size is None:
-        raise BadInput(f"{option}: not a size: 512M, 2G, 1.5GiB or bytes")
-    return -(-size // scenario.page_size)
-
-
-def _adj(option: str, text: str) -> int:
-    try:
-        return ADJ.convert(text, None, None)
-    except click.BadParameter as error:
-        raise BadInput(f"{option}: {error.message}") from None
+def _pages(size_bytes: int, scenario: Scenario) -> int:
+    return -(-size_bytes // scenario.page_size)
 
 
 def _rows(result: Round, question: questions.Question) -> render.Rows:

@@ -6,12 +6,13 @@ import json
 
 import click
 
-from oomctl.cli import complain
-from oomctl.commands import question as questions
-from oomctl.commands.options import cgroup_option, emit, machine_procfs
+from oomctl.cli.options import cgroup_option
+from oomctl.console import complain, emit
 from oomctl.procfs import nodes as numa
 from oomctl.procfs import survey
-from oomctl.scenario import LARGEST_DOCUMENT, as_document
+from oomctl.procfs.machine import machine_procfs
+from oomctl.scenario import question as questions
+from oomctl.scenario.document import LARGEST_DOCUMENT, as_document
 
 
 @click.command()
@@ -29,7 +30,7 @@ def snapshot(cgroup: str | None, nodes: str | None, mempolicy: bool) -> None:
     oomctl simulate --from now.json --set postgres=-1000
     """
     procfs = machine_procfs()
-    question = questions.live(procfs, questions.Scope(cgroup, nodes, mempolicy))
+    question = questions.live(procfs, questions.Shortage(cgroup, nodes, mempolicy))
     document = as_document(
         question.scenario,
         survey.memcg_limits(procfs, question.scenario.tasks),

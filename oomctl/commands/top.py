@@ -11,25 +11,20 @@ from typing import Any
 
 import click
 
-from oomctl import targets as target_words
-from oomctl.commands.ask import Ask
-from oomctl.commands.listing import machine_line, with_details
-from oomctl.commands.options import (
-    NumbersAsArguments,
-    cgroup_option,
-    emit,
-    format_options,
-    machine_procfs,
-    output_format,
-    proc_root,
-    unescaped,
-)
+from oomctl.cli.options import cgroup_option, format_options, output_format
+from oomctl.cli.parameters import TARGET, NumbersAsArguments
+from oomctl.console import emit
 from oomctl.errors import BadInput
 from oomctl.kernel.selection import ranked_rows, scan
-from oomctl.model import Scenario
+from oomctl.live.ask import Ask
+from oomctl.model.kernel import Scenario
 from oomctl.procfs import survey
+from oomctl.procfs.details import with_details
+from oomctl.procfs.machine import machine_line, machine_procfs, proc_root
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.sampler import Sampler
 from oomctl.render import fields, ranking
+from oomctl.targets.words import Target
 
 _LINES_AROUND = 4  # the summary, the header, the note below and the prompt
 
@@ -58,7 +53,7 @@ class Delay(click.FloatRange):
 
 
 @click.command(cls=NumbersAsArguments)
-@click.argument("words", metavar="[TARGET]...", nargs=-1)
+@click.argument("targets", type=TARGET, metavar="[TARGET]...", nargs=-1)
 @click.option("-n", "-N", "--lines", "--num", "lines", type=Lines(), help="Show this many; all by default in a pipe.")
 @click.option("--sort", "-s", "sort_key", metavar="FIELD", help="Sort by another field than badness.")
 @click.option("-o", "columns", metavar="FIELD,...", help="Show these columns.")
@@ -76,7 +71,7 @@ class Delay(click.FloatRange):
 @cgroup_option
 @format_options(*ranking.FORMATS)
 def top(
-    words: tuple[str, ...],
+    targets: tuple[Target, ...],
     lines: int | None,
     sort_key: str | None,
     columns: str | None,
@@ -102,13 +97,11 @@ def top(
     oomctl top --json | jq '.processes[0].pid'
     """
     output = output_format(wanted, as_json)
-    for word in unescaped(words):
-        target_words.parse(word)
     if user is not None:
         _check_user(user)
     shown = fields.find_all(columns or ",".join(fields.DEFAULT))
     sort_field = fields.find(sort_key) if sort_key else None
-    ask = Ask(shown, sort_field, lines, tuple(unescaped(words)), user, cgroup)
+    ask = Ask(shown, sort_field, lines, targets, user, cgroup)
     if once or as_json or wanted or not _on_a_terminal():
         return _once(ask, output)
     return _live(ask, delay_s, simple)
@@ -124,14 +117,12 @@ def _live(ask: Ask, delay_s: float, simple: bool) -> int:
     """Show the list until the user has seen enough, to be acted on where the extra is installed."""
     from importlib.util import find_spec
 
-    from oomctl.procfs.watch import Watch
-
     drawable = sys.stderr is not None and sys.stderr.isatty()  # where textual draws
     if simple or not drawable or find_spec("textual") is None:
-        from oomctl.commands.live import run
+        from oomctl.live.simple import run
     else:
         from oomctl.tui.app import run
-    return run(ask, Watch(proc_root(), ask.cgroup), delay_s)
+    return run(ask, Sampler(proc_root(), ask.cgroup), delay_s)
 
 
 def _once(ask: Ask, output: str) -> int:

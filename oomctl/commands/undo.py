@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
-from oomctl.commands import changing, persisting
-from oomctl.commands.options import dry_run_option, json_option, machine_procfs
+from oomctl.changes import persisting, recording
+from oomctl.changes.journal import Journal
+from oomctl.changes.outcome import exit_status, report
+from oomctl.cli.options import dry_run_option, json_option
 from oomctl.errors import NothingMatched
-from oomctl.journal import Journal
-from oomctl.model import Recorded
+from oomctl.model.changes import Recorded
 from oomctl.procfs import survey
+from oomctl.procfs.machine import machine_procfs
 
 
 @click.command()
@@ -31,13 +33,11 @@ def undo(dry_run: bool, as_json: bool) -> int:
     entry = _last(journal, procfs.boot_id())
     scenario = survey.machine(procfs)
     kept = [persisting.put_back(drop_in, dry_run) for drop_in in entry.drop_ins]
-    changes = changing.put_back(entry, procfs, dry_run)
+    changes = recording.put_back(entry, procfs, dry_run)
     if not dry_run:
-        changing.forget(entry, changes, journal)
-    changing.report("undo", changes, [], scenario, procfs, as_json, entry, kept)
-    return changing.exit_status(
-        [change.status for change in changes] + [persisted.status for persisted in kept], False, False
-    )
+        recording.forget(entry, changes, journal)
+    report("undo", changes, [], scenario, procfs, as_json, entry, kept)
+    return exit_status([change.status for change in changes] + [persisted.status for persisted in kept], False, False)
 
 
 def _last(journal: Journal, boot_id: str) -> Recorded:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 
 from click.shell_completion import CompletionItem
 
-from oomctl.commands.options import MINUS, machine_procfs, unescaped
+from oomctl.cli.parameters import MINUS, unescaped
 from oomctl.errors import OomctlError
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import known_kernels
 from oomctl.procfs import nodes as numa
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.details import user_name
+from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reader import Procfs
 from oomctl.render import fields
 from oomctl.render.text import count, size
@@ -72,7 +73,7 @@ def complete(kind: str, incomplete: str) -> Items:
     if completer is None:
         return []
     try:
-        return completer(unescaped([incomplete])[0])
+        return completer(unescaped(incomplete))
     except (OomctlError, OSError):
         return []  # nobody wants an error message in the middle of a line
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from oomctl.commands.options import NumbersAsArguments
+from oomctl.cli.parameters import NumbersAsArguments
 
 Completer = Callable[[str, str], "list[CompletionItem[str]]"]
 """What a kind of value can be, given its beginning."""
@@ -48,7 +48,8 @@ def _param_outline(param: click.Parameter) -> dict[str, Any]:
 
 def value_of(param: click.Parameter) -> str:
     """Return the kind of a parameter's value as help names it, without what says how often: ``TARGET``."""
-    shown = (param.metavar or str(param.name).upper()).removesuffix("...")
+    kind = param.type.name if isinstance(param, click.Option) else str(param.name)
+    shown = (param.metavar or kind.upper()).removesuffix("...")
     return re.sub(r"^\[(.*)\]$", r"\1", shown)
 
 

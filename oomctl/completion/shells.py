@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, split_arg_string
 
-from oomctl.commands.options import MINUS
+from oomctl.cli.parameters import MINUS
 from oomctl.completion import bashwords
 from oomctl.completion.candidates import complete
 from oomctl.completion.outline import stand_in

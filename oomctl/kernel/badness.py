@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oomctl.kernel.rules import Rules
-from oomctl.model import Candidate, Task
+from oomctl.model.kernel import Candidate, Task
 
 ADJ_MIN = -1000  # OOM_SCORE_ADJ_MIN in include/uapi/linux/oom.h: never a candidate
 ADJ_MAX = 1000  # OOM_SCORE_ADJ_MAX

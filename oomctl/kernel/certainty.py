@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl.kernel.rules import Counters, Rules
-from oomctl.model import Candidate, Certainty, Context, Task
+from oomctl.model.kernel import Candidate, Certainty, Context, Task
 
 THREAD_CACHE_PAGES = 64  # TASK_RSS_EVENTS_THRESH in mm/memory.c, before v6.2
 AT_REST_PAGES = 8

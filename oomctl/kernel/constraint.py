@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from oomctl.kernel.rules import Rules, Walk
-from oomctl.model import Constraint, Context, MemcgLimits, NodePages, Task, Thread
+from oomctl.model.kernel import Constraint, Context, MemcgLimits, NodePages, Task, Thread
 
 
 def memcg_totalpages(limits: MemcgLimits) -> int | None:

@@ -8,7 +8,7 @@ from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.constraint import below
 from oomctl.kernel.rules import Rules
 from oomctl.kernel.selection import why_not
-from oomctl.model import Candidate, Constraint, Context, Scenario, Task
+from oomctl.model.kernel import Candidate, Constraint, Context, Scenario, Task
 
 Families = Mapping[int, Sequence[Task]]
 """By the PID of the parent, its children in scan order."""

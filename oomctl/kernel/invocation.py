@@ -16,7 +16,7 @@ from oomctl.kernel.execution import (
 )
 from oomctl.kernel.rules import Rules, rules_for
 from oomctl.kernel.selection import Scan, is_global, scan, why_not
-from oomctl.model import Candidate, Certainty, Constraint, Context, Outcome, Round, Scenario, Task
+from oomctl.model.kernel import Candidate, Certainty, Constraint, Context, Outcome, Round, Scenario, Task
 
 COSTLY_ORDER = 3  # PAGE_ALLOC_COSTLY_ORDER in include/linux/mmzone.h
 

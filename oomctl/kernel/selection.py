@@ -8,7 +8,8 @@ from typing import NamedTuple
 from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.constraint import outside
 from oomctl.kernel.rules import Dying, Rules
-from oomctl.model import Candidate, Constraint, Context, Details, Row, Spared, Task
+from oomctl.model.kernel import Candidate, Constraint, Context, Spared, Task
+from oomctl.model.listing import Details, Row
 
 _UNKNOWN = Details()
 _NO_DETAILS: Mapping[int, Details] = {}

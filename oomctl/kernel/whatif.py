@@ -8,7 +8,7 @@ from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.execution import shares_memory
 from oomctl.kernel.rules import Rules
 from oomctl.kernel.selection import ranked, why_not
-from oomctl.model import Candidate, Constraint, Scenario, Task
+from oomctl.model.kernel import Candidate, Constraint, Scenario, Task
 
 
 def with_adj(scenario: Scenario, pid: int, adj: int) -> Scenario:

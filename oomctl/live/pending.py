@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.live.standing import Standing
-from oomctl.model import Change, Round, Task
+from oomctl.model.changes import Change
+from oomctl.model.kernel import Round, Task
 from oomctl.render import changes as render
 from oomctl.render.changes import Report
 from oomctl.render.text import count, visible
@@ -54,15 +55,6 @@ def _is_same(task: Task | None, other: Task) -> bool:
 def stepped(adj: int, step: int) -> int:
     """Return ``adj`` a step further, within the kernel's range."""
     return max(ADJ_MIN, min(adj + step, ADJ_MAX))
-
-
-def parse_adj(text: str) -> int | None:
-    """Return the adj that somebody typed; None when it is none."""
-    try:
-        adj = int(text.strip())
-    except ValueError:
-        return None
-    return adj if ADJ_MIN <= adj <= ADJ_MAX and text.strip().isascii() else None
 
 
 def report(standing: Standing, changes: Sequence[Change]) -> Report:

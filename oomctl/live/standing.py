@@ -8,7 +8,8 @@ from typing import NamedTuple
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.selection import ranked_rows
 from oomctl.kernel.whatif import with_adj
-from oomctl.model import Look, Round, Row, Scenario
+from oomctl.model.kernel import Round, Scenario
+from oomctl.model.listing import Look, Row
 
 
 class Standing(NamedTuple):

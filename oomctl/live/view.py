@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from oomctl.model import Group, Row
+from oomctl.model.listing import Group, Row
 from oomctl.render.fields import Field, sort_rows
 
 

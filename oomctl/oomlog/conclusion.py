@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from oomctl.model import Constraint
+from oomctl.model.kernel import Constraint
+from oomctl.model.oomreport import Kill, MachineMemory, MemcgMemory, OomReport
 from oomctl.oomlog.draft import MOST_ROWS, Draft
 from oomctl.oomlog.prefix import epoch_s
-from oomctl.report import Kill, MachineMemory, MemcgMemory, OomReport
 
 
 def conclude(draft: Draft, number: int, killed_before: frozenset[int] = frozenset()) -> OomReport:

@@ -6,16 +6,9 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from oomctl.model.oomreport import Counter, Kill, Reaped, Selected, TableRow, Zone
 from oomctl.oomlog import shapes
 from oomctl.oomlog.prefix import Line
-from oomctl.report import (
-    Counter,
-    Kill,
-    Reaped,
-    Selected,
-    TableRow,
-    Zone,
-)
 
 MOST_ROWS = 1 << 15
 """Of one table, and of all that are open; the kernel's log buffer holds far fewer."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.parser import Parser, may_open
 from oomctl.oomlog.sources import KMSG, KMSG_RECORD_BYTES, open_kmsg, records
-from oomctl.report import OomReport
 
 
 class Follower:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from oomctl.errors import BadInput
 from oomctl.kernel.constraint import memcg_totalpages
 from oomctl.kernel.rules import Rules, rules_for
-from oomctl.model import Constraint, MemcgLimits
-from oomctl.report import OomReport, TableRow
+from oomctl.model.kernel import Constraint, MemcgLimits
+from oomctl.model.oomreport import OomReport, TableRow
 
 DEFAULT_PAGE_SIZE = 4096
 _RELEASE = re.compile(r"(\d{1,4})\.(\d{1,4})")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from oomctl.model.oomreport import Kill, OomReport, Reaped, Selected
 from oomctl.oomlog import shapes
 from oomctl.oomlog.conclusion import conclude
 from oomctl.oomlog.draft import MOST_ROWS, Draft, killed_process
 from oomctl.oomlog.prefix import Line, split_prefix
-from oomctl.report import Kill, OomReport, Reaped, Selected
 
 LONGEST_LINE = 8192
 """Characters that are looked at; the kernel's own records end near 1000."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from oomctl.kernel.constraint import below
 from oomctl.kernel.rules import Rules, rules_for
-from oomctl.model import Constraint, Context, Scenario, Task
+from oomctl.model.kernel import Constraint, Context, Scenario, Task
+from oomctl.model.oomreport import OomReport, TableRow
 from oomctl.oomlog.hypotheses import Basis, Hypothesis, discounted_adj, permille_of
-from oomctl.report import OomReport, TableRow
 
 _COSTLY_ORDER = 3
 

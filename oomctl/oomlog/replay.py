@@ -8,17 +8,10 @@ from typing import NamedTuple
 from oomctl.errors import BadInput
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.rules import rules_for
-from oomctl.model import Candidate, Constraint, Outcome, Round, Scenario
-from oomctl.oomlog.hypotheses import (
-    Basis,
-    Hypothesis,
-    basis,
-    hypotheses,
-    score_of,
-    size_of,
-)
+from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario
+from oomctl.model.oomreport import OomReport, Replay, TableRow
+from oomctl.oomlog.hypotheses import Basis, Hypothesis, basis, hypotheses, score_of, size_of
 from oomctl.oomlog.reconstruction import chosen_pid, rules_under, scenario_under, selected_row
-from oomctl.report import OomReport, Replay, TableRow
 
 _MOST_TRIED = 48  # hypotheses; more than a report can leave open in practice
 

@@ -17,9 +17,9 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from oomctl import helpers
 from oomctl.errors import BadInput, ImpossibleHere, NotPermitted
-from oomctl.files import open_regular
+from oomctl.guard import programs as helpers
+from oomctl.guard.files import open_regular
 
 BLOCK_BYTES = 1 << 18
 LONGEST_LINE_BYTES = 1 << 16

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
-from oomctl.model import LeftAlone, Task
-from oomctl.policy.rules import Rule
+from oomctl.model.changes import LeftAlone
+from oomctl.model.kernel import Task
+from oomctl.policy.rule import Rule
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
-from oomctl.targets import Target, select
+from oomctl.targets.selection import select
+from oomctl.targets.words import Target
 
 _IN_A_FILE = {
     "(--all takes it)": '(scope = "all" takes it)',

@@ -17,11 +17,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from oomctl import targets as target_words
 from oomctl.errors import BadInput
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.policy.rules import Mistake, Place, Policy, Rule
-from oomctl.targets import Target
+from oomctl.policy.rule import Mistake, Place, Policy, Rule
+from oomctl.targets.words import Target, parse_target
 
 MOST_BYTES = 1 << 16
 _MOST_LINES = 200
@@ -199,7 +198,7 @@ class _Reader:
             self._wrong(index, "target", "a string or a list of strings", word)
             return None
         try:
-            target = target_words.parse(word)
+            target = parse_target(word)
         except BadInput as error:
             self._mistake(self._lines.of_key(index, "target"), str(error))
             return None

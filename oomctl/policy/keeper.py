@@ -9,17 +9,19 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
-from oomctl.model import Change, Task
+from oomctl.model.changes import Change
+from oomctl.model.kernel import Task
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.events import Event
 from oomctl.policy.forest import Forest
 from oomctl.policy.line import Line
-from oomctl.policy.rules import Rule
+from oomctl.policy.rule import Rule
 from oomctl.procfs.details import user_name
 from oomctl.procfs.glimpse import glimpse, owner, whole_identity
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import set_floor, write_adj
-from oomctl.targets import Target, matcher
+from oomctl.targets.matching import matcher
+from oomctl.targets.words import Target
 
 Report = Callable[[Decision, Change], None]
 _RETRY_SECONDS = 1.0

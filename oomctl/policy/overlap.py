@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from oomctl.kernel.badness import ADJ_MAX
 from oomctl.kernel.constraint import below
-from oomctl.policy.rules import Mistake, Rule
-from oomctl.targets import Target
+from oomctl.policy.rule import Mistake, Rule
+from oomctl.targets.words import Target
 
 _MOST_COMPARISONS = 50_000
 _LONGEST_NAME = 255  # NAME_MAX of include/uapi/linux/limits.h: no program is called more

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
-from oomctl.files import read_bounded
+from oomctl.guard.files import read_bounded
 from oomctl.kernel.constraint import below
-from oomctl.model import MemcgLimits
+from oomctl.model.kernel import MemcgLimits
 from oomctl.procfs.reader import LONGEST_LIST, READING, Procfs, pids_in, read_at
 
 _V1_UNLIMITED = 1 << 62  # PAGE_COUNTER_MAX is just below 2**63 bytes, by page size

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 
-from oomctl.model import Details, Task
+from oomctl.model.kernel import Task
+from oomctl.model.listing import Details, Row
 from oomctl.procfs.cgroup import Memcgs, cgroups_at, hierarchies
 from oomctl.procfs.reader import Procfs, read_at, start_ticks_at, state_at
 
@@ -86,3 +88,9 @@ def _cmdline(directory: int) -> str | None:
         return None
     arguments = read_at(directory, "cmdline", _LONGEST_CMDLINE).rstrip(b"\0")
     return arguments.replace(b"\0", b" ").decode(errors="replace") or None
+
+
+def with_details(rows: Sequence[Row], procfs: Procfs, cmdline: bool = False) -> list[Row]:
+    """Return ``rows`` with the details of each process; the command line only if asked for."""
+    reader = DetailReader(procfs)
+    return [row._replace(details=reader.details(row.task, cmdline)) for row in rows]

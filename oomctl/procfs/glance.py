@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import Counters
-from oomctl.model import Task
+from oomctl.model.kernel import Task
 from oomctl.procfs.halves import by_halves
 from oomctl.procfs.reader import READING, START_BITS, Procfs, Score, Tasks
 

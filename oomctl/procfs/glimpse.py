@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from oomctl.model import Task
+from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}

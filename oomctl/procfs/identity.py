@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oomctl.model import Task
+from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs, read_at
 
 _LONGEST_TEXT = 1 << 16

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from oomctl.errors import BadInput, ImpossibleHere
-from oomctl.model import Mempolicy, NodePages, Task, Thread
+from oomctl.model.kernel import Mempolicy, NodePages, Task, Thread
 from oomctl.procfs.reader import Procfs, pids_listed_at, read_at, status_at
 
 _ZONE = re.compile(r"^Node (\d{1,4}), zone\s+\S+$", re.MULTILINE | re.ASCII)

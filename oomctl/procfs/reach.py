@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oomctl.model import Task
+from oomctl.model.kernel import Task
 from oomctl.procfs import nodes
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs

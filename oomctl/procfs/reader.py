@@ -17,11 +17,11 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple, TypeVar
 
 from oomctl.errors import BadInput, ImpossibleHere
-from oomctl.files import read_bounded, read_regular
+from oomctl.guard.files import read_bounded, read_regular
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness, oom_score
 from oomctl.kernel.certainty import batch_pages
 from oomctl.kernel.rules import Counters, Pgtables, Rules, rules_for
-from oomctl.model import Task, Thread
+from oomctl.model.kernel import Task, Thread
 from oomctl.procfs.halves import by_halves
 
 _PF_EXITING = 0x00000004  # include/linux/sched.h

@@ -11,7 +11,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from oomctl.model import Task
+from oomctl.model.kernel import Task
 
 _KCMP = {  # system call numbers, include/uapi/asm-generic/unistd.h and the arch tables
     "x86_64": 312,

@@ -13,7 +13,7 @@ from oomctl.kernel.badness import score_slack
 from oomctl.kernel.certainty import precision
 from oomctl.kernel.constraint import memcg_totalpages, nodes_totalpages
 from oomctl.kernel.selection import scan, why_not
-from oomctl.model import Constraint, Context, MemcgLimits, Scenario, Task
+from oomctl.model.kernel import Constraint, Context, MemcgLimits, Scenario, Task
 from oomctl.procfs import nodes
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.glance import glance

@@ -6,7 +6,8 @@ import errno
 import os
 import re
 
-from oomctl.model import Change, Task
+from oomctl.model.changes import Change
+from oomctl.model.kernel import Task
 from oomctl.procfs.privilege import why_no_sys_resource
 from oomctl.procfs.reader import Procfs, adj_at, read_at, start_ticks_at
 

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from oomctl.model import Change, LeftAlone, Persisted, Recorded, Task
+from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
+from oomctl.model.kernel import Task
 from oomctl.render.text import count, visible
 
 

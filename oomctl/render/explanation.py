@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
-from oomctl.model import Origin, Row, Scenario
+from oomctl.model.kernel import Scenario
+from oomctl.model.listing import Origin, Row
 from oomctl.render.fields import process_document
 from oomctl.render.text import aligned, size, visible
 

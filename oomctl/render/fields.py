@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.errors import BadInput
-from oomctl.model import Row
+from oomctl.model.listing import Row
 from oomctl.render.text import size, visible
 
 

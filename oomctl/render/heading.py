@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from oomctl.model import Certainty, Look, Outcome, Round, Task
-from oomctl.render.ranking import Machine
+from oomctl.model.kernel import Certainty, Outcome, Round, Task
+from oomctl.model.listing import Look, Machine
 from oomctl.render.text import count, size, visible
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from oomctl.model import Candidate, Constraint
+from oomctl.model.kernel import Candidate, Constraint
+from oomctl.model.oomreport import Kill, OomReport, Replay, TableRow
 from oomctl.render.simulation import terms_table
 from oomctl.render.text import aligned, count, size, visible
-from oomctl.report import Kill, OomReport, Replay, TableRow
 
 _TITLES = ("N", "TIME", "LIMIT", "TRIGGER", "VICTIM", "RSS", "ADJ", "AGREES")
 _RIGHT = (True, False, False, False, False, True, True, False)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from oomctl.model import Candidate, Group, Row
+from oomctl.model.kernel import Candidate
+from oomctl.model.listing import Group, Row
 from oomctl.render.fields import Field
 from oomctl.render.text import size, visible
 

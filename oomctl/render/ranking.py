@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from oomctl.model import Row
+from oomctl.model.listing import Machine, Row
 from oomctl.render.fields import Field, process_document
 from oomctl.render.text import aligned, count, size, visible
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
 
+
 FORMATS = ("table", "plain", "tsv", "json")
 _BAR = 8
 _LEAST_TEXT = 8
-
-
-class Machine(NamedTuple):
-    """What the line above the ranking says; sizes in bytes."""
-
-    kernel: str
-    page_size: int
-    totalpages: int
-    scope: str
-    """What runs out: ``machine``, or a cgroup's path."""
-    memory_total: int
-    memory_left: int
-    swap_total: int
-    swap_left: int
-    candidates: int = 0
-    unkillable: int = 0
-    hidden: int = 0
 
 
 def summary(machine: Machine) -> str:

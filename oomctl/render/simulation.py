@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from oomctl.model import Candidate, Constraint, Outcome, Round, Row, Scenario, Task
+from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario, Task
+from oomctl.model.listing import Machine, Row
 from oomctl.render.fields import process_document
-from oomctl.render.ranking import Machine
 from oomctl.render.text import aligned, count, size, visible
 
 _NEAREST = 5

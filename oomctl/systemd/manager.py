@@ -7,8 +7,9 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oomctl import files, helpers, places
 from oomctl.errors import ImpossibleHere, NotPermitted
+from oomctl.guard import files, places
+from oomctl.guard import programs as helpers
 from oomctl.systemd.units import DROP_IN, drop_in_text, setting_in
 
 SYSTEM_DIRECTORY = "/etc/systemd/system"

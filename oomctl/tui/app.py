@@ -20,30 +20,33 @@ from textual.containers import Vertical, VerticalScroll
 from textual.css.query import NoMatches
 from textual.widgets import Input, Static
 
-from oomctl.commands import changing
-from oomctl.commands.ask import Ask
-from oomctl.commands.explain import facts_of
-from oomctl.commands.listing import with_details
-from oomctl.commands.live import Shot, shoot
+from oomctl.changes import recording
 from oomctl.errors import OomctlError
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.whatif import first_adj_that_wins
 from oomctl.live import pending
+from oomctl.live.ask import Ask
 from oomctl.live.pending import Mark, Marks
+from oomctl.live.shot import Shot, shoot
 from oomctl.live.standing import Standing, judged
 from oomctl.live.view import GROUPINGS, View, grouped, shown
-from oomctl.model import Change, Group, Recorded, Row, Task
+from oomctl.model.changes import Change, Recorded
+from oomctl.model.kernel import Task
+from oomctl.model.listing import Group, Row
+from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.follow import Follower
 from oomctl.oomlog.sources import KMSG
-from oomctl.origins import origin
-from oomctl.procfs.watch import Watch
+from oomctl.origins.facts import facts_of
+from oomctl.origins.known import origin
+from oomctl.procfs.details import with_details
+from oomctl.procfs.sampler import Sampler
 from oomctl.render import explanation, heading, history
 from oomctl.render.changes import Report
 from oomctl.render.fields import FIELDS, Field, find
 from oomctl.render.lines import plain
 from oomctl.render.text import count, visible
-from oomctl.report import OomReport
+from oomctl.targets.words import parse_adj
 from oomctl.tui import keys, writing
 from oomctl.tui.dialogs import Choice, Confirm, Notice
 from oomctl.tui.ranking import Contents, Ranking, Titles
@@ -87,11 +90,11 @@ class TopApp(App[int]):
         Binding(key.names, key.action, key.meaning, show=False, priority=key.action == "interrupt") for key in keys.KEYS
     ]
 
-    def __init__(self, ask: Ask, watch: Watch, delay_s: float, first: Shot, kmsg: Path = KMSG) -> None:
+    def __init__(self, ask: Ask, sampler: Sampler, delay_s: float, first: Shot, kmsg: Path = KMSG) -> None:
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self._ask = ask
-        self._watch = watch
+        self._sampler = sampler
         self._delay_s = delay_s
         self._kmsg = kmsg
         self._shot = first
@@ -158,7 +161,7 @@ class TopApp(App[int]):
     def _judge(self) -> None:
         """Judge the latest look with the marks as they are, and draw that."""
         marks, gone = self._marks.still_true(self._shot.look.scenario.tasks)
-        if self._watch.cgroup is None:  # outside of a cgroup's scope processes are not gone, only out of sight
+        if self._sampler.cgroup is None:  # outside of a cgroup's scope processes are not gone, only out of sight
             self._marks = marks
             if gone:
                 self._say(", ".join(heading.name_of(mark.task) for mark in gone) + " ended; nothing to write there")
@@ -266,20 +269,20 @@ class TopApp(App[int]):
                 await self.look()
 
     async def look(self) -> None:
-        cgroup = self._watch.cgroup
+        cgroup = self._sampler.cgroup
         try:
             shot = await asyncio.to_thread(
-                shoot, self._watch, self._ask, self._ranking.visible_pids, tuple(self._marks.what_if)
+                shoot, self._sampler, self._ask, self._ranking.visible_pids, tuple(self._marks.what_if)
             )
         except OomctlError as error:
             if cgroup is not None:
                 self._say(f"back to the machine: {error}")
-                self._watch.cgroup = None
+                self._sampler.cgroup = None
                 self._look_now.set()
             else:
                 self._say(f"cannot look: {error}")
             return
-        if cgroup == self._watch.cgroup:  # else another scope was chosen meanwhile
+        if cgroup == self._sampler.cgroup:  # else another scope was chosen meanwhile
             self._shot = shot
             self._judge()
 
@@ -404,11 +407,11 @@ class TopApp(App[int]):
 
     def action_scope(self) -> None:
         found = scopes(self._shot.procfs)
-        now = next((index for index, scope in enumerate(found) if scope.path == self._watch.cgroup), 0)
+        now = next((index for index, scope in enumerate(found) if scope.path == self._sampler.cgroup), 0)
 
         def chosen(index: int | None) -> None:
             if index is not None:
-                self._watch.cgroup = found[index].path
+                self._sampler.cgroup = found[index].path
                 self._say(f"{visible(found[index].path or 'machine')}: who would die if this memory ran out")
                 self._look_now.set()
 
@@ -458,7 +461,7 @@ class TopApp(App[int]):
             self._say(f"no longer marked: {heading.name_of(last.task)}")
             self._judge()
         elif self._written:
-            asked = changing.put_back(self._written[-1], self._shot.procfs, dry_run=True)
+            asked = recording.put_back(self._written[-1], self._shot.procfs, dry_run=True)
             self._ask_first(asked, (), "Put back", self._take_back)
         else:
             self._say("nothing to take back: nothing is marked, and nothing was written here")
@@ -534,18 +537,18 @@ class TopApp(App[int]):
         task = self._typed_for
         if what != "adj" or task is None:
             return
-        adj = pending.parse_adj(event.value)
+        adj = parse_adj(event.value)
         if adj is None:
             self._say(f"{visible(event.value)!r} is not an oom_score_adj: {ADJ_MIN}..{ADJ_MAX}, {ADJ_MIN} = never kill")
         else:
             self._mark(task, adj)
 
 
-def run(ask: Ask, watch: Watch, delay_s: float) -> int:
+def run(ask: Ask, sampler: Sampler, delay_s: float) -> int:
     """Show the interactive view until the user has seen enough; return the exit status."""
-    first = shoot(watch, ask)
+    first = shoot(sampler, ask)
     if first.only is not None and not first.only:
         raise ask.nothing_matched()
-    app = TopApp(ask, watch, delay_s, first)
+    app = TopApp(ask, sampler, delay_s, first)
     status = app.run()
     return app.return_code or status or 0

@@ -9,14 +9,16 @@ import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oomctl import targets
-from oomctl.commands import changing
+from oomctl.changes import recording
+from oomctl.changes.journal import Journal
 from oomctl.errors import ImpossibleHere, NotPermitted
-from oomctl.journal import Journal
 from oomctl.live.pending import Mark
-from oomctl.model import Change, Recorded, Scenario, Task
+from oomctl.model.changes import Change, Recorded
+from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
+from oomctl.targets.selection import Scope, select
+from oomctl.targets.words import Target, parse_target
 
 
 class Done(NamedTuple):
@@ -31,16 +33,16 @@ class Done(NamedTuple):
 
 def write(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark]) -> Done:
     """Write each mark that may be written, and record what was changed."""
-    record = changing.Record("top", procfs)
+    record = recording.Record("top", procfs)
     changes = record.carry_out(lambda dry_run: attempt(procfs, scenario, marks, dry_run), [mark.task for mark in marks])
     return Done(changes, record.entry, record.complaint if record.entry is not None else None)
 
 
 def take_back(procfs: Procfs, entry: Recorded) -> Done:
     """Put back what was there before, where nothing else has set another value since."""
-    changes = changing.put_back(entry, procfs, dry_run=False)
+    changes = recording.put_back(entry, procfs, dry_run=False)
     with contextlib.suppress(NotPermitted):  # then it could not be recorded either, which was said
-        changing.forget(entry, changes, Journal.of_user())
+        recording.forget(entry, changes, Journal.of_user())
     return Done(changes)
 
 
@@ -48,7 +50,7 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
     """Write each mark unless ``oomctl set ADJ PID`` would refuse it; with ``dry_run`` only say what would happen."""
     changes = []
     for mark in marks:
-        word = targets.parse(str(mark.task.pid))
+        word = parse_target(str(mark.task.pid))
         # The scenario knows the process as it is now; a PID that was taken over is not the one that was marked.
         tasks = [task for task in scenario.tasks if task.pid == mark.task.pid]
         if not tasks or tasks[0].start_ticks != mark.task.start_ticks:
@@ -61,9 +63,9 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
     return changes
 
 
-def _refusal(word: targets.Target, tasks: Sequence[Task], procfs: Procfs, adj: int) -> str | None:
+def _refusal(word: Target, tasks: Sequence[Task], procfs: Procfs, adj: int) -> str | None:
     try:
-        refused = targets.select([word], tasks, procfs, adj, targets.Scope()).refused
+        refused = select([word], tasks, procfs, adj, Scope()).refused
     except ImpossibleHere as error:  # a /proc in which numbers mean other processes
         return str(error)
     return refused[0].reason if refused else None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from click.testing import CliRunner
 
-from oomctl.cli import cli
+from oomctl.cli.main import cli
 from tests.proc_tree import ProcTree
 
 ROOT = Path(__file__).parent.parent.parent

@@ -163,7 +163,7 @@ elif sys.argv[1] == "after the start time was checked":
     writer._write = taking_over_before(writer._write)
 
 from click.testing import CliRunner
-from oomctl.cli import cli
+from oomctl.cli.main import cli
 ran = CliRunner().invoke(cli, ["set", "500", sys.argv[2].format(first.pid)])
 print(ran.exit_code, ran.stderr.strip().rpartition(": ")[2], Path(f"/proc/{second.pid}/oom_score_adj").read_text())
 second.kill()
@@ -288,7 +288,7 @@ def test_a_read_only_proc_is_named_as_the_reason(sleeper: Sleeper) -> None:
 
 HIDDEN = """
 import sys
-from oomctl.model import Task
+from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 change = write_adj(Procfs(), Task(int(sys.argv[1]), "sleep", start_ticks=int(sys.argv[2])), 500)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from oomctl.cli import cli
+from oomctl.cli.main import cli
 
 LOGS = Path(__file__).parents[1] / "data" / "oom-logs"
 INDEX = [json.loads(line) for line in (LOGS / "index.jsonl").read_text().splitlines()]

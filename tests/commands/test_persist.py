@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from oomctl import helpers
-from oomctl.journal import Journal
-from oomctl.model import DropIn, Recorded
+from oomctl.changes.journal import Journal
+from oomctl.guard import programs as helpers
+from oomctl.model.changes import DropIn, Recorded
 from oomctl.systemd import manager
 from tests.commands.invoke import Ran, ask
 from tests.commands.test_adjust import LISTENER, adjs

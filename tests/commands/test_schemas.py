@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from oomctl.cli import COMMANDS, cli
+from oomctl.cli.main import COMMANDS, cli
 from tests.commands.invoke import ask, program
 from tests.proc_tree import ProcTree
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from oomctl.cli import cli
+from oomctl.cli.main import cli
 from tests.proc_tree import ProcTree
 
 

@@ -186,7 +186,7 @@ def test_a_table_on_a_narrow_terminal_keeps_its_numbers(server: ProcTree) -> Non
 def narrow(proc_tree: ProcTree, columns: str) -> list[str]:
     from click.testing import CliRunner
 
-    from oomctl.cli import cli
+    from oomctl.cli.main import cli
 
     env = {"OOMCTL_PROC": str(proc_tree.root), "COLUMNS": columns, "LINES": "30"}
     result = CliRunner().invoke(cli, ["top", "-n", "4", "--format", "table"], env=env)

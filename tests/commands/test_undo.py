@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oomctl.journal import Journal
+from oomctl.changes.journal import Journal
 from tests.commands.conftest import Sleeper, adj_of
 from tests.commands.invoke import ROOT, Ran, ask, program
 from tests.commands.test_adjust import adjs
@@ -183,7 +183,7 @@ from pathlib import Path
 def oomctl(*words):
     # In this very process, so that no PID is used up.
     from click.testing import CliRunner
-    from oomctl.cli import cli
+    from oomctl.cli.main import cli
     return CliRunner().invoke(cli, words)
 
 first = subprocess.Popen(["sleep", "60"])

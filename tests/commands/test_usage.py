@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from oomctl.cli import COMMANDS, cli
+from oomctl.cli.main import COMMANDS, cli
 from tests.commands.invoke import Ran, ask
 from tests.proc_tree import ProcTree
 

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from oomctl.cli import COMMANDS, cli
+from oomctl.cli.main import COMMANDS, cli
 from oomctl.completion import candidates
 from oomctl.completion.outline import value_of
 from oomctl.kernel.rules import known_kernels, rules_for

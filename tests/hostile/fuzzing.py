@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 import pytest
 
-from oomctl.cli import cli
+from oomctl.cli.main import cli
 from oomctl.render.text import visible
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -140,7 +140,7 @@ def report():
     print(used.ru_utime + used.ru_stime, status.partition("VmHWM:")[2].split()[0], file=sys.stderr)
 atexit.register(report)
 sys.argv[0] = "oomctl"
-from oomctl.cli import main
+from oomctl.cli.main import main
 main()
 """
 

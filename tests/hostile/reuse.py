@@ -14,12 +14,14 @@ import sys
 import time
 from typing import NamedTuple, NoReturn
 
-from oomctl.commands.adjust import Meant, write
+from oomctl.changes.writing import Meant, write
 from oomctl.procfs.identity import identity
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
-from oomctl.targets import Scope, matching, parse
-from oomctl.trust import UnitFacts
+from oomctl.targets.matching import matching
+from oomctl.targets.selection import Scope
+from oomctl.targets.trust import UnitFacts
+from oomctl.targets.words import parse_target
 
 _HZ = os.sysconf("SC_CLK_TCK")
 _ADJ = 300
@@ -64,7 +66,7 @@ def count(how: str, wanted: int) -> Count:
             if how == "identity":
                 status = write_adj(procfs, seen, _ADJ).status
             else:
-                target = parse("zz-meant" if how == "name" else str(first))
+                target = parse_target("zz-meant" if how == "name" else str(first))
                 assert how == "number" or matching([target], [seen], None)[target]
                 status = write(procfs, Meant(seen, _ADJ, target, UnitFacts()), Scope()).status
         vanished += status == "vanished"

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import click
 import pytest
 
-from oomctl.cli import COMMANDS, cli
+from oomctl.cli.main import COMMANDS, cli
 from tests.hostile.fuzzing import corpus, ends_well, fuzz
 from tests.proc_tree import ProcTree
 

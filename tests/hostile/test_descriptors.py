@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from oomctl.journal import Journal
+from oomctl.changes.journal import Journal
 from tests.commands.conftest import Sleeper, adj_of
 from tests.commands.invoke import ROOT
 
@@ -25,7 +25,7 @@ every_combination = pytest.mark.parametrize("closed", CLOSED, ids=str)
 
 SPY = """
 import os, sys
-from oomctl.cli import main
+from oomctl.cli.main import main
 
 opened = os.open
 def watched(path, *how, **more):

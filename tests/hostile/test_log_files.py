@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from oomctl import helpers
-from oomctl.cli import cli
+from oomctl.cli.main import cli
 from oomctl.errors import BadInput
+from oomctl.guard import programs as helpers
 from oomctl.oomlog import sources
 from oomctl.oomlog.sources import file_blocks, journal_blocks
 from tests.commands.invoke import OOMCTL, ROOT, program

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from oomctl.errors import OomctlError
 from oomctl.policy.document import MOST_BYTES
-from oomctl.policy.files import load
+from oomctl.policy.loading import load
 from tests.hostile.fuzzing import cases, peak_bytes
 
 CORPUS = Path(__file__).parent / "corpus" / "policy"

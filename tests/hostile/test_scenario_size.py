@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from oomctl import scenario as documents
 from oomctl.kernel.execution import killed_with
 from oomctl.kernel.invocation import out_of_memory, rounds
 from oomctl.kernel.rules import rules_for
-from oomctl.model import Constraint, Context, MemcgLimits, NodePages, Scenario, Task
+from oomctl.model.kernel import Constraint, Context, MemcgLimits, NodePages, Scenario, Task
+from oomctl.scenario import document as documents
 from tests.hostile.fuzzing import cost_of
 from tests.tasks import scenario, task
 

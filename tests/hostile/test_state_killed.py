@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from oomctl.commands import changing
-from oomctl.journal import Journal
-from oomctl.model import Change, Recorded, Task
+from oomctl.changes import recording
+from oomctl.changes.journal import Journal
+from oomctl.model.changes import Change, Recorded
+from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 from tests.commands.conftest import Sleeper, adj_of
@@ -38,7 +39,7 @@ def change(tasks: Sequence[Task], adj: int, hook: Hook) -> list[Change]:
             hook(len(tasks))
         return changes
 
-    return changing.Record(f"set {adj}", procfs).carry_out(write, tasks)
+    return recording.Record(f"set {adj}", procfs).carry_out(write, tasks)
 
 
 def in_child(tasks: Sequence[Task], hook: Hook, kill_after_s: float | None = None) -> bool:
@@ -108,7 +109,7 @@ def test_what_a_change_did_not_do_after_all_is_not_recorded(sleeper: Sleeper) ->
 
 
 def take_back(journal: Journal, entry: Recorded) -> None:
-    changing.forget(entry, changing.put_back(entry, Procfs(), dry_run=False), journal)
+    recording.forget(entry, recording.put_back(entry, Procfs(), dry_run=False), journal)
 
 
 def test_killed_at_any_moment_a_change_can_be_undone_and_leaves_nothing(sleeper: Sleeper, state_home: Path) -> None:

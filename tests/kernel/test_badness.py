@@ -4,7 +4,7 @@ import pytest
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness, int_div, oom_score, score_slack
 from oomctl.kernel.rules import Rules, rules_for
-from oomctl.model import Task
+from oomctl.model.kernel import Task
 from tests.tasks import task
 
 SIGNED = rules_for("6.18")

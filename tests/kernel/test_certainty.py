@@ -5,7 +5,7 @@ import pytest
 from oomctl.kernel.certainty import Precision, batch_pages, precision
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.rules import Counters
-from oomctl.model import Certainty
+from oomctl.model.kernel import Certainty
 from tests.tasks import contender_pids, round_of, scenario, task
 
 EVERY_WAY_OF_COUNTING = ["5.10", "6.2", "6.18", "7.1"]

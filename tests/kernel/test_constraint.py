@@ -6,7 +6,7 @@ import pytest
 
 from oomctl.kernel.constraint import below, memcg_totalpages, nodes_totalpages
 from oomctl.kernel.rules import rules_for
-from oomctl.model import Constraint, MemcgLimits, Mempolicy, NodePages, Thread
+from oomctl.model.kernel import Constraint, MemcgLimits, Mempolicy, NodePages, Thread
 from tests.tasks import chosen_pid, reason_spared, task
 
 NODES = {0: NodePages(present=1000, spanned=1200), 1: NodePages(present=500, spanned=800)}

@@ -6,7 +6,7 @@ import pytest
 
 from oomctl.kernel.invocation import out_of_memory, rounds
 from oomctl.kernel.rules import rules_for
-from oomctl.model import Certainty, Constraint, Outcome, Task
+from oomctl.model.kernel import Certainty, Constraint, Outcome, Task
 from tests.tasks import chosen_pid, round_of, scenario, task
 
 BIG, SMALL = task(10, rss=900), task(11, rss=5)

@@ -9,12 +9,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from oomctl import scenario as documents
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.invocation import out_of_memory, rounds
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.whatif import first_adj_that_wins, task_of, with_adj, with_growth, without
-from oomctl.model import (
+from oomctl.model.kernel import (
     Certainty,
     Constraint,
     Context,
@@ -26,6 +25,7 @@ from oomctl.model import (
     Task,
     Thread,
 )
+from oomctl.scenario import document as documents
 from tests.tasks import scenario, task
 
 SIGNED = ["5.4.273", "5.9", "6.1", "6.18", "7.1"]

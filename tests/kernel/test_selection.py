@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oomctl.model import Constraint, Outcome, Task, Thread
+from oomctl.model.kernel import Constraint, Outcome, Task, Thread
 from tests.tasks import chosen_pid, ranked_pids, reason_spared, round_of, task
 
 FIRST_WINS = ["3.10", "4.4", "4.9", "4.19", "5.2", "rhel8.1"]

@@ -14,7 +14,7 @@ from oomctl.kernel.whatif import (
     with_process,
     without,
 )
-from oomctl.model import Scenario, Task
+from oomctl.model.kernel import Scenario, Task
 from tests.tasks import scenario, task
 
 BIG, SMALL = task(10, rss=900), task(11, rss=500)

@@ -112,7 +112,7 @@ def test_nothing_is_removed_but_empty_cgroups_of_one_s_own(tmp_path: Path) -> No
 @pytest.mark.unprivileged
 def test_without_permission_it_says_so() -> None:
     code = (
-        "import locale, os, sys, pwd, oomctl.cli, oomctl.commands.selftest, oomctl.render.text\n"
+        "import locale, os, sys, pwd, oomctl.cli.main, oomctl.commands.selftest, oomctl.render.text\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "sys.argv[1:] = ['selftest']; oomctl.cli.main()"
     )

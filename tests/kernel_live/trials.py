@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from oomctl.model import Task
+from oomctl.model.kernel import Task
 from oomctl.procfs import survey
 from oomctl.procfs.reader import Procfs
 from tests.kernel_live.kernel_log import KernelKill, KernelLog

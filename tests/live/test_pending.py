@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.live.pending import Mark, Marks, outcome, parse_adj, possible, question, report, stepped
+from oomctl.live.pending import Mark, Marks, outcome, possible, question, report, stepped
 from oomctl.live.standing import judged
-from oomctl.model import Change, Look
+from oomctl.model.changes import Change
+from oomctl.model.listing import Look
 from tests.tasks import scenario, task
 
 JAVA, DB, INIT = task(20, rss=900, comm="java"), task(10, rss=500, comm="db"), task(1, comm="init", init=True)
@@ -36,15 +37,6 @@ def test_marks_end_with_their_process_or_when_they_have_come_true() -> None:
 )
 def test_steps_stay_in_the_kernels_range(adj: int, step: int, after: int) -> None:
     assert stepped(adj, step) == after
-
-
-@pytest.mark.parametrize(
-    ("text", "adj"),
-    [("0", 0), (" -900 ", -900), ("+5", 5), ("1000", 1000), ("-1000", -1000)]
-    + [(text, None) for text in ("", "x", "1001", "-1001", "1.5", "1e3", "9" * 5000, "٣")],
-)
-def test_what_is_typed_is_an_adj_or_nothing(text: str, adj: int | None) -> None:
-    assert parse_adj(text) == adj
 
 
 def test_the_question_names_processes_values_ranks_and_the_next_victim() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from oomctl.live.standing import Standing, judged
-from oomctl.model import Details, Look, Task
+from oomctl.model.kernel import Task
+from oomctl.model.listing import Details, Look
 from tests.tasks import scenario, task
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from oomctl.live.standing import judged
 from oomctl.live.view import View, grouped, shown
-from oomctl.model import Details, Look, Row
+from oomctl.model.listing import Details, Look, Row
 from oomctl.render import fields
 from tests.tasks import scenario, task
 

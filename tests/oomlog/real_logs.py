@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from oomctl.model import Constraint
+from oomctl.model.kernel import Constraint
 
 DATA = Path(__file__).parent.parent / "data"
 LOGS = DATA / "oom-logs"

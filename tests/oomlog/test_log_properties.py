@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oomctl.errors import BadInput
+from oomctl.model.oomreport import OomReport
 from oomctl.oomlog import draft
 from oomctl.oomlog.parser import parse, parse_blocks
 from oomctl.oomlog.replay import replay, scenario_of
-from oomctl.report import OomReport
 from tests.oomlog.real_logs import INDEX, log_lines
 
 SHORT_LOGS = sorted(name for name in INDEX if sum(map(len, log_lines(name))) < 20_000)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.model import Constraint
+from oomctl.model.kernel import Constraint
+from oomctl.model.oomreport import OomReport, Selected
 from oomctl.oomlog.parser import parse
-from oomctl.report import OomReport, Selected
 
 SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/"
 TOTALS = ["3 total pagecache pages", "Free swap  = 0kB", "Total swap = 0kB", "100000 pages RAM", "1000 pages reserved"]

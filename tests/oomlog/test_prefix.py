@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.parser import parse
 from oomctl.oomlog.prefix import Line, epoch_s, split_prefix
-from oomctl.report import OomReport
 
 PREFIXES = [
     pytest.param("", id="none"),

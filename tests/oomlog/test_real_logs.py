@@ -6,10 +6,10 @@ import pytest
 
 from oomctl.errors import BadInput
 from oomctl.kernel.invocation import out_of_memory
-from oomctl.model import Outcome
+from oomctl.model.kernel import Outcome
+from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.parser import parse, parse_blocks
 from oomctl.oomlog.replay import replay, scenario_of
-from oomctl.report import OomReport
 from tests.oomlog.real_logs import CONSTRAINTS, INDEX, RECORDINGS, log_lines, recording
 
 NOT_AS_COMPLETE_AS_THEY_LOOK = {

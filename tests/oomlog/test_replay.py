@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from oomctl.errors import BadInput
-from oomctl.model import Constraint
+from oomctl.model.kernel import Constraint
+from oomctl.model.oomreport import OomReport, Replay
 from oomctl.oomlog.parser import parse
 from oomctl.oomlog.replay import replay, scenario_of
-from oomctl.report import OomReport, Replay
 
 TOTALS = ["3 total pagecache pages", "Total swap = 0kB", "100000 pages RAM", "0 pages reserved"]
 NEW = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"

@@ -14,14 +14,7 @@ import pytest
 
 from oomctl.errors import BadInput, ImpossibleHere, NotPermitted
 from oomctl.oomlog import sources
-from oomctl.oomlog.sources import (
-    file_blocks,
-    journal_blocks,
-    kmsg_records,
-    open_source,
-    this_machine,
-    whole_lines,
-)
+from oomctl.oomlog.sources import file_blocks, journal_blocks, kmsg_records, open_source, this_machine, whole_lines
 
 TEXT = b"one\ntwo\r\nlast without end"
 CRY = (sys.executable, "-c")

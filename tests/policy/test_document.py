@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oomctl.policy.document import MOST_BYTES, parse
-from oomctl.policy.rules import Place, Policy, Rule
-from oomctl.targets import Target
+from oomctl.policy.rule import Place, Policy, Rule
+from oomctl.targets.words import Target
 
 
 def read(text: str) -> Policy:

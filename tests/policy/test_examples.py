@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
-from oomctl.cli import cli
+from oomctl.cli.main import cli
 from oomctl.policy.decision import decide
-from oomctl.policy.files import load
+from oomctl.policy.loading import load
 from tests.commands.test_adjust import LISTENER
 from tests.proc_tree import ProcTree
 

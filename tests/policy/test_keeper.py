@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oomctl.model import Change
+from oomctl.model.changes import Change
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.document import parse
 from oomctl.policy.events import Event

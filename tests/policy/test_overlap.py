@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oomctl.policy.overlap import unreachable
-from oomctl.policy.rules import Place, Rule
-from oomctl.targets import parse
+from oomctl.policy.rule import Place, Rule
+from oomctl.targets.words import parse_target
 
 
 def rule(line: int, *words: str, adj: int = 1000, force: bool = False) -> Rule:
     """A rule that nobody can be lowered by, so that it distrusts nobody."""
-    return Rule(Place("p.toml", line), tuple(map(parse, words)), adj, force=force)
+    return Rule(Place("p.toml", line), tuple(map(parse_target, words)), adj, force=force)
 
 
 def covered(earlier: str, later: str) -> bool:

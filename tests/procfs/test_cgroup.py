@@ -7,7 +7,7 @@ import pytest
 
 from oomctl.errors import ImpossibleHere
 from oomctl.kernel.constraint import memcg_totalpages
-from oomctl.model import MemcgLimits
+from oomctl.model.kernel import MemcgLimits
 from oomctl.procfs.cgroup import Memcgs, Usage
 from oomctl.procfs.reader import Procfs
 from tests.proc_tree import ProcTree

@@ -6,7 +6,7 @@ import pytest
 
 from oomctl.kernel.badness import badness, oom_score
 from oomctl.kernel.selection import why_not
-from oomctl.model import Constraint, Context, Task
+from oomctl.model.kernel import Constraint, Context, Task
 from oomctl.procfs.reader import Procfs
 
 pytestmark = pytest.mark.live

@@ -9,7 +9,7 @@ import pytest
 
 from oomctl.errors import ImpossibleHere
 from oomctl.kernel.selection import why_not
-from oomctl.model import Constraint, Context, Task
+from oomctl.model.kernel import Constraint, Context, Task
 from oomctl.procfs.reader import Procfs, Score, start_ticks_at
 from tests.proc_tree import PF_EXITING, ProcTree
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from oomctl.kernel.invocation import out_of_memory
-from oomctl.model import Certainty, Outcome, Round, Scenario
+from oomctl.model.kernel import Certainty, Outcome, Round, Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.reader import Procfs
 from tests.proc_tree import ProcTree

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oomctl.kernel.whatif import task_of
-from oomctl.model import Task
+from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.sharing import compare_memory, with_shared_memory
 from tests.tasks import scenario, task

@@ -8,7 +8,7 @@ from oomctl.errors import ImpossibleHere
 from oomctl.kernel.badness import badness, oom_score
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.rules import rules_for
-from oomctl.model import Constraint, Context, Scenario
+from oomctl.model.kernel import Constraint, Context, Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.reader import Procfs
 from tests.proc_tree import ProcTree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from oomctl.model import Change, LeftAlone
+from oomctl.model.changes import Change, LeftAlone
 from oomctl.render.changes import Report, document, text
 from tests.tasks import task
 

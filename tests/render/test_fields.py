@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from oomctl.errors import BadInput
-from oomctl.model import Candidate, Details, Row
+from oomctl.model.kernel import Candidate
+from oomctl.model.listing import Details, Row
 from oomctl.render.fields import DEFAULT, FIELDS, find, find_all, process_document, sort_rows
 from tests.tasks import task
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from oomctl.model import Constraint, Look, Pressure
+from oomctl.model.kernel import Constraint
+from oomctl.model.listing import Look, Machine, Pressure
+from oomctl.model.oomreport import Kill, OomReport
 from oomctl.render import heading
 from oomctl.render.history import brief
-from oomctl.render.ranking import Machine
-from oomctl.report import Kill, OomReport
 from tests.tasks import round_of, scenario, task
 
 LOOK = Look(scenario(), {})

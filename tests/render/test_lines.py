@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from oomctl.kernel.selection import ranked_rows
-from oomctl.model import Row
+from oomctl.model.listing import Row
 from oomctl.render import fields
 from oomctl.render.lines import Bar, bar_of, layout, plain, row_line, title_line
 from tests.tasks import round_of, task

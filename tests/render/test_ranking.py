@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.render.ranking import Machine, bar, narrowed, summary
+from oomctl.model.listing import Machine
+from oomctl.render.ranking import bar, narrowed, summary
 
 MIB = 1 << 20
 MACHINE = Machine("7.1", 4096, 1000, "machine", 100 * MIB, 25 * MIB, 0, 0, candidates=3, unkillable=2)

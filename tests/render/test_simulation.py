@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from oomctl.kernel.invocation import rounds
-from oomctl.model import Constraint, Row, Scenario, Task
+from oomctl.model.kernel import Constraint, Scenario, Task
+from oomctl.model.listing import Row
 from oomctl.render.simulation import Answer, Rows, text
 from tests.tasks import scenario, task
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oomctl import helpers
+from oomctl.guard import programs as helpers
 from oomctl.systemd import manager
 from oomctl.systemd.manager import Manager
 from tests.commands.invoke import program

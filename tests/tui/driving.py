@@ -11,9 +11,9 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from oomctl.commands.ask import Ask
-from oomctl.commands.live import shoot
-from oomctl.procfs.watch import Watch
+from oomctl.live.ask import Ask
+from oomctl.live.shot import shoot
+from oomctl.procfs.sampler import Sampler
 from oomctl.render import fields
 from oomctl.tui.app import TopApp
 from tests.proc_tree import ProcTree
@@ -114,8 +114,8 @@ def drive(
 
 
 async def _drive(ask: Ask, steps: Steps, size: tuple[int, int], delay_s: float, proc: str, kmsg: Path) -> int | None:
-    watch = Watch(proc, ask.cgroup)
-    app = TopApp(ask, watch, delay_s, shoot(watch, ask), kmsg)
+    sampler = Sampler(proc, ask.cgroup)
+    app = TopApp(ask, sampler, delay_s, shoot(sampler, ask), kmsg)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         await steps(Driver(app, pilot))

@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 def ask(*arguments: str) -> Answer:
     """Run an oomctl command in this interpreter, which has it imported already."""
-    from oomctl.cli import cli
+    from oomctl.cli.main import cli
 
     raw = io.BytesIO()
     stdout, stderr = io.TextIOWrapper(raw, encoding="utf-8", write_through=True), io.StringIO()

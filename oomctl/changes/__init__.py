@@ -1,0 +1,1 @@
+"""What oomctl changes: chosen, written, recorded, undone, persisted."""

@@ -1,0 +1,116 @@
+"""Who gets which value, and the writing of it, with ``--persist`` also for the next start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from oomctl import errors
+from oomctl.changes import persisting
+from oomctl.changes.recording import Record
+from oomctl.model.changes import Change, LeftAlone, Persisted
+from oomctl.model.kernel import Scenario, Task
+from oomctl.procfs.reader import Procfs
+from oomctl.procfs.writer import write_adj
+from oomctl.targets.selection import Scope, select, still_meant
+from oomctl.targets.trust import UnitFacts
+from oomctl.targets.units import resolved
+from oomctl.targets.words import Target
+
+
+class Meant(NamedTuple):
+    """A process that gets a value, and the word that means it."""
+
+    task: Task
+    adj: int
+    target: Target
+    facts: UnitFacts
+    """Of the unit, where that is what was named."""
+
+    @property
+    def raises(self) -> bool:
+        return self.adj > self.task.adj
+
+
+class Chosen(NamedTuple):
+    """Who gets which value."""
+
+    meant: list[Meant]
+    left_alone: list[LeftAlone]
+    refused: list[LeftAlone]
+    unmatched: list[Target]
+    risky: list[tuple[Meant, str]]
+    """Those that are raised only if somebody confirms it, and why."""
+
+
+def write(procfs: Procfs, meant: Meant, scope: Scope, dry_run: bool = False) -> Change:
+    """Write to the process if it still is the one that was meant; held open from that look to the value read back."""
+    task = meant.task
+    with procfs.held([task.pid]):
+        if still_meant(meant.target, task, procfs, meant.adj, scope, meant.facts):
+            return write_adj(procfs, task, meant.adj, dry_run)
+    reason = f"PID {task.pid} is no longer the process that {meant.target.word} meant; it was not touched"
+    return Change(task.pid, task.comm, None, None, "vanished", reason)
+
+
+def choose(
+    targets: Sequence[Target],
+    scenario: Scenario,
+    procfs: Procfs,
+    adj: int,
+    scope: Scope,
+) -> Chosen:
+    named, units = resolved(targets, scope.own_units)
+    selection = select(named, scenario.tasks, procfs, adj, scope, units)
+
+    def meant(task: Task) -> Meant:
+        target = selection.named_by[task.pid]
+        return Meant(task, adj, target, units.get(target.value, UnitFacts()))
+
+    return Chosen(
+        [meant(task) for task in selection.meant],
+        selection.left_alone,
+        selection.refused,
+        selection.unmatched,
+        [(meant(task), reason) for task, reason in selection.risky],
+    )
+
+
+def persist(
+    command: str,
+    adj: int,
+    targets: Sequence[Target],
+    scenario: Scenario,
+    procfs: Procfs,
+    scope: Scope,
+    options: dict[str, Any],
+    record: Record,
+) -> tuple[Chosen, list[Persisted]]:
+    """Let the units that are meant keep the value, and choose their processes that have to get it now."""
+    setting = None if command == "reset" else adj
+    wanted = persisting.wanted(targets, scenario, procfs, setting, scope, options["user"])
+    kept = _keep(wanted.units, setting, options["dry_run"], record)
+    chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
+    for unit in wanted.units:
+        target = Target(unit.state.id, "unit", unit.state.id)
+        value = persisting.next_value(unit, setting, options["dry_run"])
+        found = choose([target], scenario, procfs, value, scope._replace(own_units=unit.manager.user))
+        chosen.meant.extend(found.meant)
+        chosen.left_alone.extend(found.left_alone)
+        chosen.refused.extend(found.refused)
+        chosen.risky.extend(found.risky)
+    return chosen, kept
+
+
+def _keep(units: Sequence[persisting.Unit], setting: int | None, dry_run: bool, record: Record) -> list[Persisted]:
+    """Write the drop-ins, each of which may be refused when others are written already."""
+    record.note([], [], [persisting.keep(unit, setting, dry_run=True) for unit in units])
+    kept: list[Persisted] = []
+    try:
+        for unit in units:
+            kept.append(persisting.keep(unit, setting, dry_run))
+    except errors.OomctlError:
+        record.note([], [], kept)
+        record.complain()
+        raise
+    return kept

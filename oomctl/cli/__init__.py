@@ -1,0 +1,1 @@
+"""The command line: the group, parameter types and options."""

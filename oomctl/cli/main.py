@@ -1,0 +1,226 @@
+"""The command group: finds commands when they are asked for, and turns errors into exit statuses."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from oomctl import __version__, errors
+from oomctl.console import complain, discard_stdout
+
+# In the order in which help lists them; each is a module of oomctl.commands with a command of that name.
+COMMANDS = {
+    "top": "oomctl.commands.top",
+    "simulate": "oomctl.commands.simulate",
+    "explain": "oomctl.commands.explain",
+    "set": "oomctl.commands.adjust",
+    "protect": "oomctl.commands.adjust",
+    "sacrifice": "oomctl.commands.adjust",
+    "reset": "oomctl.commands.adjust",
+    "undo": "oomctl.commands.undo",
+    "policy": "oomctl.commands.policy",
+    "run": "oomctl.commands.run",
+    "snapshot": "oomctl.commands.snapshot",
+    "history": "oomctl.commands.history",
+    "selftest": "oomctl.commands.selftest",
+    "completion": "oomctl.commands.completion",
+}
+
+# Not listed in help: what people type because another program of the same name has it.
+HIDDEN = {"dump": "oomctl.commands.dump"}
+_COMPLETE = "_OOMCTL_COMPLETE"  # set by the completion scripts, for both names of the program
+_KILLED_BY_SIGPIPE = 141  # 128 + SIGPIPE, what a shell shows for a program that a closed pipe ended
+_KILLED_BY_SIGINT = 130
+
+
+class _ClosedPipe(BaseException):
+    """Whoever read stdout has gone. click itself would make status 1 of it, which here is an answer."""
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C. click itself would print an empty line."""
+
+
+@contextlib.contextmanager
+def _past_click() -> Iterator[None]:
+    """Carry what click has an ending of its own for past it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ClosedPipe from None
+    except KeyboardInterrupt:
+        raise _Interrupted from None
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is used, and whose failures are one line and a status."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _past_click():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _past_click():
+            return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name) or HIDDEN.get(cmd_name)
+        if module is None:
+            return None
+        attribute = "set_" if cmd_name == "set" else cmd_name  # `set` is a type in Python
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - for mypy
+        return command
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
+        extra["standalone_mode"] = False
+        status = errors.DONE
+        try:
+            if _COMPLETE in os.environ:
+                sys.exit(_answer_shell(os.environ[_COMPLETE]))
+            status = super().main(args, prog_name, **extra) or errors.DONE
+            sys.stdout.flush()
+        except errors.OomctlError as error:
+            complain(str(error))
+            status = error.exit_status
+        except click.exceptions.NoArgsIsHelpError as error:
+            if error.ctx is not None and error.ctx.parent is None:
+                click.echo(_short_help(error.ctx), err=True)
+            else:
+                error.show()
+            status = error.exit_code
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "oomctl"
+            message = _with_the_nearest(error)
+            complain(f"{message} See {where} --help" if message.endswith("?") else f"{message}; see {where} --help")
+            status = error.exit_code
+        except (KeyboardInterrupt, _Interrupted):
+            status = _KILLED_BY_SIGINT
+        except (_ClosedPipe, BrokenPipeError):
+            status = _KILLED_BY_SIGPIPE
+            discard_stdout()
+        except OSError as error:
+            if not _is_stdout_failure(error):
+                raise
+            complain(f"cannot write the output: {error.strerror}")
+            status = errors.ANSWER_IS_NO
+            discard_stdout()
+        sys.exit(status)
+
+
+def _answer_shell(instruction: str) -> int:
+    from oomctl.completion.shells import answer
+
+    return answer(instruction)
+
+
+def _short_help(context: click.Context) -> str:
+    """Return what a bare ``oomctl`` says: the first steps, and the names of the commands."""
+    steps = textwrap.dedent((cli.help or "").partition("\b\n")[2].partition("\n\n")[0])
+    names = click.wrap_text(f"Commands: {', '.join(COMMANDS)}", 78, subsequent_indent="  ")
+    return (
+        f"{context.get_usage()}\n\n{textwrap.indent(steps, '  ')}\n\n{names}\n{context.command_path} --help says more."
+    )
+
+
+_UNKNOWN = re.compile(r"No such (command|option):? '?([^'\s]+?)'?(?:\.|$)")  # as click 8.2 and later say it
+
+
+def _with_the_nearest(error: click.UsageError) -> str:
+    """Return the message; where a command or option does not exist, with the one that may be meant."""
+    unknown = _UNKNOWN.match(error.format_message())
+    if unknown is None or error.ctx is None:
+        return error.format_message().rstrip(".")
+    kind, word = unknown.groups()
+    command = error.ctx.command
+    if kind == "option":
+        known = [opt for param in command.get_params(error.ctx) for opt in (*param.opts, *param.secondary_opts)]
+    else:
+        known = command.list_commands(error.ctx) if isinstance(command, click.Group) else []
+    import difflib
+
+    nearest = difflib.get_close_matches(word, known, n=1)
+    return f"No such {kind} {word!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")
+
+
+def _is_stdout_failure(error: OSError) -> bool:
+    """A failed write to stdout carries no file name, unlike everything that oomctl opens."""
+    return error.filename is None
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Say which of the two programs called oomctl this is, and how to reach the other where there is one."""
+    if not wanted or context.resilient_parsing:
+        return
+    from oomctl.cli import namesake
+
+    click.echo(f"oomctl {__version__} (OOM killer ranking and prediction; not the oomctl of systemd-oomd)")
+    other, warning = namesake.find(), namesake.sudo_warning()
+    if other is not None:
+        click.echo(f"systemd's oomctl is {other}; oomctl dump hands over to it")
+    if warning is not None:
+        click.echo(f"warning: {warning}")
+    context.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    *("-V", "--version"),
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Say which version, and which of the two programs called oomctl, this is.",
+)
+def cli() -> None:
+    """Show, predict and set whom the Linux OOM killer takes.
+
+    \b
+    oomctl top                    who is most likely to be killed
+    oomctl simulate               whom the kernel would kill now, and why
+    oomctl explain sshd           its terms, its rank, and what would change it
+    oomctl protect postgres       never kill it (oomctl undo takes that back)
+    oomctl set 500 firefox        prefer it as a victim
+
+    The same program is installed as oomadm: systemd-oomd ships another oomctl.
+    """
+
+
+def _hold_standard_descriptors() -> None:
+    """Keep what is opened later from becoming stdin, stdout or stderr where oomctl was started with those closed.
+
+    Reading such a stdin and writing to such a stdout fails, as on any other that does not work; what is said to such a
+    stderr is lost. A command that is executed gets them closed, as they were.
+    """
+    for descriptor, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):  # no /dev/null here
+                os.open(os.devnull, flags | os.O_CLOEXEC)  # gets the lowest number that is free: this one
+    # For good; sys.stdin stays None, which says why it cannot be read.
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def main() -> None:
+    """Entry point of ``oomctl`` and ``oomadm``."""
+    _hold_standard_descriptors()
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no reason to die
+    cli()

@@ -1,0 +1,48 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from oomctl.errors import BadInput
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def json_option(function: _Function) -> _Function:
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
+
+
+def dry_run_option(function: _Function) -> _Function:
+    text = "Print what would change and write nothing."
+    return click.option("--dry-run", "--dryrun", is_flag=True, help=text)(function)
+
+
+def cgroup_option(function: _Function) -> _Function:
+    return click.option("--cgroup", metavar="PATH", help="Ask about this memory cgroup instead of the machine.")(
+        function
+    )
+
+
+def format_options(*formats: str) -> Callable[[_Function], _Function]:
+    """Add ``--format`` with ``formats`` and ``--json``; read them with ``output_format``."""
+
+    def decorate(function: _Function) -> _Function:
+        choice = click.Choice(formats)
+        option = click.option("--format", "wanted", type=choice, help="Default: table on a terminal, else plain.")
+        return option(json_option(function))
+
+    return decorate
+
+
+def output_format(wanted: str | None, as_json: bool) -> str:
+    """Decide how to print: as asked, else a table for a terminal and plain text for everything else."""
+    if as_json:
+        if wanted not in (None, "json"):
+            raise BadInput(f"--json and --format {wanted} contradict each other")
+        return "json"
+    return wanted or ("table" if sys.stdout.isatty() else "plain")

@@ -1,0 +1,55 @@
+"""What is printed where: data to stdout, talk to stderr, one line each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable
+
+import click
+
+
+def emit(text: str) -> None:
+    """Write ``text`` to stdout at once; the caller decides what a failure of that means."""
+    click.echo(text, nl=False)
+    sys.stdout.flush()
+
+
+def emit_parts(parts: Iterable[str]) -> None:
+    """Write a text that need not be in memory as a whole."""
+    gathered: list[str] = []
+    characters = 0
+    for part in parts:
+        gathered.append(part)
+        characters += len(part)
+        if characters > 1 << 16:
+            emit("".join(gathered))
+            gathered, characters = [], 0
+    emit("".join(gathered))
+
+
+def emit_after_change(text: str) -> None:
+    """Write the report of a change that was made: that it cannot be printed does not undo the change."""
+    try:
+        emit(text)
+    except OSError as error:
+        discard_stdout()
+        if not isinstance(error, BrokenPipeError):
+            complain(f"the change was made, but it cannot be reported: {error.strerror}")
+
+
+def complain(message: str) -> None:
+    """Write one line to stderr, if that is possible."""
+    from oomctl.render.text import visible
+
+    with contextlib.suppress(OSError):  # nobody may be listening
+        click.echo(f"oomctl: {visible(message)}", err=True)
+
+
+def discard_stdout() -> None:
+    """Let the interpreter's last flush of stdout go nowhere, so that it cannot fail again."""
+    with contextlib.suppress(OSError, ValueError):  # not a file (a test's buffer), or closed already
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, sys.stdout.fileno())
+        os.close(descriptor)

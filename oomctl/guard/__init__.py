@@ -1,0 +1,1 @@
+"""What others may have put there: files, directories, the environment of other programs."""

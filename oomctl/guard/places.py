@@ -1,0 +1,36 @@
+"""Where a user's own files belong: below their home, or where an XDG variable says if nobody else has a hand in that.
+
+The environment may be another user's: sudo -E and su keep it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from oomctl.guard import files
+
+
+def state() -> str:
+    """Return $XDG_STATE_HOME, else ``.local/state`` of the home."""
+    return _place("XDG_STATE_HOME", ".local/state")
+
+
+def config() -> str:
+    """Return $XDG_CONFIG_HOME, else ``.config`` of the home."""
+    return _place("XDG_CONFIG_HOME", ".config")
+
+
+def _place(variable: str, usual: str) -> str:
+    named = os.environ.get(variable, "")
+    return named if files.only_ours(named) else os.path.join(_home(), usual)
+
+
+def _home() -> str:
+    """Return the effective user's home, not $HOME: root should neither make nor trust files in another user's."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:  # a container's number without a name
+        home = os.environ.get("HOME", "/")
+        return home if files.only_ours(home) else "/"

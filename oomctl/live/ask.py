@@ -1,0 +1,45 @@
+"""What ``top`` is asked for, however it shows the answer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from oomctl.errors import NothingMatched
+from oomctl.model.kernel import Scenario
+from oomctl.procfs.details import user_name
+from oomctl.procfs.reader import Procfs
+from oomctl.render.fields import Field
+from oomctl.targets.matching import matching
+from oomctl.targets.words import Target
+
+
+class Ask(NamedTuple):
+    """What ``top`` was asked for."""
+
+    fields: tuple[Field, ...]
+    sort: Field | None = None
+    lines: int | None = None
+    """None: as many as there is room for."""
+    targets: tuple[Target, ...] = ()
+    """They limit the list."""
+    user: str | None = None
+    cgroup: str | None = None
+
+    @property
+    def limits(self) -> bool:
+        return bool(self.targets) or self.user is not None
+
+    def pids(self, scenario: Scenario, procfs: Procfs) -> set[int] | None:
+        """Return the processes that the list is limited to; None: no limit."""
+        if not self.limits:
+            return None
+        tasks = scenario.tasks
+        if self.targets:
+            wanted = {task.pid for found in matching(self.targets, tasks, procfs).values() for task in found}
+            tasks = tuple(task for task in tasks if task.pid in wanted)
+        return {task.pid for task in tasks if self.user in (None, user_name(task.uid), str(task.uid))}
+
+    def nothing_matched(self) -> NothingMatched:
+        words = " ".join(target.word for target in self.targets)
+        owner = [] if self.user is None else [f"user {self.user}"]
+        return NothingMatched(f"no process matches {' of '.join([*([words] if words else []), *owner])}")

@@ -1,0 +1,28 @@
+"""One look at the memory with what else a screen says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from oomctl.live.ask import Ask
+from oomctl.model.listing import Look, Machine
+from oomctl.procfs.machine import machine_line
+from oomctl.procfs.reader import Procfs
+from oomctl.procfs.sampler import Sampler
+
+
+class Shot(NamedTuple):
+    """One look with what else a screen says of it."""
+
+    look: Look
+    machine: Machine
+    only: set[int] | None
+    """The processes that the list is limited to; None: all."""
+    procfs: Procfs
+
+
+def shoot(sampler: Sampler, ask: Ask, fresh: Collection[int] = (), sharers_of: Collection[int] = ()) -> Shot:
+    """Look again; the arguments are those of ``Sampler.look``."""
+    look, procfs = sampler.look(fresh, sharers_of)
+    return Shot(look, machine_line(look.scenario, procfs), ask.pids(look.scenario, procfs), procfs)

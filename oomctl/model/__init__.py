@@ -1,0 +1,1 @@
+"""Values without behaviour, shared by every room."""

@@ -1,0 +1,211 @@
+"""What the kernel knows when it chooses a victim, as plain values: no file, clock or terminal in here.
+
+The values are NamedTuples: immutable, and cheap enough to make 10,000 of them in one read.
+Sizes say their unit; a page is ``Scenario.page_size`` bytes. ``None`` means that the kernel has no
+answer or that userspace cannot see it, never zero.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Constraint(str, Enum):
+    """Which memory ran out (``enum oom_constraint`` in include/linux/oom.h)."""
+
+    NONE = "none"
+    MEMCG = "memcg"
+    CPUSET = "cpuset"
+    MEMPOLICY = "mempolicy"
+
+
+class Outcome(str, Enum):
+    """How one invocation of the OOM killer ends."""
+
+    KILL = "kill"
+    SILENT_MARK = "silent_mark"
+    """The chosen task is dying already: it only gets access to memory reserves; no signal, no log."""
+    ABORT = "abort"
+    """An earlier victim has not finished dying: nobody is killed this time."""
+    NO_KILLABLE = "no_killable"
+    PANIC = "panic"
+    NO_OOM = "no_oom"
+    """The killer does not run at all for such an allocation."""
+
+
+class Certainty(str, Enum):
+    CERTAIN = "certain"
+    """No other task can be first, whatever the per-CPU counters hide."""
+    CLOSE = "close"
+    """Several tasks can; the victim is one of the contenders."""
+
+
+class Mempolicy(NamedTuple):
+    mode: str
+    """``bind``, ``interleave``, ``preferred``, … as ``set_mempolicy`` names them."""
+    nodes: frozenset[int]
+
+
+class Thread(NamedTuple):
+    """A thread other than the leader."""
+
+    tid: int
+    comm: str
+    memcg: str | None = None
+    """Its own memory cgroup where that differs from the process's (cgroup v1)."""
+    mems: frozenset[int] | None = None
+    mempolicy: Mempolicy | None = None
+
+
+class Task(NamedTuple):
+    """A thread group: what the OOM killer may take, with the numbers it is judged by."""
+
+    pid: int
+    """In the initial PID namespace. Negative for a process that exists only in a what-if."""
+    comm: str
+    """At most 15 bytes; hostile input, show it through ``render.text.visible``."""
+    ppid: int = 0
+    uid: int = 0
+    rss_pages: int = 0
+    """As the killer's own counter reads it, which on 6.2 to 6.19 is not what VmRSS says."""
+    swap_pages: int = 0
+    pgtables_pages: int = 0
+    adj: int = 0
+    """``oom_score_adj``, -1000..1000."""
+    start_ticks: int = 0
+    """Field 22 of ``stat``: clock ticks since boot. PID and start time together are an identity."""
+    oom_score: int | None = None
+    """What ``/proc/PID/oom_score`` showed at the same moment."""
+    anon_pages: int | None = None
+    """Private memory in RAM, given back when the last user of the memory map dies."""
+    vsize_bytes: int = 0
+    memcg: str | None = None
+    """Path of the memory cgroup of the group leader."""
+    mm: str | None = None
+    """Tasks with the same name here share one memory map; None: nobody else has it."""
+    mems: frozenset[int] | None = None
+    """NUMA nodes its cpuset allows; None: all."""
+    mempolicy: Mempolicy | None = None
+    threads: tuple[Thread, ...] = ()
+    init: bool = False
+    """PID 1 of the initial PID namespace."""
+    kthread: bool = False
+    zombie: bool = False
+    """No thread of the group has memory left."""
+    zombie_leader: bool = False
+    """The leader has exited, other threads live on."""
+    vfork: bool = False
+    """Between vfork() and exec(): runs on its parent's memory map."""
+    oom_victim: bool = False
+    """Chosen by an earlier OOM kill and not gone yet."""
+    oom_skip: bool = False
+    """The reaper is done with its memory (MMF_OOM_SKIP)."""
+    running: bool = False
+    """On a CPU or waiting for one when it was read: its counters are on the move."""
+    exiting: bool = False
+    ptraced_exit: bool = False
+    """Its leader is traced with PTRACE_O_TRACEEXIT (matters to 3.10 only)."""
+    origin: bool = False
+    """Runs swapoff, or is telling KSM to unmerge everything: taken before anybody else."""
+    cap_sys_admin: bool = False
+    """Has CAP_SYS_ADMIN in the initial user namespace (a 3 % discount before 4.17)."""
+    inode: int | None = None
+    """Number of its directory under /proc, the same for as long as that is open: start times are ticks of 10 ms."""
+
+
+class MemcgLimits(NamedTuple):
+    """Limits of one memory cgroup in pages; None is unlimited."""
+
+    version: int
+    memory_pages: int | None
+    swap_pages: int | None = None
+    """v2: ``memory.swap.max``."""
+    memsw_pages: int | None = None
+    """v1: ``memory.memsw.limit_in_bytes``, memory and swap together."""
+    swap_total_pages: int = 0
+    swappiness: int = 60
+
+
+class NodePages(NamedTuple):
+    present: int
+    spanned: int
+
+
+class Context(NamedTuple):
+    """The allocation that failed, and the settings that decide what follows."""
+
+    constraint: Constraint
+    totalpages: int
+    memcg: str | None = None
+    """The cgroup whose limit was hit."""
+    current: int | None = None
+    """PID of the task that could not get its memory."""
+    current_mems: frozenset[int] | None = None
+    nodemask: frozenset[int] | None = None
+    order: int = 0
+    """2**order pages were asked for; -1: sysrq-f."""
+    gfp_fs: bool = True
+    sysrq: bool = False
+    panic_on_oom: int = 0
+    oom_kill_allocating_task: bool = False
+    oom_groups: frozenset[str] = frozenset()
+    """cgroup v2 paths with ``memory.oom.group`` set."""
+    cpus: int | None = None
+    """Set where the numbers were read from /proc: how many CPUs may hold back part of a counter.
+    None: the numbers are the killer's own."""
+
+
+class Scenario(NamedTuple):
+    """Everything one decision depends on. ``tasks`` stand in the kernel's scan order."""
+
+    kernel: str
+    """A release (``6.1.20``), or a vendor's label (``rhel8.1``)."""
+    context: Context
+    tasks: tuple[Task, ...]
+    page_size: int = 4096
+    unread_candidates: int = 0
+    """Killable tasks left out because their ``oom_score`` says that they cannot be near the first."""
+    unread_unkillable: int = 0
+    hidden: int = 0
+    """Processes that exist but could not be read."""
+    read_from: str | None = None
+    """The kernel that the numbers were read on, where ``kernel`` asks for another one's rules."""
+
+
+class Candidate(NamedTuple):
+    """One task's badness with its terms, all in pages."""
+
+    task: Task
+    badness: int
+    adj_pages: int
+    root_bonus_pages: int = 0
+
+
+class Spared(NamedTuple):
+    """A task that cannot be chosen, and why."""
+
+    task: Task
+    reason: str
+
+
+class Round(NamedTuple):
+    """One invocation of the OOM killer."""
+
+    outcome: Outcome
+    reason: str
+    """Why it ended so, in a sentence."""
+    victim: Candidate | None = None
+    selected: Task | None = None
+    """The task chosen first, where a child was sacrificed for it."""
+    certainty: Certainty = Certainty.CERTAIN
+    margin_pages: int | None = None
+    """How far the first is ahead of the second; None without a second."""
+    error_bound_pages: int = 0
+    contenders: tuple[Task, ...] = ()
+    killed: tuple[Task, ...] = ()
+    """Everyone who gets SIGKILL, the victim first."""
+    freed_pages: int = 0
+    """Private RAM, swap and page tables of the killed; what others share stays."""
+    ranking: tuple[Candidate, ...] = ()
+    spared: tuple[Spared, ...] = ()

@@ -1,0 +1,214 @@
+"""What one kernel report of the OOM killer says, as values; no I/O in here.
+
+Sizes say their unit; None: the log does not say.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from oomctl.model.kernel import Constraint
+
+
+class TableRow(NamedTuple):
+    """One line of the task table (``dump_tasks``)."""
+
+    pid: int
+    """The thread that holds the memory: another one than ``tgid`` when the leader has exited."""
+    tgid: int
+    uid: int
+    total_vm_pages: int
+    rss_pages: int
+    oom_score_adj: int | None
+    """None: the kernel is older than oom_score_adj (before 2.6.36)."""
+    comm: str
+    swap_pages: int | None = None
+    """None: the layout has no such column (before 3.5), although the kernel counted it."""
+    table_pages: int | None = None
+    """Page tables counted in tables, one page each: nr_ptes, and nr_pmds and nr_puds where printed."""
+    pgtables_bytes: int | None = None
+    rss_anon_pages: int | None = None
+    rss_file_pages: int | None = None
+    rss_shmem_pages: int | None = None
+
+    def pgtables_pages(self, page_size: int) -> int:
+        """Page tables in pages; 0 where the layout does not show them."""
+        if self.pgtables_bytes is not None:
+            return self.pgtables_bytes // page_size
+        return self.table_pages or 0
+
+
+class Kill(NamedTuple):
+    """One "Killed process" line, or what other lines say about that death."""
+
+    pid: int
+    """Of the process. The line itself may name a thread of it: ``thread``."""
+    comm: str
+    uid: int | None = None
+    oom_score_adj: int | None = None
+    total_vm_bytes: int | None = None
+    anon_rss_bytes: int | None = None
+    file_rss_bytes: int | None = None
+    shmem_rss_bytes: int | None = None
+    pgtables_bytes: int | None = None
+    thread: int | None = None
+    """The thread that the line named, where it was not the leader."""
+    why: str = "victim"
+    """``victim``, ``group`` (memory.oom.group) or ``sharer`` (of the victim's memory)."""
+    seen_in: str = "kill line"
+    """``kill line``, ``summary`` or ``oom_reaper``: where the log says so."""
+
+    @property
+    def rss_bytes(self) -> int | None:
+        parts = (self.anon_rss_bytes, self.file_rss_bytes, self.shmem_rss_bytes)
+        return None if all(part is None for part in parts) else sum(part or 0 for part in parts)
+
+
+class Selected(NamedTuple):
+    """``Kill process N (comm) score S or sacrifice child``: the choice, up to 5.0."""
+
+    pid: int
+    """May be a thread of the process that dies."""
+    comm: str
+    score: int | None
+    """points * 1000 / totalpages, rounded down."""
+
+
+class Reaped(NamedTuple):
+    pid: int
+    comm: str
+    success: bool
+
+
+class Zone(NamedTuple):
+    node: int
+    name: str
+    present_bytes: int
+    managed_bytes: int | None
+
+
+class MachineMemory(NamedTuple):
+    """The totals of a Mem-Info block."""
+
+    ram_pages: int | None = None
+    reserved_pages: int | None = None
+    total_swap_bytes: int | None = None
+    """0 where the kernel has no swap at all and prints no such line."""
+    free_swap_bytes: int | None = None
+    zones: tuple[Zone, ...] = ()
+    """Only the zones that were printed: from 6.1 on those above the requested one are left out."""
+    nodes: frozenset[int] = frozenset()
+    """Every NUMA node that a line names."""
+
+
+class Counter(NamedTuple):
+    """``memory: usage 65536kB, limit 65536kB, failcnt 80``."""
+
+    usage_bytes: int
+    limit_bytes: int | None
+    """None: unlimited."""
+
+
+class MemcgMemory(NamedTuple):
+    """The counters of the memory cgroup that ran out."""
+
+    memory: Counter | None = None
+    memsw: Counter | None = None
+    """cgroup v1: memory and swap together."""
+    swap: Counter | None = None
+    """cgroup v2."""
+    kmem: Counter | None = None
+
+
+class OomReport(NamedTuple):
+    """One run of the OOM killer, as far as the log tells."""
+
+    number: int
+    """Its place in the log, from 1."""
+    time_text: str | None = None
+    """The date in front of the lines, as it stands there."""
+    epoch_s: float | None = None
+    """Seconds since 1970, where the date carries its time zone."""
+    uptime_s: float | None = None
+    host: str | None = None
+    kernel: str | None = None
+    """The release, from the report's own ``CPU:`` line or from the boot message before it."""
+    constraint: Constraint | None = None
+    constraint_text: str | None = None
+    """As the summary line spells it; may be a name that is not known here."""
+    oom_memcg: str | None = None
+    task_memcg: str | None = None
+    trigger_pid: int | None = None
+    """The thread that could not get its memory."""
+    trigger_comm: str | None = None
+    gfp_mask: str | None = None
+    order: int | None = None
+    """-1: sysrq-f."""
+    oom_score_adj: int | None = None
+    """Of the trigger."""
+    nodemask: frozenset[int] | None = None
+    mems_allowed: frozenset[int] | None = None
+    cpuset: str | None = None
+    machine: MachineMemory = MachineMemory()
+    memcg: MemcgMemory = MemcgMemory()
+    columns: tuple[str, ...] = ()
+    """The table's own header; empty: no table."""
+    wide_pid: bool = False
+    """``[  pid  ]`` rather than ``[ pid ]``."""
+    tasks_state_line: bool = False
+    """``Tasks state (memory values in pages):`` stands above the table."""
+    rows: tuple[TableRow, ...] = ()
+    summary_line: bool = False
+    """There is an ``oom-kill:constraint=`` line (5.0 and later)."""
+    selected: Selected | None = None
+    victim: Kill | None = None
+    killed: tuple[Kill, ...] = ()
+    """Everyone the log says was killed in this run, the victim first."""
+    oom_group: str | None = None
+    """The cgroup killed as a whole because of memory.oom.group."""
+    reaped: tuple[Reaped, ...] = ()
+    allocating_task: bool = False
+    """``vm.oom_kill_allocating_task`` made the choice."""
+    already_exiting: int | None = None
+    """PID of a chosen task that was gone before it could be killed."""
+    no_killable: bool = False
+    panic: str | None = None
+    """The text of the kernel panic that ended it."""
+    suppressed_callbacks: int = 0
+    """Messages the kernel's rate limit swallowed."""
+    page_size: int | None = None
+    """Bytes, where sizes in the report tell."""
+    page_size_from: str | None = None
+    killed_before: frozenset[int] = frozenset()
+    """PIDs of the table that an earlier report of the same log says were killed."""
+    missing: tuple[str, ...] = ()
+    """What keeps it from being complete, in words."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has the whole table, the totals and the victim, so that the choice can be replayed."""
+        return not self.missing
+
+    def rows_by_pid(self) -> dict[int, TableRow]:
+        """The rows that ``row_of`` finds, for who asks for many."""
+        return {row.pid: row for row in reversed(self.rows)} | {row.tgid: row for row in reversed(self.rows)}
+
+    def row_of(self, pid: int) -> TableRow | None:
+        """The table's row of a process or of one of its threads; None: not in the table."""
+        by_tgid = next((row for row in self.rows if row.tgid == pid), None)
+        return by_tgid or next((row for row in self.rows if row.pid == pid), None)
+
+
+class Replay(NamedTuple):
+    """Our verdict for one report."""
+
+    victim_pid: int | None
+    """The process that the rules choose; None: the report is not enough to say."""
+    agrees: bool | None
+    """Whether the kernel chose the same; None: it cannot be said, ``reason`` says why."""
+    reason: str
+    kernel: str | None = None
+    """Whose rules were applied."""
+    totalpages: int | None = None
+    page_size: int | None = None
+    margin_pages: int | None = None

@@ -1,0 +1,1 @@
+"""Who probably set a value."""

@@ -1,0 +1,134 @@
+"""The same memory looked at again and again, at little cost: 10,000 processes need not be read whole each time.
+
+The kernel's rounded ``oom_score`` of everyone is read every time. Read whole is who is new, whose score moved,
+who may be the first, whom the caller has on the screen, and of the rest a share in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from oomctl.kernel.badness import badness, score_slack
+from oomctl.kernel.certainty import precision
+from oomctl.model.kernel import Constraint, Scenario, Task
+from oomctl.model.listing import Details, Look
+from oomctl.procfs import survey
+from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.details import DetailReader
+from oomctl.procfs.pressure import memory_pressure
+from oomctl.procfs.reader import Procfs, Score, Scores
+from oomctl.procfs.sharing import with_shared_memory
+
+SHARE = 500
+"""So many processes are read whole in turn at each look; where there are no more, all are."""
+MOST_NEAR = 1000
+"""Of those whose score leaves them in the running so many are read whole at each look."""
+
+
+class _Known(NamedTuple):
+    score: int
+    task: Task
+    details: Details
+
+
+class Sampler:
+    """Looks at one machine, or at one memory cgroup of it, and remembers what it read."""
+
+    def __init__(self, root: str, cgroup: str | None = None) -> None:
+        self._root = root
+        self.cgroup = cgroup
+        """The memory cgroup to look at, None for the whole machine; may be changed between two looks."""
+        self._known: dict[int, _Known] = {}
+        self._looks = 0
+
+    def look(self, fresh: Collection[int] = (), sharers_of: Collection[int] = ()) -> tuple[Look, Procfs]:
+        """Return what there is now, and the /proc it was read from.
+
+        ``fresh``: PIDs whose numbers must be of now. ``sharers_of``: PIDs of which it must be known who else
+        runs on their memory; of the first, and on small machines of everybody, it is known anyway.
+        Raises ImpossibleHere without /proc or without the cgroup.
+        """
+        procfs = Procfs(self._root)
+        self._looks += 1
+        if self.cgroup is not None:
+            return self._memcg(procfs, self.cgroup), procfs
+        return self._machine(procfs, frozenset(fresh), sharers_of), procfs
+
+    def _memcg(self, procfs: Procfs, path: str) -> Look:
+        scenario, memcgs = survey.memcg(procfs, path)
+        reader = DetailReader(procfs, memcgs)
+        return Look(scenario, {task.pid: reader.details(task) for task in scenario.tasks}, memory_pressure(procfs))
+
+    def _machine(self, procfs: Procfs, fresh: frozenset[int], sharers_of: Collection[int]) -> Look:
+        scores = procfs.scores(forks=False)  # the interactive view looks from a thread
+        for pid in self._known.keys() - {score.pid for score in scores.listed}:
+            del self._known[pid]
+        memcgs = Memcgs.of(procfs)
+        reader = DetailReader(procfs, memcgs)
+        due = self._due(procfs, scores.listed, fresh)
+        hidden = self._read(procfs, reader, due)
+        near = self._near(procfs, scores.listed)
+        read = {score.pid for score in due}
+        late = [score for score in near if score.pid not in read]
+        hidden += self._read(procfs, reader, late[:MOST_NEAR])
+        tasks = sorted((known.task for known in self._known.values()), key=lambda task: (task.start_ticks, task.pid))
+        tasks = _with_sharers(procfs, tasks, [*(score.pid for score in near[:1]), *sharers_of])
+        scenario = _scenario(procfs, memcgs, tasks, scores, hidden)
+        details = {pid: known.details for pid, known in self._known.items()}
+        return Look(scenario, details, memory_pressure(procfs), max(len(late) - MOST_NEAR, 0))
+
+    def _due(self, procfs: Procfs, scores: Sequence[Score], fresh: frozenset[int]) -> list[Score]:
+        """Those that must be read whole whoever is near the first."""
+        turns = max(len(scores) // SHARE, 1) if procfs.rules.signed else 1  # before v5.9 a score of 0 says nothing
+        turn, known = self._looks % turns, self._known
+        return [
+            score
+            for score in scores
+            if score.pid % turns == turn
+            or score.pid not in known
+            or known[score.pid].score != score.oom_score
+            or score.pid in fresh
+        ]
+
+    def _near(self, procfs: Procfs, scores: Sequence[Score]) -> list[Score]:
+        """Those whose score does not rule out that they are first, or too near to it to tell; the worst first."""
+        alive = [score for score in scores if score.pid in self._known]
+        reach = 2 * precision(procfs.rules.counters, procfs.cpus).most
+        highest = max((score.oom_score for score in alive), default=0)
+        least = max(highest - score_slack(reach, procfs.totalpages, procfs.rules), 1)
+        near = [score for score in alive if score.oom_score >= least]
+        tasks = {score: self._known[score.pid].task for score in near}
+        return sorted(near, key=lambda score: -badness(tasks[score], procfs.totalpages, procfs.rules).badness)
+
+    def _read(self, procfs: Procfs, reader: DetailReader, scores: Iterable[Score]) -> int:
+        """Read processes whole, forget those that are gone; return how many could not be read."""
+        of = {score.pid: score.oom_score for score in scores}
+        found = procfs.tasks(of)
+        for pid in of.keys() - {task.pid for task in found.read}:
+            self._known.pop(pid, None)
+        for task in found.read:
+            details = reader.details(task)
+            self._known[task.pid] = _Known(of[task.pid], task._replace(memcg=details.cgroup), details)
+        return found.hidden
+
+
+def _with_sharers(procfs: Procfs, tasks: list[Task], of: Iterable[int]) -> list[Task]:
+    """Mark who shares memory: everybody who does, or where that is too many to ask those that share with ``of``."""
+    if procfs.own_pid is None:
+        return tasks
+    if len(tasks) <= SHARE:
+        return with_shared_memory(tasks)
+    by_pid = {task.pid: task for task in tasks}
+    for pid in of:
+        if pid in by_pid:
+            tasks = with_shared_memory(tasks, of=by_pid[pid])
+    return tasks
+
+
+def _scenario(procfs: Procfs, memcgs: Memcgs | None, tasks: list[Task], scores: Scores, hidden: int) -> Scenario:
+    groups: set[str] = set()
+    if memcgs is not None and memcgs.version == 2:
+        groups = {path for path in survey.with_ancestors(tasks, memcgs) if memcgs.kills_as_group(path)}
+    context = survey.context_of(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
+    return Scenario(procfs.kernel, context, tuple(tasks), procfs.page_size, hidden=scores.hidden + hidden)

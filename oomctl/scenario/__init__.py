@@ -1,0 +1,1 @@
+"""Scenario documents, and what is asked about."""

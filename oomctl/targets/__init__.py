@@ -1,0 +1,1 @@
+"""The user's words to processes, and who of them may be touched."""
