@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from oomctl.kernel.invocation import out_of_memory
-from oomctl.model.kernel import Constraint, Context, Round, Scenario, Task
+from oomctl.model.kernel import Constraint, Context, Round, Scenario, Task, WhySpared
 
 NEWEST = "7.1"
 
@@ -46,7 +46,7 @@ def contender_pids(*tasks: Task, **situation: Any) -> set[int]:
     return {contender.pid for contender in round_of(*tasks, **situation).contenders}
 
 
-def reason_spared(spared: Task, **situation: Any) -> str | None:
+def reason_spared(spared: Task, **situation: Any) -> WhySpared | None:
     """Why ``spared`` cannot be chosen; None when it can."""
     reasons = {entry.task.pid: entry.reason for entry in round_of(spared, **situation).spared}
     return reasons.get(spared.pid)

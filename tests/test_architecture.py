@@ -27,7 +27,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "console": ("render.text",),
     "procfs": ("model", "errors", "kernel", "guard"),
     "systemd": ("errors", "kernel.badness", "guard"),
-    "oomlog": ("model", "errors", "kernel", "guard"),
+    "oomlog": ("model", "errors", "kernel", "guard", "render.reasons"),
     "selftest": ("model", "errors", "kernel", "procfs"),
     "targets": ("model", "errors", "kernel", "procfs", "systemd", "guard"),
     "scenario": ("model", "errors", "kernel", "procfs", "oomlog", "targets", "console"),

@@ -11,7 +11,7 @@ from oomctl.errors import ANSWER_IS_NO, DONE
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import rounds
 from oomctl.kernel.rules import rules_for
-from oomctl.model.kernel import Outcome, Round, Scenario, Task
+from oomctl.model.kernel import Decisive, Outcome, Round, Scenario, Task, WhyEnded
 from oomctl.model.listing import Row
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
@@ -102,7 +102,7 @@ def simulate(
         scenario = scenario._replace(context=scenario.context._replace(current=current))
     changed = _changed(scenario, question, adjs, growths, added, gone)
     if question.unlimited:
-        results = [Round(Outcome.NO_OOM, f"the cgroup {scenario.context.memcg} has no limit that it could hit")]
+        results = [Round(Outcome.NO_OOM, WhyEnded(Decisive.UNLIMITED, memcg=scenario.context.memcg))]
     else:
         free_pages = -(-goal // scenario.page_size) if goal else 0
         results = rounds(changed, count if count > 1 or not goal else _ALL_ROUNDS, free_pages, rules)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 from oomctl.kernel.rules import Rules, Walk
-from oomctl.model.kernel import Constraint, Context, MemcgLimits, NodePages, Task, Thread
+from oomctl.model.kernel import (
+    Constraint,
+    Context,
+    MemcgLimits,
+    NodePages,
+    Task,
+    Thread,
+    Unkillable,
+    WhySpared,
+)
 
 
 def memcg_totalpages(limits: MemcgLimits) -> int | None:
@@ -38,11 +46,11 @@ def below(cgroup: str, ancestor: str) -> bool:
     return cgroup == ancestor or cgroup.startswith(ancestor.rstrip("/") + "/")
 
 
-def outside(task: Task, context: Context, rules: Rules) -> str | None:
+def outside(task: Task, context: Context, rules: Rules) -> WhySpared | None:
     """Why the OOM does not concern ``task``: wrong cgroup or NUMA-disjoint; None when it does."""
     if context.constraint is Constraint.MEMCG:
         if not _is_member(task, context.memcg or "/", rules):
-            return _not_in_cgroup(context.memcg)
+            return WhySpared(Unkillable.OTHER_MEMCG, memcg=context.memcg)
         if not rules.numa_test_in_memcg:
             return None
     elif context.nodemask is None and context.current_mems is None:
@@ -54,7 +62,7 @@ def outside(task: Task, context: Context, rules: Rules) -> str | None:
     else:
         nodes = context.current_mems
         usable = nodes is None or any(member.mems is None or member.mems & nodes for member in members)
-    return None if usable else _outside_nodes(nodes)
+    return None if usable else WhySpared(Unkillable.OTHER_NODES, nodes=nodes)
 
 
 def _is_member(task: Task, memcg: str, rules: Rules) -> bool:
@@ -70,16 +78,3 @@ def _policy_allows(member: Task | Thread, nodes: frozenset[int], rules: Rules) -
     policy = member.mempolicy
     binding = ("bind", "interleave") if rules.interleave_binds else ("bind",)
     return policy is None or policy.mode not in binding or bool(policy.nodes & nodes)
-
-
-# One text for all tasks: a path or list may be long, and the tasks many.
-
-
-@lru_cache(maxsize=4)
-def _not_in_cgroup(memcg: str | None) -> str:
-    return f"not in the cgroup {memcg}"
-
-
-@lru_cache(maxsize=4)
-def _outside_nodes(nodes: frozenset[int] | None) -> str:
-    return f"its NUMA nodes are all outside {','.join(map(str, sorted(nodes or ())))}"

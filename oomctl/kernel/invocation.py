@@ -16,7 +16,18 @@ from oomctl.kernel.execution import (
 )
 from oomctl.kernel.rules import Rules, rules_for
 from oomctl.kernel.selection import Scan, is_global, scan, why_not
-from oomctl.model.kernel import Candidate, Certainty, Constraint, Context, Outcome, Round, Scenario, Task
+from oomctl.model.kernel import (
+    Candidate,
+    Certainty,
+    Constraint,
+    Context,
+    Decisive,
+    Outcome,
+    Round,
+    Scenario,
+    Task,
+    WhyEnded,
+)
 
 COSTLY_ORDER = 3  # PAGE_ALLOC_COSTLY_ORDER in include/linux/mmzone.h
 
@@ -32,8 +43,7 @@ def out_of_memory(scenario: Scenario, rules: Rules | None = None) -> Round:
         return early._replace(ranking=found.ranking, spared=found.spared)
     chosen = _allocating_task(current, context, rules)
     if chosen is None and found.waits_for is not None:
-        name = _named(found.waits_for)
-        reason = f"{name} is already dying; the kernel waits for its memory and kills nobody else"
+        reason = WhyEnded(Decisive.VICTIM_IS_DYING, found.waits_for)
         return Round(Outcome.ABORT, reason, ranking=found.ranking, spared=found.spared)
     if chosen is None and not found.ranking:
         return _nobody(context)._replace(spared=found.spared)
@@ -69,18 +79,18 @@ def _early_exit(scenario: Scenario, current: Task | None, rules: Rules) -> Round
     """What ends the killer before it looks at anybody (``out_of_memory``, ``check_panic_on_oom``)."""
     context = scenario.context
     if context.order > COSTLY_ORDER:
-        return Round(Outcome.NO_OOM, f"an allocation of order {context.order} fails without an OOM kill")
+        return Round(Outcome.NO_OOM, WhyEnded(Decisive.COSTLY_ORDER, order=context.order))
     if current is not None and will_free_memory(current, scenario.tasks):
         victim = badness(current, context.totalpages, rules)
-        reason = f"{_named(current)}, which is allocating, is dying already: it gets access to memory reserves"
+        reason = WhyEnded(Decisive.CURRENT_IS_DYING, current)
         return Round(Outcome.SILENT_MARK, reason, victim, contenders=(current,))
     if not context.gfp_fs and (is_global(context) or not rules.nofs_kills_in_memcg):
-        return Round(Outcome.NO_OOM, "the allocation may not enter the file system (no __GFP_FS): nobody is killed")
+        return Round(Outcome.NO_OOM, WhyEnded(Decisive.NO_FS))
     exempt = context.sysrq and not rules.sysrq_may_panic
     if context.panic_on_oom == 2 and not exempt:
-        return Round(Outcome.PANIC, "vm.panic_on_oom is 2: the kernel panics instead of killing")
+        return Round(Outcome.PANIC, WhyEnded(Decisive.PANIC_ALWAYS))
     if context.panic_on_oom and context.constraint is Constraint.NONE and not exempt:
-        return Round(Outcome.PANIC, "vm.panic_on_oom is 1: the kernel panics when the whole machine is out of memory")
+        return Round(Outcome.PANIC, WhyEnded(Decisive.PANIC_OF_MACHINE))
     return None
 
 
@@ -96,25 +106,26 @@ def _allocating_task(current: Task | None, context: Context, rules: Rules) -> Ca
 
 def _nobody(context: Context) -> Round:
     if is_global(context) and not context.sysrq:
-        return Round(Outcome.PANIC, "no killable process: the kernel panics, the system is deadlocked on memory")
-    consequence = "the request is only logged" if context.sysrq else "the allocation fails or is forced through"
-    return Round(Outcome.NO_KILLABLE, f"no killable process: {consequence}")
+        return Round(Outcome.PANIC, WhyEnded(Decisive.DEADLOCK))
+    kind = Decisive.NOBODY_FOR_SYSRQ if context.sysrq else Decisive.NOBODY_FOR_ALLOCATION
+    return Round(Outcome.NO_KILLABLE, WhyEnded(kind))
 
 
 def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: Rules) -> Round:
     chosen = allocating or found.ranking[0]
-    result = Round(Outcome.KILL, "", chosen, ranking=found.ranking, spared=found.spared, contenders=(chosen.task,))
+    reason = WhyEnded(Decisive.ALLOCATING_TASK, chosen.task)
+    result = Round(Outcome.KILL, reason, chosen, ranking=found.ranking, spared=found.spared, contenders=(chosen.task,))
     if allocating is None:
         doubt = _assessed(found.ranking, scenario)
         result = result._replace(
+            reason=_why_first(found.ranking, doubt.margin_pages, rules),
             certainty=doubt.certainty,
             margin_pages=doubt.margin_pages,
             error_bound_pages=doubt.error_bound_pages,
             contenders=doubt.contenders,
         )
     if will_free_memory(chosen.task, scenario.tasks):
-        reason = f"{_named(chosen.task)} would be chosen but is dying already: no signal, no log line"
-        return result._replace(outcome=Outcome.SILENT_MARK, reason=reason)
+        return result._replace(outcome=Outcome.SILENT_MARK, reason=WhyEnded(Decisive.CHOSEN_IS_DYING, chosen.task))
     victim = chosen
     all_children = families(scenario, rules)
     children = children_to_sacrifice(chosen.task, all_children, scenario.context, rules)
@@ -122,13 +133,12 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
         victim = children[0]
         heirs = tuple(heir for task in result.contenders for heir in _heirs(task, all_children, scenario, rules))
         certainty = Certainty.CERTAIN if len(heirs) == 1 else Certainty.CLOSE
-        result = result._replace(victim=victim, selected=chosen.task, contenders=heirs, certainty=certainty)
+        reason = WhyEnded(Decisive.CHILD_SACRIFICED, chosen.task, victim.task)
+        result = result._replace(
+            reason=reason, victim=victim, selected=chosen.task, contenders=heirs, certainty=certainty
+        )
     killed = killed_with(victim.task, scenario, rules)
-    return result._replace(
-        reason=_why(chosen, result, allocating is not None, rules),
-        killed=killed,
-        freed_pages=freed_pages(killed, scenario),
-    )
+    return result._replace(killed=killed, freed_pages=freed_pages(killed, scenario))
 
 
 def _assessed(ranking: Sequence[Candidate], scenario: Scenario) -> Assessment:
@@ -142,21 +152,14 @@ def _heirs(chosen: Task, all_children: Families, scenario: Scenario, rules: Rule
     return _assessed(children, scenario).contenders if children else (chosen,)
 
 
-def _why(chosen: Candidate, result: Round, allocating: bool, rules: Rules) -> str:
-    name = _named(chosen.task)
-    if result.selected is not None and result.victim is not None:
-        return f"{name} is chosen, its child {_named(result.victim.task)} dies in its place"
-    if allocating:
-        return f"vm.oom_kill_allocating_task is set: {name}, which needs the memory, dies"
-    if chosen.task.origin:
-        return f"{name} gives up swap or merged pages on purpose and is always taken first"
-    if result.margin_pages is None:
-        return f"{name} is the only candidate"
-    second = _named(result.ranking[1].task)
-    if result.margin_pages == 0:
-        return f"{name} and {second} have equal badness; the {'last' if rules.last_wins else 'first'} scanned is taken"
-    return f"{name} has the highest badness, {result.margin_pages} pages ahead of {second}"
-
-
-def _named(task: Task) -> str:
-    return f"{task.pid} ({task.comm})" if task.pid > 0 else f"the added process ({task.comm})"
+def _why_first(ranking: Sequence[Candidate], margin_pages: int | None, rules: Rules) -> WhyEnded:
+    """Why the first of ``ranking`` is chosen; ``margin_pages`` is None without a second."""
+    first = ranking[0].task
+    if first.origin:
+        return WhyEnded(Decisive.ORIGIN, first)
+    if margin_pages is None:
+        return WhyEnded(Decisive.ONLY_CANDIDATE, first)
+    second = ranking[1].task
+    if margin_pages == 0:
+        return WhyEnded(Decisive.LAST_OF_EQUALS if rules.last_wins else Decisive.FIRST_OF_EQUALS, first, second)
+    return WhyEnded(Decisive.HIGHEST_BADNESS, first, second, margin_pages)

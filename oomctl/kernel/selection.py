@@ -8,7 +8,7 @@ from typing import NamedTuple
 from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.constraint import outside
 from oomctl.kernel.rules import Dying, Rules
-from oomctl.model.kernel import Candidate, Constraint, Context, Spared, Task
+from oomctl.model.kernel import Candidate, Constraint, Context, Spared, Task, Unkillable, WhySpared
 from oomctl.model.listing import Details, Row
 
 _UNKNOWN = Details()
@@ -66,41 +66,38 @@ def ranked_rows(
     return rows
 
 
-def why_not(task: Task, context: Context, rules: Rules) -> str | None:
-    """Why ``task`` cannot be chosen, in words; None when it can."""
+def why_not(task: Task, context: Context, rules: Rules) -> WhySpared | None:
+    """Why ``task`` cannot be chosen; None when it can."""
     reason = _beyond_reach(task, context, rules)
     if reason is None and not task.origin:
         reason = _ineligible(task, rules)
     return reason
 
 
-def _beyond_reach(task: Task, context: Context, rules: Rules) -> str | None:
+def _beyond_reach(task: Task, context: Context, rules: Rules) -> WhySpared | None:
     """``oom_unkillable_task``, and a victim whose memory is already freed."""
     if task.init:
-        return "global init"
+        return WhySpared(Unkillable.GLOBAL_INIT)
     if task.kthread:
-        return "kernel thread"
+        return WhySpared(Unkillable.KTHREAD)
     not_concerned = outside(task, context, rules)
     if not_concerned is not None:
         return not_concerned
     finished = task.oom_victim and task.oom_skip and not context.sysrq
-    return _REAPED if finished and rules.skips_vfork_and_reaped else None
+    return WhySpared(Unkillable.REAPED) if finished and rules.skips_vfork_and_reaped else None
 
 
-_REAPED = "its memory is already reaped"
-
-
-def _ineligible(task: Task, rules: Rules) -> str | None:
+def _ineligible(task: Task, rules: Rules) -> WhySpared | None:
     """The first tests of ``oom_badness``."""
     if task.zombie:
-        return "zombie: no memory left"
+        return WhySpared(Unkillable.ZOMBIE)
     if task.adj == ADJ_MIN:
-        return "oom_score_adj is -1000"
+        return WhySpared(Unkillable.ADJ_MIN)
     if rules.skips_vfork_and_reaped:
         if task.oom_skip:
-            return _REAPED
+            return WhySpared(Unkillable.REAPED)
         if task.vfork:
-            return "in vfork: runs on its parent's memory until it execs"
+            return WhySpared(Unkillable.VFORK)
     return None
 
 

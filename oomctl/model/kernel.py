@@ -34,6 +34,54 @@ class Outcome(str, Enum):
     """The killer does not run at all for such an allocation."""
 
 
+class Unkillable(str, Enum):
+    """What keeps a task from being chosen."""
+
+    GLOBAL_INIT = "global_init"
+    KTHREAD = "kthread"
+    OTHER_MEMCG = "other_memcg"
+    """It is in none of the memory cgroups that the OOM concerns."""
+    OTHER_NODES = "other_nodes"
+    """Its NUMA nodes are all outside those that ran out."""
+    REAPED = "reaped"
+    """The reaper is done with its memory (MMF_OOM_SKIP)."""
+    ZOMBIE = "zombie"
+    ADJ_MIN = "adj_min"
+    VFORK = "vfork"
+
+
+class Decisive(str, Enum):
+    """What decided how one invocation of the OOM killer ends."""
+
+    HIGHEST_BADNESS = "highest_badness"
+    LAST_OF_EQUALS = "last_of_equals"
+    FIRST_OF_EQUALS = "first_of_equals"
+    ONLY_CANDIDATE = "only_candidate"
+    ORIGIN = "origin"
+    """It gives up swap or merged pages on purpose (``oom_task_origin``)."""
+    ALLOCATING_TASK = "allocating_task"
+    """``vm.oom_kill_allocating_task``."""
+    CHILD_SACRIFICED = "child_sacrificed"
+    CHOSEN_IS_DYING = "chosen_is_dying"
+    CURRENT_IS_DYING = "current_is_dying"
+    """The task that could not get its memory."""
+    VICTIM_IS_DYING = "victim_is_dying"
+    """An earlier one, whose memory the kernel waits for."""
+    COSTLY_ORDER = "costly_order"
+    NO_FS = "no_fs"
+    """The allocation is one without __GFP_FS."""
+    UNLIMITED = "unlimited"
+    """The memory cgroup has no limit that it could hit."""
+    PANIC_ALWAYS = "panic_always"
+    """``vm.panic_on_oom`` is 2."""
+    PANIC_OF_MACHINE = "panic_of_machine"
+    """``vm.panic_on_oom`` is 1."""
+    DEADLOCK = "deadlock"
+    """No killable process, and the whole machine is out of memory."""
+    NOBODY_FOR_SYSRQ = "nobody_for_sysrq"
+    NOBODY_FOR_ALLOCATION = "nobody_for_allocation"
+
+
 class Certainty(str, Enum):
     CERTAIN = "certain"
     """No other task can be first, whatever the per-CPU counters hide."""
@@ -182,19 +230,42 @@ class Candidate(NamedTuple):
     root_bonus_pages: int = 0
 
 
+class WhySpared(NamedTuple):
+    """Why a task cannot be chosen."""
+
+    kind: Unkillable
+    memcg: str | None = None
+    """With OTHER_MEMCG: the one that is out of memory."""
+    nodes: frozenset[int] | None = None
+    """With OTHER_NODES: those that are."""
+
+
 class Spared(NamedTuple):
     """A task that cannot be chosen, and why."""
 
     task: Task
-    reason: str
+    reason: WhySpared
+
+
+class WhyEnded(NamedTuple):
+    """Why a round ended so."""
+
+    kind: Decisive
+    task: Task | None = None
+    """Whom that is said of."""
+    other: Task | None = None
+    """The second, or the child that dies in its place."""
+    margin_pages: int | None = None
+    """How far ``task`` is ahead of ``other``."""
+    order: int | None = None
+    memcg: str | None = None
 
 
 class Round(NamedTuple):
     """One invocation of the OOM killer."""
 
     outcome: Outcome
-    reason: str
-    """Why it ended so, in a sentence."""
+    reason: WhyEnded
     victim: Candidate | None = None
     selected: Task | None = None
     """The task chosen first, where a child was sacrificed for it."""

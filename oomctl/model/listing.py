@@ -9,6 +9,7 @@ from oomctl.model.kernel import (
     Candidate,
     Scenario,
     Task,
+    WhySpared,
 )
 
 
@@ -49,7 +50,7 @@ class Row(NamedTuple):
     rank: int | None = None
     """1 is the one the kernel would take; None for those it cannot take."""
     candidate: Candidate | None = None
-    reason: str | None = None
+    reason: WhySpared | None = None
     """Why it cannot be chosen."""
     lead: float = 0.0
     """Its badness as a share of the first's, 0..1."""

@@ -12,6 +12,7 @@ from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario
 from oomctl.model.oomreport import OomReport, Replay, TableRow
 from oomctl.oomlog.hypotheses import Basis, Hypothesis, basis, hypotheses, score_of, size_of
 from oomctl.oomlog.reconstruction import chosen_pid, rules_under, scenario_under, selected_row
+from oomctl.render import reasons
 
 _MOST_TRIED = 48  # hypotheses; more than a report can leave open in practice
 
@@ -98,10 +99,8 @@ def _round_under(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> Ro
 
 def _agreement(report: OomReport, ground: Basis, verdicts: list[_Verdict]) -> str:
     first = verdicts[0]
-    why = first.round.reason
-    if first.hypothesis.permille:
-        why = why.replace(" pages ahead", " permille of totalpages ahead")
-    parts = [why, ground.said]
+    unit = "permille of totalpages" if first.hypothesis.permille else "pages"
+    parts = [reasons.ended(first.round.reason, unit), ground.said]
     if first.explains_score:
         parts.append(f"the printed score {report.selected and report.selected.score} comes out too")
     elif first.explains_score is False:
@@ -135,7 +134,9 @@ def _undecided(result: Replay, right: _Verdict, verdicts: list[_Verdict]) -> Rep
 
 def _disagreement(report: OomReport, ground: Basis, result: Replay, ours: _Verdict, theirs: int) -> Replay:
     if ours.pid is None:
-        return result._replace(agrees=None, reason=f"by the rules nobody is killed here: {ours.round.reason}")
+        return result._replace(
+            agrees=None, reason=f"by the rules nobody is killed here: {reasons.ended(ours.round.reason)}"
+        )
     mine, other = report.row_of(ours.pid), report.row_of(theirs)
     if mine is None or other is None:
         return result._replace(reason="the chosen process is not in the table")
@@ -196,7 +197,7 @@ def _without_vfork(report: OomReport, ground: Basis, ours: _Verdict, theirs: int
     if result.victim is None or result.victim.task.pid != theirs:
         return None
     who = ", ".join(map(str, in_vfork))
-    reason = f"{result.reason}; {who} would be ahead but shows another task's memory: it is in vfork"
+    reason = f"{reasons.ended(result.reason)}; {who} would be ahead but shows another task's memory: it is in vfork"
     return _explained(ground, hypothesis, result, reason)
 
 
@@ -208,7 +209,7 @@ def _without_killed(report: OomReport, ground: Basis, hypothesis: Hypothesis, th
     if result.victim is None or result.victim.task.pid != theirs:
         return None
     gone = ", ".join(str(pid) for pid in sorted(report.killed_before)[:5])
-    reason = f"{result.reason}; {gone} had been killed by an earlier report and no longer counted"
+    reason = f"{reasons.ended(result.reason)}; {gone} had been killed by an earlier report and no longer counted"
     return _explained(ground, hypothesis, result, reason)
 
 
@@ -221,8 +222,8 @@ def _explained(ground: Basis, hypothesis: Hypothesis, result: Round, reason: str
 def _lead(result: Round, theirs: int) -> str:
     by_pid: dict[int, Candidate] = {candidate.task.pid: candidate for candidate in result.ranking}
     if theirs not in by_pid:
-        spared = next((spared.reason for spared in result.spared if spared.task.pid == theirs), "not a candidate")
-        return f"the kernel's victim is none to us: {spared}"
+        why = next((spared.reason for spared in result.spared if spared.task.pid == theirs), None)
+        return f"the kernel's victim is none to us: {reasons.spared(why) if why else 'not a candidate'}"
     behind = result.ranking[0].badness - by_pid[theirs].badness
     if behind == 0:
         return "they tie"

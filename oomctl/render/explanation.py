@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Scenario
 from oomctl.model.listing import Origin, Row
+from oomctl.render import reasons
 from oomctl.render.fields import process_document
 from oomctl.render.text import aligned, size, visible
 
@@ -75,7 +76,7 @@ def _paragraph(entry: Entry, answer: Explanation) -> str:
         lines.append(f"  {visible(details.cmdline)}")
     total = answer.scenario.context.totalpages
     if candidate is None:
-        lines.append(f"  cannot be chosen: {visible(row.reason or '')}")
+        lines.append(f"  cannot be chosen: {visible(reasons.spared(row.reason) if row.reason else '')}")
         lines.append(f"  oom_score {task.oom_score}, oom_score_adj {task.adj}")
         lines += _origin(entry)
         return "\n".join(lines) + "\n"

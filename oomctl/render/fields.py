@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from oomctl.errors import BadInput
 from oomctl.model.listing import Row
+from oomctl.render import reasons
 from oomctl.render.text import size, visible
 
 
@@ -44,6 +45,10 @@ def _badness_bytes(row: Row, page_size: int) -> int | None:
     return None if row.candidate is None else row.candidate.badness * page_size
 
 
+def _reason(row: Row, _: int) -> str | None:
+    return None if row.reason is None else reasons.spared(row.reason)
+
+
 FIELDS: tuple[Field, ...] = (
     Field("rank", (), "RANK", lambda row, _: row.rank, biggest_first=False),
     Field("pid", (), "PID", lambda row, _: row.task.pid if row.task.pid > 0 else None, biggest_first=False),
@@ -64,7 +69,7 @@ FIELDS: tuple[Field, ...] = (
         is_size=True,
     ),
     Field("killable", (), "KILLABLE", lambda row, _: row.candidate is not None, number=False),
-    Field("reason", (), "REASON", lambda row, _: row.reason, number=False, biggest_first=False),
+    Field("reason", (), "REASON", _reason, number=False, biggest_first=False),
     Field("unit", (), "UNIT", lambda row, _: row.details.unit, number=False, biggest_first=False),
     Field("cgroup", (), "CGROUP", lambda row, _: row.details.cgroup, number=False, biggest_first=False),
     Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from oomctl.model.kernel import Certainty, Outcome, Round, Task
 from oomctl.model.listing import Look, Machine
+from oomctl.render import reasons
 from oomctl.render.text import count, size, visible
 
 
@@ -24,7 +25,7 @@ def pressure(look: Look, result: Round) -> str:
 def next_victim(look: Look, result: Round) -> str:
     """Return whom the kernel would take, how sure that is, and what the kill would free."""
     if result.outcome is not Outcome.KILL or result.victim is None:
-        return result.reason
+        return reasons.ended(result.reason)
     page = look.scenario.page_size
     name = name_of(result.victim.task)
     frees = f"its kill frees {size(result.freed_pages * page)}"

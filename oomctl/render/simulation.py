@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario, Task
 from oomctl.model.listing import Machine, Row
+from oomctl.render import reasons
 from oomctl.render.fields import process_document
 from oomctl.render.text import aligned, count, size, visible
 
@@ -65,7 +66,7 @@ def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
     """Yield the members of a round's object in parts."""
     said = {
         "outcome": result.outcome.value,
-        "reason": result.reason,
+        "reason": reasons.ended(result.reason),
         "victim": rows.victim and process_document(rows.victim, scenario.page_size),
         "selected_pid": _pid(result.selected) if result.selected else None,
         "certainty": result.certainty.value,
@@ -144,7 +145,7 @@ def _selection(result: Round, scenario: Scenario) -> str:
     if nearest:
         lines += ["           " + line for line in terms_table(nearest, page)]
     if result.outcome is Outcome.KILL:
-        lines.append(f"           {visible(result.reason)}")
+        lines.append(f"           {visible(reasons.ended(result.reason))}")
     return "\n".join(lines)
 
 
@@ -173,7 +174,7 @@ def _terms(rank: int, candidate: Candidate, page: int) -> tuple[str, ...]:
 
 def _execution(result: Round, rows: Rows, scenario: Scenario) -> str:
     if result.outcome is not Outcome.KILL:
-        return f"Execution  {result.outcome.value}: {visible(result.reason)}"
+        return f"Execution  {result.outcome.value}: {visible(reasons.ended(result.reason))}"
     freed = size(result.freed_pages * scenario.page_size)
     lines = [f"Execution  SIGKILL to {_victim_name(result)}; {freed} would be freed"]
     others = rows.killed[1:]

@@ -6,7 +6,7 @@ import pytest
 
 from oomctl.kernel.constraint import below, memcg_totalpages, nodes_totalpages
 from oomctl.kernel.rules import rules_for
-from oomctl.model.kernel import Constraint, MemcgLimits, Mempolicy, NodePages, Thread
+from oomctl.model.kernel import Constraint, MemcgLimits, Mempolicy, NodePages, Thread, Unkillable, WhySpared
 from tests.tasks import chosen_pid, reason_spared, task
 
 NODES = {0: NodePages(present=1000, spanned=1200), 1: NodePages(present=500, spanned=800)}
@@ -74,7 +74,7 @@ def test_a_memcg_oom_takes_members_only() -> None:
 
 
 def test_who_is_outside_is_told_the_cgroup() -> None:
-    assert reason_spared(task(10, memcg="/mm"), memcg="/m") == "not in the cgroup /m"
+    assert reason_spared(task(10, memcg="/mm"), memcg="/m") == WhySpared(Unkillable.OTHER_MEMCG, memcg="/m")
 
 
 def test_a_task_of_unknown_cgroup_is_in_the_root_cgroup() -> None:
@@ -95,7 +95,8 @@ def test_a_process_of_which_only_a_thread_is_a_member(kernel: str, victim: int |
 def test_a_task_on_other_nodes_is_skipped(constraint: Constraint) -> None:
     far, near, anywhere = task(10, rss=900, mems=NODE_1), task(11, rss=5, mems=NODE_0), task(12, rss=1)
     assert chosen_pid(far, near, anywhere, constraint=constraint, current_mems=NODE_0) == 11
-    assert reason_spared(far, constraint=constraint, current_mems=NODE_0) == "its NUMA nodes are all outside 0"
+    spared = reason_spared(far, constraint=constraint, current_mems=NODE_0)
+    assert spared == WhySpared(Unkillable.OTHER_NODES, nodes=NODE_0)
 
 
 def test_one_thread_on_an_allowed_node_is_enough() -> None:

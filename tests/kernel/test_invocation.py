@@ -6,10 +6,11 @@ import pytest
 
 from oomctl.kernel.invocation import out_of_memory, rounds
 from oomctl.kernel.rules import rules_for
-from oomctl.model.kernel import Certainty, Constraint, Outcome, Task
+from oomctl.model.kernel import Certainty, Constraint, Decisive, Outcome, Task, WhyEnded
 from tests.tasks import chosen_pid, round_of, scenario, task
 
 BIG, SMALL = task(10, rss=900), task(11, rss=5)
+TWIN, ORIGIN, CHILD = BIG._replace(pid=12), BIG._replace(origin=True), SMALL._replace(ppid=10)
 
 
 @pytest.mark.parametrize(
@@ -182,14 +183,14 @@ def test_rounds_end_when_enough_is_free(free_pages: int, killed: list[int]) -> N
 @pytest.mark.parametrize(
     ("tasks", "situation", "reason"),
     [
-        pytest.param((BIG, SMALL), {}, "895 pages ahead of 11", id="ahead"),
-        pytest.param((BIG,), {}, "only candidate", id="alone"),
-        pytest.param((BIG, BIG._replace(pid=12)), {}, "the last scanned is taken", id="tie"),
-        pytest.param((BIG, BIG._replace(pid=12)), {"kernel": "4.19"}, "the first scanned is taken", id="old tie"),
-        pytest.param((BIG._replace(origin=True), SMALL), {}, "always taken first", id="origin"),
-        pytest.param((BIG, SMALL), ALLOCATING, "oom_kill_allocating_task", id="allocating"),
-        pytest.param((BIG, SMALL._replace(ppid=10)), {"kernel": "4.19"}, "its child 11 (task11) dies", id="child"),
+        pytest.param((BIG, SMALL), {}, WhyEnded(Decisive.HIGHEST_BADNESS, BIG, SMALL, 895), id="ahead"),
+        pytest.param((BIG,), {}, WhyEnded(Decisive.ONLY_CANDIDATE, BIG), id="alone"),
+        pytest.param((BIG, TWIN), {}, WhyEnded(Decisive.LAST_OF_EQUALS, TWIN, BIG), id="tie"),
+        pytest.param((BIG, TWIN), {"kernel": "4.19"}, WhyEnded(Decisive.FIRST_OF_EQUALS, BIG, TWIN), id="old tie"),
+        pytest.param((ORIGIN, SMALL), {}, WhyEnded(Decisive.ORIGIN, ORIGIN), id="origin"),
+        pytest.param((BIG, SMALL), ALLOCATING, WhyEnded(Decisive.ALLOCATING_TASK, SMALL), id="allocating"),
+        pytest.param((BIG, CHILD), {"kernel": "4.19"}, WhyEnded(Decisive.CHILD_SACRIFICED, BIG, CHILD), id="child"),
     ],
 )
-def test_the_reason_says_why(tasks: tuple[Task, ...], situation: dict[str, Any], reason: str) -> None:
-    assert reason in round_of(*tasks, **situation).reason
+def test_the_reason_says_why(tasks: tuple[Task, ...], situation: dict[str, Any], reason: WhyEnded) -> None:
+    assert round_of(*tasks, **situation).reason == reason

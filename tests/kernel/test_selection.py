@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oomctl.model.kernel import Constraint, Outcome, Task, Thread
+from oomctl.model.kernel import Constraint, Decisive, Outcome, Task, Thread, Unkillable, WhyEnded, WhySpared
 from tests.tasks import chosen_pid, ranked_pids, reason_spared, round_of, task
 
 FIRST_WINS = ["3.10", "4.4", "4.9", "4.19", "5.2", "rhel8.1"]
@@ -51,7 +51,7 @@ def test_before_5_9_all_below_1_tie() -> None:
 def test_minus_1000_is_never_chosen_however_small_the_domain(kernel: str) -> None:
     protected = task(10, rss=900, adj=-1000)
     assert chosen_pid(protected, task(11, rss=1), totalpages=999, kernel=kernel) == 11
-    assert reason_spared(protected, kernel=kernel) == "oom_score_adj is -1000"
+    assert reason_spared(protected, kernel=kernel) == WhySpared(Unkillable.ADJ_MIN)
 
 
 def test_minus_999_is_a_candidate() -> None:
@@ -60,17 +60,17 @@ def test_minus_999_is_a_candidate() -> None:
 
 @pytest.mark.parametrize("kernel", ["3.10", "4.4", "5.4", "7.1"])
 @pytest.mark.parametrize(
-    ("facts", "reason"),
+    ("facts", "kind"),
     [
-        pytest.param({"init": True}, "global init", id="global init"),
-        pytest.param({"kthread": True}, "kernel thread", id="kernel thread with a borrowed memory map"),
-        pytest.param({"zombie": True}, "zombie: no memory left", id="zombie"),
+        pytest.param({"init": True}, Unkillable.GLOBAL_INIT, id="global init"),
+        pytest.param({"kthread": True}, Unkillable.KTHREAD, id="kernel thread with a borrowed memory map"),
+        pytest.param({"zombie": True}, Unkillable.ZOMBIE, id="zombie"),
     ],
 )
-def test_never_chosen(facts: dict[str, Any], reason: str, kernel: str) -> None:
+def test_never_chosen(facts: dict[str, Any], kind: Unkillable, kernel: str) -> None:
     immune = task(10, rss=900, adj=1000, **facts)
     assert chosen_pid(immune, task(11, rss=1), kernel=kernel) == 11
-    assert reason_spared(immune, kernel=kernel) == reason
+    assert reason_spared(immune, kernel=kernel) == WhySpared(kind)
 
 
 def test_pid_1_of_a_container_is_an_ordinary_candidate() -> None:
@@ -131,7 +131,7 @@ def test_a_victim_in_flight_aborts_the_scan_wherever_it_stands(kernel: str) -> N
 
 
 def test_an_abort_names_who_is_waited_for() -> None:
-    assert "10 (task10) is already dying" in round_of(IN_FLIGHT, *BYSTANDERS).reason
+    assert round_of(IN_FLIGHT, *BYSTANDERS).reason == WhyEnded(Decisive.VICTIM_IS_DYING, IN_FLIGHT)
 
 
 def test_a_victim_in_flight_aborts_even_before_an_origin() -> None:
@@ -160,7 +160,7 @@ def test_sysrq_f_may_take_a_victim_in_flight_again() -> None:
 def test_a_reaped_victim_is_skipped(sysrq: bool) -> None:
     reaped = IN_FLIGHT._replace(oom_skip=True, rss_pages=9000)
     assert chosen_pid(reaped, *BYSTANDERS, sysrq=sysrq) == 11
-    assert reason_spared(reaped, sysrq=sysrq) == "its memory is already reaped"
+    assert reason_spared(reaped, sysrq=sysrq) == WhySpared(Unkillable.REAPED)
 
 
 @pytest.mark.parametrize(

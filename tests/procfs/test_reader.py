@@ -9,7 +9,7 @@ import pytest
 
 from oomctl.errors import ImpossibleHere
 from oomctl.kernel.selection import why_not
-from oomctl.model.kernel import Constraint, Context, Task
+from oomctl.model.kernel import Constraint, Context, Task, Unkillable, WhySpared
 from oomctl.procfs.reader import Procfs, Score, start_ticks_at
 from tests.proc_tree import PF_EXITING, ProcTree
 
@@ -22,7 +22,7 @@ def only_task(procfs: Procfs) -> Task:
     return task
 
 
-def reason_spared(task: Task, procfs: Procfs) -> str | None:
+def reason_spared(task: Task, procfs: Procfs) -> WhySpared | None:
     return why_not(task, Context(Constraint.NONE, procfs.totalpages), procfs.rules)
 
 
@@ -238,7 +238,7 @@ def test_a_vfork_child_is_told_by_its_score_of_0_and_its_parents_size(proc_tree:
     child = procfs.task(101)
     assert (child.vfork, child.oom_skip) == (True, False)
     assert procfs.task(100).vfork is False
-    assert reason_spared(child, procfs) == "in vfork: runs on its parent's memory until it execs"
+    assert reason_spared(child, procfs) == WhySpared(Unkillable.VFORK)
 
 
 def test_another_score_of_0_is_reaped_memory(proc_tree: ProcTree, procfs: Procfs) -> None:

@@ -1,0 +1,59 @@
+"""Reasons in words: one table for each kind of reason, from the value to its sentence."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from oomctl.model.kernel import Decisive, Task, Unkillable, WhyEnded, WhySpared
+
+_SPARED = {
+    Unkillable.GLOBAL_INIT: "global init",
+    Unkillable.KTHREAD: "kernel thread",
+    Unkillable.OTHER_MEMCG: "not in the cgroup {memcg}",
+    Unkillable.OTHER_NODES: "its NUMA nodes are all outside {nodes}",
+    Unkillable.REAPED: "its memory is already reaped",
+    Unkillable.ZOMBIE: "zombie: no memory left",
+    Unkillable.ADJ_MIN: "oom_score_adj is -1000",
+    Unkillable.VFORK: "in vfork: runs on its parent's memory until it execs",
+}
+
+_ENDED = {
+    Decisive.HIGHEST_BADNESS: "{task} has the highest badness, {margin} {unit} ahead of {other}",
+    Decisive.LAST_OF_EQUALS: "{task} and {other} have equal badness; the last scanned is taken",
+    Decisive.FIRST_OF_EQUALS: "{task} and {other} have equal badness; the first scanned is taken",
+    Decisive.ONLY_CANDIDATE: "{task} is the only candidate",
+    Decisive.ORIGIN: "{task} gives up swap or merged pages on purpose and is always taken first",
+    Decisive.ALLOCATING_TASK: "vm.oom_kill_allocating_task is set: {task}, which needs the memory, dies",
+    Decisive.CHILD_SACRIFICED: "{task} is chosen, its child {other} dies in its place",
+    Decisive.CHOSEN_IS_DYING: "{task} would be chosen but is dying already: no signal, no log line",
+    Decisive.CURRENT_IS_DYING: "{task}, which is allocating, is dying already: it gets access to memory reserves",
+    Decisive.VICTIM_IS_DYING: "{task} is already dying; the kernel waits for its memory and kills nobody else",
+    Decisive.COSTLY_ORDER: "an allocation of order {order} fails without an OOM kill",
+    Decisive.NO_FS: "the allocation may not enter the file system (no __GFP_FS): nobody is killed",
+    Decisive.UNLIMITED: "the cgroup {memcg} has no limit that it could hit",
+    Decisive.PANIC_ALWAYS: "vm.panic_on_oom is 2: the kernel panics instead of killing",
+    Decisive.PANIC_OF_MACHINE: "vm.panic_on_oom is 1: the kernel panics when the whole machine is out of memory",
+    Decisive.DEADLOCK: "no killable process: the kernel panics, the system is deadlocked on memory",
+    Decisive.NOBODY_FOR_SYSRQ: "no killable process: the request is only logged",
+    Decisive.NOBODY_FOR_ALLOCATION: "no killable process: the allocation fails or is forced through",
+}
+
+
+@lru_cache(maxsize=16)  # one text for all tasks: a path or list may be long, and the tasks many
+def spared(why: WhySpared) -> str:
+    """Say why a task cannot be chosen; names are not made harmless."""
+    return _SPARED[why.kind].format(memcg=why.memcg, nodes=",".join(map(str, sorted(why.nodes or ()))))
+
+
+def ended(why: WhyEnded, unit: str = "pages") -> str:
+    """Say why a round ended so, ``unit`` being that of its margin; names are not made harmless."""
+    task, other = _named(why.task), _named(why.other)
+    return _ENDED[why.kind].format(
+        task=task, other=other, margin=why.margin_pages, unit=unit, order=why.order, memcg=why.memcg
+    )
+
+
+def _named(task: Task | None) -> str:
+    if task is None:
+        return "nobody"
+    return f"{task.pid} ({task.comm})" if task.pid > 0 else f"the added process ({task.comm})"
