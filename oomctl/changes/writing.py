@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from oomctl import errors
 from oomctl.changes import persisting
 from oomctl.changes.recording import Record
-from oomctl.model.changes import Change, LeftAlone, Persisted
+from oomctl.model.changes import Change, LeftAlone, Persisted, WhyLeftAlone
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
@@ -39,7 +39,7 @@ class Chosen(NamedTuple):
     left_alone: list[LeftAlone]
     refused: list[LeftAlone]
     unmatched: list[Target]
-    risky: list[tuple[Meant, str]]
+    risky: list[tuple[Meant, WhyLeftAlone]]
     """Those that are raised only if somebody confirms it, and why."""
 
 

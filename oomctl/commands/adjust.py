@@ -23,6 +23,7 @@ from oomctl.procfs import survey
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
+from oomctl.render import reasons
 from oomctl.render.text import visible
 from oomctl.targets.matching import no_match
 from oomctl.targets.selection import Scope
@@ -148,7 +149,10 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
     if not scope.force and not options["persist"]:  # a unit's next start has the value, however many it starts
         _check_number(command, chosen, options["dry_run"])
 
-    changes = [Change(entry.pid, entry.comm, None, None, "refused", entry.reason) for entry in chosen.refused]
+    changes = [
+        Change(entry.pid, entry.comm, None, None, "refused", reasons.left_alone(entry.reason))
+        for entry in chosen.refused
+    ]
     tasks = [meant.task for meant in chosen.meant]
     changes += record.carry_out(
         lambda dry_run: [write(procfs, meant, scope, dry_run) for meant in chosen.meant], tasks, kept
@@ -164,7 +168,8 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
 def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:
     """Ask about what is risky; without anybody to ask it is refused."""
     for meant, reason in chosen.risky:
-        if not dry_run and _yes(f"{meant.task.pid} ({visible(meant.task.comm)}): {reason}; raise it all the same?"):
+        said = f"{meant.task.pid} ({visible(meant.task.comm)}): {reasons.left_alone(reason)}"
+        if not dry_run and _yes(f"{said}; raise it all the same?"):
             chosen.meant.append(meant)
         else:
             chosen.refused.append(LeftAlone(meant.task.pid, meant.task.comm, reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
 
@@ -20,14 +21,70 @@ class Change(NamedTuple):
     rank_after: int | None = None
 
 
+class Doubt(Enum):
+    """Why a process may not be what was asked for, although it is called so."""
+
+    LOGIN_USER = "it belongs to a person, and anyone can use a name"
+    COMMAND_LINE = "a process can write any command line for itself"
+    UNSEEN = "its executable cannot be seen"
+    OTHER_NAME = "its executable has another name"
+    OTHER_NAMESPACE = "it is in another PID or user namespace"
+    OTHER_FILE = "its executable is not this system's"
+    CHANGEABLE = "its executable can be changed by others than root"
+    SET_USER_ID = "any user starts its executable, under any name"
+    USER_NOT_NAMED = "it descends from what was named, but belongs to a person who was not"
+    NOT_OF_SYSTEM_UNIT = "it is in another cgroup than the system's unit"
+    NOT_OF_OWN_UNIT = "it is in another cgroup than the unit of the user's own service manager"
+
+
+class Follower(Enum):
+    """Why a process is covered by another match."""
+
+    NOT_MAIN_PROCESS = "the unit has a main process"
+    CHILD = "its parent matches, too"
+
+
+class Refusal(Enum):
+    """Why nothing is written to a process, however it was named."""
+
+    ZOMBIE = "it has exited"
+    KTHREAD = "it is never chosen"
+    INIT = "it is PID 1, and everything inherits its value"
+    LOGIN_SESSION = "its user's processes inherit its value"
+
+
+class Risk(Enum):
+    """What is lost if a process that is raised is killed first."""
+
+    INIT = "it is PID 1, and everything inherits its value"
+    LOGIN_SESSION = "who works in it is thrown out"
+    SSHD = "nobody can log in"
+
+
+class WhyLeftAlone(NamedTuple):
+    """Why a process is not to be changed."""
+
+    kind: Doubt | Follower | Refusal | Risk
+    user: str | None = None
+    """Whom it belongs to, where that is why."""
+    path: str | None = None
+    """Of its executable or cgroup, where that is why."""
+    unit: str | None = None
+    by_rule: bool = False
+    """A rule of a policy leaves it alone: a key of the rule lifts that, not an option."""
+
+
 class LeftAlone(NamedTuple):
     """A process that a target matches but that is not to be changed, and why."""
 
     pid: int
     comm: str
-    reason: str
-    distrusted: bool = False
-    """It only says that it is what was asked for; a policy's later rules may decide about it."""
+    reason: WhyLeftAlone
+
+    @property
+    def distrusted(self) -> bool:
+        """Whether it only says that it is what was asked for; a policy's later rules may decide about it."""
+        return isinstance(self.reason.kind, Doubt)
 
 
 class Replaced(NamedTuple):

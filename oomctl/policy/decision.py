@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
-from oomctl.model.changes import LeftAlone
+from oomctl.model.changes import LeftAlone, WhyLeftAlone
 from oomctl.model.kernel import Task
 from oomctl.policy.rule import Rule
 from oomctl.procfs.cgroup import Memcgs
@@ -14,18 +14,12 @@ from oomctl.procfs.reader import Procfs
 from oomctl.targets.selection import select
 from oomctl.targets.words import Target
 
-_IN_A_FILE = {
-    "(--all takes it)": '(scope = "all" takes it)',
-    "(--any-user takes it)": "(force = true takes it)",
-    "(--force overrides)": "(force = true overrides)",
-}
-
 
 class Distrust(NamedTuple):
     """A rule that matches a process and does not believe that it is what was meant."""
 
     rule: Rule
-    reason: str
+    reason: WhyLeftAlone
 
 
 class Decision(NamedTuple):
@@ -33,7 +27,7 @@ class Decision(NamedTuple):
 
     task: Task
     rule: Rule
-    left_alone: str | None = None
+    left_alone: WhyLeftAlone | None = None
     """Why the rule does not set it all the same; None: it gets the rule's adj."""
     distrusting: tuple[Distrust, ...] = ()
     """Earlier rules that match it, too, and left it to this one: nobody escapes a rule by another one's name."""
@@ -67,7 +61,7 @@ def decide(rules: Sequence[Rule], tasks: Sequence[Task], procfs: Procfs) -> dict
             decided.setdefault(task.pid, Decision(task, rule, None, tuple(distrusting.get(task.pid, ()))))
         risky = [LeftAlone(task.pid, task.comm, reason) for task, reason in selection.risky]
         for entry in (*selection.left_alone, *selection.refused, *risky):
-            pid, reason = entry.pid, _in_a_file(entry.reason)
+            pid, reason = entry.pid, entry.reason._replace(by_rule=True)
             if entry.distrusted:
                 distrusting.setdefault(pid, []).append(Distrust(rule, reason))
             else:
@@ -90,10 +84,3 @@ def _is_here(target: Target, procfs: Procfs) -> bool:
     except ImpossibleHere:
         return False
     return True
-
-
-def _in_a_file(reason: str) -> str:
-    """Name the key of a rule where ``oomctl set`` would name its option."""
-    for option, key in _IN_A_FILE.items():
-        reason = reason.replace(option, key)
-    return reason

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
 from oomctl.model.kernel import Task
+from oomctl.render import reasons
 from oomctl.render.text import count, visible
 
 
@@ -27,7 +28,10 @@ def document(report: Report, command: str) -> str:
     found: dict[str, Any] = {
         "schema": f"oomctl.{command}/1",
         "changes": [change._asdict() for change in report.changes],
-        "left_alone": [{"pid": entry.pid, "comm": entry.comm, "reason": entry.reason} for entry in report.left_alone],
+        "left_alone": [
+            {"pid": entry.pid, "comm": entry.comm, "reason": reasons.left_alone(entry.reason)}
+            for entry in report.left_alone
+        ],
         "victim_before": _victim(report.victim_before),
         "victim_after": _victim(report.victim_after),
     }
@@ -47,7 +51,7 @@ def text(report: Report) -> str:
         moment = f"{datetime.fromtimestamp(report.undone.time):%Y-%m-%d %H:%M:%S}"
         head.insert(0, f"undo of: {visible(report.undone.what)} ({moment})")
     lines = [_line(change) for change in report.changes if change.status in ("changed", "unchanged", "dry-run")]
-    for reason, number in Counter(entry.reason for entry in report.left_alone).items():
+    for reason, number in Counter(reasons.left_alone(entry.reason) for entry in report.left_alone).items():
         lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
     before, after = _name(report.victim_before), _name(report.victim_after)
     if lines and before == after:

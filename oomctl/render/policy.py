@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from oomctl.model.changes import WhyLeftAlone
+from oomctl.render import reasons
 from oomctl.render.text import aligned, count, visible
 
 
@@ -32,10 +34,10 @@ class DistrustLine(NamedTuple):
     """A rule that left a process to later rules, and why."""
 
     rule: RuleLine
-    reason: str
+    reason: WhyLeftAlone
 
     def __str__(self) -> str:
-        return f"{_place(self.rule)} leaves it to later rules: {self.reason}"
+        return f"{_place(self.rule)} leaves it to later rules: {reasons.left_alone(self.reason)}"
 
 
 class Decided(NamedTuple):
@@ -45,7 +47,7 @@ class Decided(NamedTuple):
     comm: str
     before: int
     rule: RuleLine | None
-    left_alone: str | None = None
+    left_alone: WhyLeftAlone | None = None
     distrusting: tuple[DistrustLine, ...] = ()
 
 
@@ -96,7 +98,7 @@ def _explained(entry: Decided) -> str:
     rule = entry.rule
     if rule is None:
         return f"{head}; no rule matches it\n"
-    says = f"left alone: {entry.left_alone}" if entry.left_alone else f"the policy says {rule.adj}"
+    says = f"left alone: {reasons.left_alone(entry.left_alone)}" if entry.left_alone else f"the policy says {rule.adj}"
     target = ", ".join(visible(word) for word in rule.target)
     forced = ", force" if rule.force else ""
     trusting = " and trusts it" if entry.distrusting else ""
@@ -119,9 +121,11 @@ def _entry(entry: Decided) -> dict[str, object]:
         "comm": entry.comm,
         "before": entry.before,
         "after": after,
-        "left_alone": entry.left_alone,
+        "left_alone": entry.left_alone and reasons.left_alone(entry.left_alone),
         "rule": rule and rule._asdict(),
-        "distrusting": [{"rule": rule._asdict(), "reason": reason} for rule, reason in entry.distrusting],
+        "distrusting": [
+            {"rule": rule._asdict(), "reason": reasons.left_alone(reason)} for rule, reason in entry.distrusting
+        ],
     }
 
 

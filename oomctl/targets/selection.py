@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from oomctl.model.changes import LeftAlone
+from oomctl.model.changes import Follower, LeftAlone, WhyLeftAlone
 from oomctl.model.kernel import Task
 from oomctl.procfs.identity import identity
 from oomctl.procfs.reader import Procfs
@@ -45,7 +45,7 @@ class Selection(NamedTuple):
     left_alone: list[LeftAlone]
     refused: list[LeftAlone]
     unmatched: list[Target]
-    risky: list[tuple[Task, str]]
+    risky: list[tuple[Task, WhyLeftAlone]]
     """Those whose raising would cost the way into the machine, and how: only if somebody confirms it."""
     named_by: dict[int, Target]
     """The target that means each of ``meant`` and ``risky``, by PID."""
@@ -67,7 +67,7 @@ def select(
     meant: dict[int, Task] = {}
     left_alone: dict[int, LeftAlone] = {}
     refused: dict[int, LeftAlone] = {}
-    risky: dict[int, tuple[Task, str]] = {}
+    risky: dict[int, tuple[Task, WhyLeftAlone]] = {}
     named_by: dict[int, Target] = {}
     matches_of = matching(targets, tasks, procfs)
     for target, matches in matches_of.items():
@@ -78,7 +78,7 @@ def select(
             lowering = adj < task.adj
             # Distrust first: an impostor is one as the child of another, too.
             if lowering and (reason := _distrust(target, task, procfs, scope, facts, task.pid in direct)):
-                left_alone.setdefault(task.pid, LeftAlone(task.pid, task.comm, reason, distrusted=True))
+                left_alone.setdefault(task.pid, LeftAlone(task.pid, task.comm, reason))
             elif lowering and task.pid in followers:
                 left_alone[task.pid] = LeftAlone(task.pid, task.comm, followers[task.pid])
             elif reason := refusal(task, procfs, lowering, scope.force):
@@ -132,7 +132,7 @@ def _same(task: Task, now: Task) -> bool:
 
 def _distrust(
     target: Target, task: Task, procfs: Procfs | None, scope: Scope, facts: UnitFacts, direct: bool
-) -> str | None:
+) -> WhyLeftAlone | None:
     """Say why ``task`` is not lowered by this target; ``direct``: it matches itself, not an ancestor of it."""
     if scope.any_user or target.kind not in ("name", "cmd", "unit"):
         return None
@@ -143,12 +143,12 @@ def _distrust(
     return distrust_of_name(task, procfs, wildcards(target.value) if target.kind == "name" else None)
 
 
-def _followers(target: Target, matches: Sequence[Task], main_pid: int | None) -> dict[int, str]:
+def _followers(target: Target, matches: Sequence[Task], main_pid: int | None) -> dict[int, WhyLeftAlone]:
     """Return the matches that are not to be lowered themselves, each with the reason."""
     pids = {task.pid for task in matches}
     if main_pid in pids:
-        return dict.fromkeys(pids - {main_pid}, f"not the main process of {target.value} (--all takes it)")
-    return {task.pid: "child of another match (--all takes it)" for task in matches if task.ppid in pids}
+        return dict.fromkeys(pids - {main_pid}, WhyLeftAlone(Follower.NOT_MAIN_PROCESS, unit=target.value))
+    return {task.pid: WhyLeftAlone(Follower.CHILD) for task in matches if task.ppid in pids}
 
 
 def _with_descendants(roots: Sequence[Task], tasks: Sequence[Task]) -> list[Task]:

@@ -1,6 +1,6 @@
 """What a name earns: anyone can call a program ``sshd``, and what is protected is not killed any more.
 
-Each answer is a reason in words that says what lifts it, or None where nothing stands in the way.
+Each answer is a reason, or None where nothing stands in the way.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from oomctl.guard import files
 from oomctl.kernel.constraint import below
+from oomctl.model.changes import Doubt, Refusal, Risk, WhyLeftAlone
 from oomctl.model.kernel import Task
 from oomctl.procfs.details import systemd_path, user_name
 from oomctl.procfs.identity import text_of
@@ -21,9 +22,6 @@ _FIRST_LOGIN_UID = 1000
 _LOGIN_DEFS = "/etc/login.defs"
 _MOST_BYTES = 1 << 20
 _SESSION_COMMS = {"sshd-session", "sshd-auth", "login"}
-_ANY_USER = "(--any-user takes it)"
-_FORCE = "(--force overrides)"
-_ELSEWHERE = "is in another PID or user namespace, as in a container"
 
 
 class UnitFacts(NamedTuple):
@@ -34,50 +32,52 @@ class UnitFacts(NamedTuple):
     """Its path in systemd's hierarchy; None where the manager was not asked or does not say."""
 
 
-def distrust_of_name(task: Task, procfs: Procfs | None, name: re.Pattern[str] | None) -> str | None:
+def distrust_of_name(task: Task, procfs: Procfs | None, name: re.Pattern[str] | None) -> WhyLeftAlone | None:
     """Say why a process that calls itself so may be something else.
 
     ``name`` is what its executable has to be called unless root runs it; None where its command line was searched,
     which says whatever the process wants it to say.
     """
     if task.uid >= first_login_uid():
-        return f"belongs to {user_name(task.uid)}, and anyone can use that name {_ANY_USER}"
+        return WhyLeftAlone(Doubt.LOGIN_USER, user=user_name(task.uid))
     if procfs is None:
         return None
     if name is None and task.uid != 0:
-        return f"belongs to {user_name(task.uid)}, and a process can write any command line for itself {_ANY_USER}"
+        return WhyLeftAlone(Doubt.COMMAND_LINE, user=user_name(task.uid))
     seen = provenance(procfs, task.pid)
     if seen is None:
-        return f"its executable cannot be seen from here, which takes CAP_SYS_PTRACE {_ANY_USER}"
+        return WhyLeftAlone(Doubt.UNSEEN)
     reason = _distrust_of_program(seen)
     if reason is None and task.uid != 0 and name is not None and not name.fullmatch(seen.name):
-        reason = f"belongs to {user_name(task.uid)} and only calls itself so; it runs {seen.path}"
-    return f"{reason} {_ANY_USER}" if reason else None
+        return WhyLeftAlone(Doubt.OTHER_NAME, user=user_name(task.uid), path=seen.path)
+    return reason
 
 
-def distrust_of_descendant(task: Task, procfs: Procfs | None) -> str | None:
+def distrust_of_descendant(task: Task, procfs: Procfs | None) -> WhyLeftAlone | None:
     """Say why a descendant of what was named is not lowered with it: a login's and a container's processes are not."""
     if task.uid >= first_login_uid():
-        return f"belongs to {user_name(task.uid)}, who was not named {_ANY_USER}"
+        return WhyLeftAlone(Doubt.USER_NOT_NAMED, user=user_name(task.uid))
     seen = provenance(procfs, task.pid) if procfs is not None else None
     if seen is not None and not seen.same_namespaces:
-        return f"{_ELSEWHERE} {_ANY_USER}"
+        return WhyLeftAlone(Doubt.OTHER_NAMESPACE)
     return None
 
 
-def _distrust_of_program(seen: Provenance) -> str | None:
+def _distrust_of_program(seen: Provenance) -> WhyLeftAlone | None:
     if not seen.same_namespaces:
-        return _ELSEWHERE
+        return WhyLeftAlone(Doubt.OTHER_NAMESPACE)
     if not seen.same_file_here:
-        return f"its executable is not the {seen.path} of this system, as in a container"
+        return WhyLeftAlone(Doubt.OTHER_FILE, path=seen.path)
     if not seen.only_root_can_change_it:
-        return f"its executable {seen.path} can be changed by others than root"
+        return WhyLeftAlone(Doubt.CHANGEABLE, path=seen.path)
     if seen.set_user_id:
-        return f"its executable {seen.path} is set-user-ID: any user starts it, under any name"
+        return WhyLeftAlone(Doubt.SET_USER_ID, path=seen.path)
     return None
 
 
-def distrust_of_unit(task: Task, procfs: Procfs | None, unit: str, facts: UnitFacts, user: int | None) -> str | None:
+def distrust_of_unit(
+    task: Task, procfs: Procfs | None, unit: str, facts: UnitFacts, user: int | None
+) -> WhyLeftAlone | None:
     """Say why a process in a cgroup of that name does not belong to the unit of the service manager that is meant.
 
     ``user`` is whose own service manager it is; None: the system's.
@@ -92,9 +92,7 @@ def distrust_of_unit(task: Task, procfs: Procfs | None, unit: str, facts: UnitFa
         belongs = below(path, top or "/") and _is_in_unit(path[len(top) :], unit, user)
     if belongs:
         return None
-    whose = "the system's service manager" if user is None else "your own service manager"
-    other = "; --user means your own units" if user is None else ""
-    return f"is in the cgroup {path}, which is not that of {whose}'s {unit}{other} {_ANY_USER}"
+    return WhyLeftAlone(Doubt.NOT_OF_SYSTEM_UNIT if user is None else Doubt.NOT_OF_OWN_UNIT, path=path, unit=unit)
 
 
 def _top_of(procfs: Procfs) -> str:
@@ -119,36 +117,36 @@ def _is_in_unit(path: str, unit: str, user: int | None) -> bool:
     return False
 
 
-def refusal(task: Task, procfs: Procfs | None, lowering: bool, force: bool) -> str | None:
+def refusal(task: Task, procfs: Procfs | None, lowering: bool, force: bool) -> WhyLeftAlone | None:
     """Say why nothing is written to this process, however it was named."""
     if task.zombie:
-        return "it has already exited and only waits to be reaped"
+        return WhyLeftAlone(Refusal.ZOMBIE)
     if force:
         return None
     if task.kthread:
-        return f"kernel thread: it is never chosen, whatever its adj {_FORCE}"
+        return WhyLeftAlone(Refusal.KTHREAD)
     if not lowering:
         return None
     if _is_init(task, procfs):
-        return f"PID 1: the OOM killer never takes it, and everything started later would inherit the value {_FORCE}"
+        return WhyLeftAlone(Refusal.INIT)
     if _is_login_session(task, procfs):
-        return f"a login session: everything its user starts would inherit the protection {_FORCE}"
+        return WhyLeftAlone(Refusal.LOGIN_SESSION)
     return None
 
 
-def risk_of_raising(task: Task, procfs: Procfs | None) -> str | None:
+def risk_of_raising(task: Task, procfs: Procfs | None) -> WhyLeftAlone | None:
     """Say what would be lost if this process were killed first: the way into the machine.
 
     Only of what root runs and is what it says: nobody escapes a higher value by calling himself sshd.
     """
     if _is_init(task, procfs):
-        return f"PID 1: it is never killed, but everything started later would inherit the value {_FORCE}"
+        return WhyLeftAlone(Risk.INIT)
     if task.uid != 0 or (procfs is not None and not _is_trusted(procfs, task.pid)):
         return None
     if _is_login_session(task, procfs):
-        return f"a login session: whoever works in it would be the first to be thrown out {_FORCE}"
+        return WhyLeftAlone(Risk.LOGIN_SESSION)
     if task.comm == "sshd":
-        return f"sshd: without it nobody can log in to help {_FORCE}"
+        return WhyLeftAlone(Risk.SSHD)
     return None
 
 

@@ -17,6 +17,7 @@ from oomctl.model.changes import Change, Recorded
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
+from oomctl.render import reasons
 from oomctl.targets.selection import Scope, select
 from oomctl.targets.words import Target, parse_target
 
@@ -68,4 +69,4 @@ def _refusal(word: Target, tasks: Sequence[Task], procfs: Procfs, adj: int) -> s
         refused = select([word], tasks, procfs, adj, Scope()).refused
     except ImpossibleHere as error:  # a /proc in which numbers mean other processes
         return str(error)
-    return refused[0].reason if refused else None
+    return reasons.left_alone(refused[0].reason) if refused else None

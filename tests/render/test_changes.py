@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
-from oomctl.model.changes import Change, LeftAlone
+from oomctl.model.changes import Change, Follower, LeftAlone, Risk, WhyLeftAlone
 from oomctl.render.changes import Report, document, text
 from tests.tasks import task
 
 CHANGED = Change(10, "db", 0, -500, "changed", None, 1, 3)
+CHILD = WhyLeftAlone(Follower.CHILD)
 DENIED = Change(11, "db", 0, 0, "denied", "the kernel refused")
 
 
@@ -21,10 +22,10 @@ def test_only_what_went_well_is_told_on_stdout() -> None:
 
 
 def test_who_was_left_alone_is_counted_by_reason() -> None:
-    alone = [LeftAlone(1, "a", "too old"), LeftAlone(2, "b", "too old"), LeftAlone(3, "c", "too new")]
+    alone = [LeftAlone(1, "a", CHILD), LeftAlone(2, "b", CHILD), LeftAlone(3, "c", WhyLeftAlone(Risk.SSHD))]
     assert text(Report([CHANGED], alone, None, None)).splitlines()[1:] == [
-        "left alone: 2 processes: too old",
-        "left alone: 1 process: too new",
+        "left alone: 2 processes: child of another match (--all takes it)",
+        "left alone: 1 process: sshd: without it nobody can log in to help (--force overrides)",
         "next victim: nobody, as before",
     ]
 
@@ -36,11 +37,11 @@ def test_hostile_names_are_harmless_in_the_sentences() -> None:
 
 
 def test_the_document_carries_every_field() -> None:
-    found = json.loads(document(Report([CHANGED, DENIED], [LeftAlone(3, "c", "why")], task(10, adj=7), None), "reset"))
+    found = json.loads(document(Report([CHANGED, DENIED], [LeftAlone(3, "c", CHILD)], task(10, adj=7), None), "reset"))
     assert found["schema"] == "oomctl.reset/1"
     assert [sorted(change) for change in found["changes"]] == [
         ["after", "before", "comm", "pid", "rank_after", "rank_before", "reason", "status"]
     ] * 2
-    assert found["left_alone"] == [{"pid": 3, "comm": "c", "reason": "why"}]
+    assert found["left_alone"] == [{"pid": 3, "comm": "c", "reason": "child of another match (--all takes it)"}]
     assert found["victim_before"] == {"pid": 10, "comm": "task10", "oom_score_adj": 7}
     assert found["victim_after"] is None
