@@ -9,12 +9,12 @@ from oomctl.console import complain, emit, emit_after_change
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.selection import scan
-from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
+from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded, Status
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.render import changes as render
 
-_STATUS_OF = {"denied": errors.NOT_PERMITTED, "vanished": errors.VANISHED, "refused": errors.REFUSED}
+_STATUS_OF = {Status.DENIED: errors.NOT_PERMITTED, Status.VANISHED: errors.VANISHED, Status.REFUSED: errors.REFUSED}
 
 
 def report(
@@ -30,26 +30,26 @@ def report(
     """Say what changed, the ranks, the next victim, and on stderr what could not be done."""
     after = before
     for change in changes:
-        if change.status in ("changed", "dry-run") and change.after is not None:
+        if change.status in (Status.CHANGED, Status.DRY_RUN) and change.after is not None:
             after = whatif.with_adj(after, change.pid, change.after)
     was, will_be = _ranks(before, procfs), _ranks(after, procfs)
     ranked = [
         change._replace(rank_before=was.get(change.pid), rank_after=will_be.get(change.pid)) for change in changes
     ]
     said = render.Report(ranked, left_alone, _victim(before, procfs), _victim(after, procfs), undone, kept)
-    was_made = "changed" in [change.status for change in changes] + [persisted.status for persisted in kept]
+    was_made = Status.CHANGED in [change.status for change in changes] + [persisted.status for persisted in kept]
     (emit_after_change if was_made else emit)(render.document(said, command) if as_json else render.text(said))
     for change in changes:
         if change.status in _STATUS_OF:
             complain(f"{change.pid} ({change.comm}): {change.reason}")
     for persisted in kept:
-        if persisted.status == "ineffective":
+        if persisted.status is Status.INEFFECTIVE:
             complain(f"{persisted.path}: {persisted.reason}")
 
 
-def exit_status(statuses: Sequence[str], some_unmatched: bool, some_left_alone: bool) -> int:
+def exit_status(statuses: Sequence[Status], some_unmatched: bool, some_left_alone: bool) -> int:
     """Everything went well, something did, or what stood in the way of all."""
-    if "ineffective" in statuses:
+    if Status.INEFFECTIVE in statuses:
         return errors.PARTLY_DONE
     failures = [status for status in statuses if status in _STATUS_OF]
     if len(failures) < len(statuses):

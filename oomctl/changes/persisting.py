@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl.errors import BadInput, ImpossibleHere, NothingMatched, NotPermitted, Refused
-from oomctl.model.changes import DropIn, LeftAlone, Persisted
+from oomctl.model.changes import DropIn, LeftAlone, Persisted, Status
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.details import DetailReader
 from oomctl.procfs.reader import Procfs
@@ -123,20 +123,20 @@ def keep(unit: Unit, adj: int | None, dry_run: bool) -> Persisted:
     """Write the drop-in (None: remove it), load it, and ask what the unit has now."""
     manager, name = unit.manager, unit.state.id
     path, before = manager.drop_in_path(name), manager.drop_in(name)
-    outcome = Persisted(DropIn(name, manager.user, before, adj), path, "changed")
+    outcome = Persisted(DropIn(name, manager.user, before, adj), path, Status.CHANGED)
     if dry_run:
-        return outcome._replace(status="dry-run", text=None if adj is None else drop_in_text(name, adj))
+        return outcome._replace(status=Status.DRY_RUN, text=None if adj is None else drop_in_text(name, adj))
     if adj is None and before is None:
-        return outcome._replace(status="unchanged")
+        return outcome._replace(status=Status.UNCHANGED)
     try:
         manager.write_drop_in(name, adj)
         now = manager.show([name])[name]
     except NoAnswer as error:
-        return outcome._replace(status="ineffective", reason=f"it is written, but not in effect: {error}")
+        return outcome._replace(status=Status.INEFFECTIVE, reason=f"it is written, but not in effect: {error}")
     if adj is not None and now.adj != adj:
         later = " ".join(file for file in now.files if file != path)
         reason = f"the unit has OOMScoreAdjust={now.adj} all the same; one of its other files wins: {later}"
-        return outcome._replace(status="ineffective", reason=reason)
+        return outcome._replace(status=Status.INEFFECTIVE, reason=reason)
     return outcome
 
 
@@ -154,16 +154,16 @@ def put_back(drop_in: DropIn, dry_run: bool) -> Persisted:
     try:
         check_name(drop_in.unit)
     except BadInput as error:
-        return Persisted(drop_in, "", "ineffective", str(error))
+        return Persisted(drop_in, "", Status.INEFFECTIVE, str(error))
     manager = Manager(drop_in.user)
     path, now = manager.drop_in_path(drop_in.unit), manager.drop_in(drop_in.unit)
     if now == drop_in.before != drop_in.after:  # oomctl was killed before it had written it
-        return Persisted(drop_in._replace(before=now, after=now), path, "unchanged")
+        return Persisted(drop_in._replace(before=now, after=now), path, Status.UNCHANGED)
     if now != drop_in.after:
         reason = "something else has changed it since; it was not touched"
-        return Persisted(drop_in._replace(before=now, after=now), path, "ineffective", reason)
+        return Persisted(drop_in._replace(before=now, after=now), path, Status.INEFFECTIVE, reason)
     back = drop_in._replace(before=drop_in.after, after=drop_in.before)
     try:
         return keep(Unit(UnitState(drop_in.unit, True, None, None), manager), drop_in.before, dry_run)
     except (NoAnswer, NotPermitted) as error:
-        return Persisted(back, path, "ineffective", str(error))
+        return Persisted(back, path, Status.INEFFECTIVE, str(error))

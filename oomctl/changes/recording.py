@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from oomctl import errors
 from oomctl.changes.journal import Journal
 from oomctl.console import complain
-from oomctl.model.changes import Change, Persisted, Recorded, Replaced
+from oomctl.model.changes import Change, Persisted, Recorded, Replaced, Status
 from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
@@ -51,9 +51,13 @@ class Record:
         values = tuple(
             Replaced(change.pid, start_ticks[change.pid], change.comm, change.before, change.after)
             for change in changes
-            if change.status in ("changed", "dry-run") and change.before is not None and change.after is not None
+            if change.status in (Status.CHANGED, Status.DRY_RUN)
+            and change.before is not None
+            and change.after is not None
         )
-        drop_ins = tuple(entry.drop_in for entry in kept if entry.status in ("changed", "ineffective", "dry-run"))
+        drop_ins = tuple(
+            entry.drop_in for entry in kept if entry.status in (Status.CHANGED, Status.INEFFECTIVE, Status.DRY_RUN)
+        )
         new = self._empty._replace(values=values, drop_ins=drop_ins) if values or drop_ins else None
         if new != self.entry:
             if self.complaint is None:
@@ -96,6 +100,6 @@ def forget(entry: Recorded, changes: Sequence[Change], journal: Journal) -> None
 
     Raises NotPermitted when the journal cannot be written.
     """
-    denied = {change.pid for change in changes if change.status == "denied"}
+    denied = {change.pid for change in changes if change.status is Status.DENIED}
     rest = tuple(value for value in entry.values if value.pid in denied)
     journal.replace(entry, entry._replace(values=rest, drop_ins=()) if rest else None)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from oomctl import errors
 from oomctl.changes import persisting
 from oomctl.changes.recording import Record
-from oomctl.model.changes import Change, LeftAlone, Persisted, WhyLeftAlone
+from oomctl.model.changes import Change, LeftAlone, Persisted, Status, WhyLeftAlone
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
@@ -50,7 +50,7 @@ def write(procfs: Procfs, meant: Meant, scope: Scope, dry_run: bool = False) -> 
         if still_meant(meant.target, task, procfs, meant.adj, scope, meant.facts):
             return write_adj(procfs, task, meant.adj, dry_run)
     reason = f"PID {task.pid} is no longer the process that {meant.target.word} meant; it was not touched"
-    return Change(task.pid, task.comm, None, None, "vanished", reason)
+    return Change(task.pid, task.comm, None, None, Status.VANISHED, reason)
 
 
 def choose(

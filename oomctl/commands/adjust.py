@@ -17,7 +17,7 @@ from oomctl.cli.parameters import ADJ, TARGET, NumbersAsArguments
 from oomctl.console import complain
 from oomctl.errors import Refused
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.model.changes import Change, LeftAlone, Persisted
+from oomctl.model.changes import Change, LeftAlone, Persisted, Status
 from oomctl.model.kernel import Task
 from oomctl.procfs import survey
 from oomctl.procfs.machine import machine_procfs
@@ -150,7 +150,7 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
         _check_number(command, chosen, options["dry_run"])
 
     changes = [
-        Change(entry.pid, entry.comm, None, None, "refused", reasons.left_alone(entry.reason))
+        Change(entry.pid, entry.comm, None, None, Status.REFUSED, reasons.left_alone(entry.reason))
         for entry in chosen.refused
     ]
     tasks = [meant.task for meant in chosen.meant]

@@ -13,7 +13,7 @@ from oomctl.changes.outcome import exit_status, report
 from oomctl.cli.options import dry_run_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.console import complain, emit
-from oomctl.model.changes import Change, LeftAlone
+from oomctl.model.changes import Change, LeftAlone, Status
 from oomctl.model.kernel import Task
 from oomctl.policy import loading as files
 from oomctl.policy.decision import Decision, decide
@@ -109,10 +109,10 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
         [decision.task for decision in meant],
     )
     record.complain()
-    changes = [change for change in changes if change.status != "vanished"]  # a policy is about who lives
+    changes = [change for change in changes if change.status is not Status.VANISHED]  # a policy is about who lives
     status = exit_status([change.status for change in changes], False, False)
     left_alone = list(_left_alone(decided.values()))
-    to_do = [change for change in changes if change.status != "unchanged"]
+    to_do = [change for change in changes if change.status is not Status.UNCHANGED]
     if not (to_do or as_json):
         emit(f"nothing to change: {count(len(changes), 'process', 'processes')} as the policy says\n")
     report("policy-apply", changes if as_json else to_do, left_alone, scenario, procfs, as_json)
@@ -163,7 +163,7 @@ def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
 
 def _applied(procfs: Procfs, decision: Decision, dry_run: bool) -> Change:
     change = write_adj(procfs, decision.task, decision.rule.adj, dry_run)
-    if change.status == "unchanged" and not dry_run and decision.sets_floor:
+    if change.status is Status.UNCHANGED and not dry_run and decision.sets_floor:
         set_floor(procfs, decision.task, decision.rule.adj)
     return change
 

@@ -9,6 +9,7 @@ import click
 
 from oomctl.cli.parameters import ADJ
 from oomctl.errors import CannotExecute, CommandNotFound, ImpossibleHere, NotPermitted
+from oomctl.model.changes import Status
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.writer import write_adj_at
 
@@ -45,7 +46,7 @@ def run(adj: int, command: tuple[str, ...]) -> NoReturn:
             f"run: {procfs.root} does not show this process, so it is that of another PID namespace;"
             " mount this one's own (mount -t proc proc /proc)"
         ) from None
-    if change.status == "denied":
+    if change.status is Status.DENIED:
         raise NotPermitted(f"run: {change.reason}; {command[0]} was not started")
     try:
         os.execvp(command[0], command)  # noqa: S606 - running the user's command is what this is for

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.live.standing import Standing
-from oomctl.model.changes import Change
+from oomctl.model.changes import Change, Status
 from oomctl.model.kernel import Round, Task
 from oomctl.render import changes as render
 from oomctl.render.changes import Report
@@ -68,7 +68,7 @@ def report(standing: Standing, changes: Sequence[Change]) -> Report:
 
 def possible(changes: Iterable[Change]) -> list[Change]:
     """Return those of a dry run that can be written."""
-    return [change for change in changes if change.status == "dry-run"]
+    return [change for change in changes if change.status is Status.DRY_RUN]
 
 
 def question(asked: Report) -> list[str]:
@@ -85,9 +85,9 @@ def outcome(done: Report) -> list[str]:
 
 def _said(made: Report) -> list[str]:
     refused = [
-        f"{change.pid} ({visible(change.comm)}): {change.status}: {visible(change.reason or '')}"
+        f"{change.pid} ({visible(change.comm)}): {change.status.value}: {visible(change.reason or '')}"
         for change in made.changes
-        if change.status in ("refused", "denied", "vanished")
+        if change.status in (Status.REFUSED, Status.DENIED, Status.VANISHED)
     ]
     return [*refused, *render.text(made).splitlines()]
 

@@ -6,6 +6,24 @@ from enum import Enum
 from typing import NamedTuple
 
 
+class Status(str, Enum):
+    """What became of one attempt to change something."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    """The value is there already."""
+    DRY_RUN = "dry-run"
+    """It would be changed."""
+    DENIED = "denied"
+    """By the kernel."""
+    VANISHED = "vanished"
+    """The process has ended, or is another one."""
+    REFUSED = "refused"
+    """By oomctl."""
+    INEFFECTIVE = "ineffective"
+    """Of a drop-in: its unit does not have the value all the same."""
+
+
 class Change(NamedTuple):
     """What became of one attempt to set ``oom_score_adj``."""
 
@@ -14,8 +32,8 @@ class Change(NamedTuple):
     before: int | None
     after: int | None
     """The value read back; with ``dry-run`` the one that would have been written."""
-    status: str
-    """changed, unchanged, dry-run, denied, vanished or refused."""
+    status: Status
+    """Any but INEFFECTIVE."""
     reason: str | None = None
     rank_before: int | None = None
     rank_after: int | None = None
@@ -112,8 +130,8 @@ class Persisted(NamedTuple):
 
     drop_in: DropIn
     path: str
-    status: str
-    """changed, unchanged, dry-run or ineffective."""
+    status: Status
+    """CHANGED, UNCHANGED, DRY_RUN or INEFFECTIVE."""
     reason: str | None = None
     text: str | None = None
     """With ``dry-run``: the file that would be written."""

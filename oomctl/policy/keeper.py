@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
-from oomctl.model.changes import Change
+from oomctl.model.changes import Change, Status
 from oomctl.model.kernel import Task
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.events import Event
@@ -175,11 +175,11 @@ class Keeper:
         if self._denied.get(task.pid) == task.start_ticks:
             return
         change = write_adj(self._procfs, task, adj)
-        if change.status == "denied":
+        if change.status is Status.DENIED:
             self._denied[task.pid] = task.start_ticks
-        if change.status == "changed":
+        if change.status is Status.CHANGED:
             self._floors[task.pid] = (task.start_ticks, adj)
-        if change.status in ("changed", "denied"):
+        if change.status in (Status.CHANGED, Status.DENIED):
             self._report(decision, change)
 
     def _set_floor(self, decision: Decision) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from oomctl.errors import BadInput, ImpossibleHere
-from oomctl.model.changes import Change
+from oomctl.model.changes import Change, Status
 from oomctl.policy import loading as files
 from oomctl.policy.decision import Decision
 from oomctl.policy.events import ProcessEvents
@@ -110,7 +110,7 @@ class Service:
         if task is None or task.adj <= _OWN_ADJ:
             return
         change = write_adj(self._procfs, task, _OWN_ADJ)
-        if change.status != "changed":
+        if change.status is not Status.CHANGED:
             after = write_adj(self._procfs, task, min(task.adj, 0)).after
             self._log.say(NOTICE, "own-risk", adj=after, wanted=_OWN_ADJ, reason=change.reason)
 
@@ -167,7 +167,7 @@ class Service:
         notify(f"READY=1\nSTATUS={self._status()}")
 
     def _report(self, decision: Decision, change: Change) -> None:
-        denied = change.status == "denied"
+        denied = change.status is Status.DENIED
         if denied:
             self._denied += 1
         else:

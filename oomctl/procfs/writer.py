@@ -6,7 +6,7 @@ import errno
 import os
 import re
 
-from oomctl.model.changes import Change
+from oomctl.model.changes import Change, Status
 from oomctl.model.kernel import Task
 from oomctl.procfs.privilege import why_no_sys_resource
 from oomctl.procfs.reader import Procfs, adj_at, read_at, start_ticks_at
@@ -20,7 +20,7 @@ def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_
     (``Task.inode``); where that is not known the caller holds the process open from its look at it
     (``Procfs.held``).
     """
-    gone = Change(task.pid, task.comm, None, None, "vanished", f"process {task.pid} has ended")
+    gone = Change(task.pid, task.comm, None, None, Status.VANISHED, f"process {task.pid} has ended")
     try:
         with procfs.open_task(task.pid) as directory:
             if start_ticks_at(directory) != task.start_ticks or _is_another(directory, task):
@@ -55,28 +55,28 @@ def write_adj_at(
     Raises OSError when it has ended or is hidden.
     """
     before = adj_at(directory)
-    outcome = Change(task.pid, task.comm, before, adj, "unchanged" if before == adj else "dry-run")
+    outcome = Change(task.pid, task.comm, before, adj, Status.UNCHANGED if before == adj else Status.DRY_RUN)
     if before == adj:
         return outcome
     if only_if is not None and before != only_if:
         reason = f"something else has set it to {before} since; oomctl set {adj} {task.pid} overrides that"
-        return outcome._replace(after=before, status="refused", reason=reason)
+        return outcome._replace(after=before, status=Status.REFUSED, reason=reason)
     if dry_run:
         return outcome
     try:
         _write(directory, adj)
     except PermissionError:
-        return outcome._replace(after=before, status="denied", reason=_denial(procfs, directory, before, adj))
+        return outcome._replace(after=before, status=Status.DENIED, reason=_denial(procfs, directory, before, adj))
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
         reason = f"{procfs.root} is mounted read-only; write from outside the container, or remount it rw"
-        return outcome._replace(after=before, status="denied", reason=reason)
+        return outcome._replace(after=before, status=Status.DENIED, reason=reason)
     after = adj_at(directory)
     if after != adj:
         reason = f"the kernel took {adj}, but {after} was read back: something else sets it, too"
-        return outcome._replace(after=after, status="denied", reason=reason)
-    return outcome._replace(status="changed")
+        return outcome._replace(after=after, status=Status.DENIED, reason=reason)
+    return outcome._replace(status=Status.CHANGED)
 
 
 def _is_another(directory: int, task: Task) -> bool:
@@ -89,7 +89,7 @@ def _out_of_sight(procfs: Procfs, task: Task) -> Change:
         f"{procfs.root} hides process {task.pid} from you (mounted with hidepid=); ask as its owner, as root, or as"
         " a member of the group that its gid= names"
     )
-    return Change(task.pid, task.comm, None, None, "denied", reason)
+    return Change(task.pid, task.comm, None, None, Status.DENIED, reason)
 
 
 def _write(directory: int, adj: int) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
+from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded, Status
 from oomctl.model.kernel import Task
 from oomctl.render import reasons
 from oomctl.render.text import count, visible
@@ -50,7 +50,11 @@ def text(report: Report) -> str:
 
         moment = f"{datetime.fromtimestamp(report.undone.time):%Y-%m-%d %H:%M:%S}"
         head.insert(0, f"undo of: {visible(report.undone.what)} ({moment})")
-    lines = [_line(change) for change in report.changes if change.status in ("changed", "unchanged", "dry-run")]
+    lines = [
+        _line(change)
+        for change in report.changes
+        if change.status in (Status.CHANGED, Status.UNCHANGED, Status.DRY_RUN)
+    ]
     for reason, number in Counter(reasons.left_alone(entry.reason) for entry in report.left_alone).items():
         lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
     before, after = _name(report.victim_before), _name(report.victim_after)
@@ -65,13 +69,13 @@ def _drop_in(persisted: Persisted) -> list[str]:
     """Say what the unit's next start has."""
     drop_in, path = persisted.drop_in, visible(persisted.path)
     name = f"{visible(drop_in.unit)}{' (your own)' if drop_in.user else ''}"
-    if persisted.status == "unchanged" and drop_in.after is None:
+    if persisted.status is Status.UNCHANGED and drop_in.after is None:
         return [f"{name}: no {path}, nothing to remove"]
-    if persisted.status == "unchanged":
+    if persisted.status is Status.UNCHANGED:
         return [f"{name}: OOMScoreAdjust={drop_in.after} in {path} already"]
-    if persisted.status == "ineffective":
+    if persisted.status is Status.INEFFECTIVE:
         return []
-    would = "would be " if persisted.status == "dry-run" else ""
+    would = "would be " if persisted.status is Status.DRY_RUN else ""
     if drop_in.after is None:
         return [f"{name}: {path} {would}removed"]
     lines = [f"{name}: OOMScoreAdjust={drop_in.after} {would}written to {path}"]
@@ -86,9 +90,9 @@ def _persisted(persisted: Persisted) -> dict[str, Any]:
 
 def _line(change: Change) -> str:
     name = f"{change.pid} ({visible(change.comm)})"
-    if change.status == "unchanged":
+    if change.status is Status.UNCHANGED:
         return f"{name}: oom_score_adj is {change.before} already, {_rank(change.rank_before)}"
-    would = "would go " if change.status == "dry-run" else ""
+    would = "would go " if change.status is Status.DRY_RUN else ""
     ranks = f"{_rank(change.rank_before)} -> {_rank(change.rank_after)}"
     return f"{name}: oom_score_adj {would}{change.before} -> {change.after}, {ranks}"
 

@@ -31,7 +31,7 @@ from oomctl.live.pending import Mark, Marks
 from oomctl.live.shot import Shot, shoot
 from oomctl.live.standing import Standing, judged
 from oomctl.live.view import GROUPINGS, View, grouped, shown
-from oomctl.model.changes import Change, Recorded
+from oomctl.model.changes import Change, Recorded, Status
 from oomctl.model.kernel import Task
 from oomctl.model.listing import Group, Row
 from oomctl.model.oomreport import OomReport
@@ -493,7 +493,7 @@ class TopApp(App[int]):
 
     def _report(self, done: Report, complaint: str | None) -> None:
         lines = pending.outcome(done) + ([complaint] if complaint else [])
-        if not complaint and all(change.status in ("changed", "unchanged") for change in done.changes):
+        if not complaint and all(change.status in (Status.CHANGED, Status.UNCHANGED) for change in done.changes):
             self._say("; ".join(lines))
         else:
             self.push_screen(Notice("\n".join(lines)))

@@ -13,7 +13,7 @@ from oomctl.changes import recording
 from oomctl.changes.journal import Journal
 from oomctl.errors import ImpossibleHere, NotPermitted
 from oomctl.live.pending import Mark
-from oomctl.model.changes import Change, Recorded
+from oomctl.model.changes import Change, Recorded, Status
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
@@ -58,7 +58,7 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
             tasks = [mark.task]
         reason = _refusal(word, tasks, procfs, mark.adj)
         if reason is not None:
-            changes.append(Change(mark.task.pid, mark.task.comm, None, None, "refused", reason))
+            changes.append(Change(mark.task.pid, mark.task.comm, None, None, Status.REFUSED, reason))
         else:
             changes.append(write_adj(procfs, mark.task, mark.adj, dry_run))
     return changes

@@ -117,7 +117,7 @@ with procfs.open_task(first.pid) as directory:
         read_at(directory, "stat")
     except ProcessLookupError:
         print("pinned")
-print(write_adj(procfs, task, 500).status)
+print(write_adj(procfs, task, 500).status.value)
 print(Path(f"/proc/{second.pid}/oom_score_adj").read_text().strip())
 second.kill()
 second.wait()
@@ -292,7 +292,7 @@ from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 change = write_adj(Procfs(), Task(int(sys.argv[1]), "sleep", start_ticks=int(sys.argv[2])), 500)
-print(change.status, change.reason, sep=": ")
+print(change.status.value, change.reason, sep=": ")
 """
 
 

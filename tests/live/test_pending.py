@@ -6,7 +6,7 @@ import pytest
 
 from oomctl.live.pending import Mark, Marks, outcome, possible, question, report, stepped
 from oomctl.live.standing import judged
-from oomctl.model.changes import Change
+from oomctl.model.changes import Change, Status
 from oomctl.model.listing import Look
 from tests.tasks import scenario, task
 
@@ -41,8 +41,8 @@ def test_steps_stay_in_the_kernels_range(adj: int, step: int, after: int) -> Non
 
 def test_the_question_names_processes_values_ranks_and_the_next_victim() -> None:
     changes = [
-        Change(20, "java", 0, -1000, "dry-run"),
-        Change(1, "in\x1bit", None, None, "refused", "PID 1: never"),
+        Change(20, "java", 0, -1000, Status.DRY_RUN),
+        Change(1, "in\x1bit", None, None, Status.REFUSED, "PID 1: never"),
     ]
     asked = report(judged(LOOK, {20: -1000}), changes)
     assert question(asked) == [
@@ -56,12 +56,15 @@ def test_the_question_names_processes_values_ranks_and_the_next_victim() -> None
 
 
 def test_without_anything_to_write_there_is_no_question() -> None:
-    asked = report(judged(LOOK), [Change(1, "init", None, None, "refused", "PID 1: never")])
+    asked = report(judged(LOOK), [Change(1, "init", None, None, Status.REFUSED, "PID 1: never")])
     assert question(asked) == ["Nothing can be written.", "", "1 (init): refused: PID 1: never"]
 
 
 def test_the_outcome_says_what_became_of_each() -> None:
-    done = [Change(20, "java", 0, 300, "changed"), Change(10, "db", 0, 0, "denied", "that takes a capability")]
+    done = [
+        Change(20, "java", 0, 300, Status.CHANGED),
+        Change(10, "db", 0, 0, Status.DENIED, "that takes a capability"),
+    ]
     assert outcome(report(judged(LOOK, {20: 300}), done)) == [
         "10 (db): denied: that takes a capability",
         "20 (java): oom_score_adj 0 -> 300, rank 1 -> rank 1",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from oomctl.model.changes import Change, Follower, LeftAlone, Risk, WhyLeftAlone
+from oomctl.model.changes import Change, Follower, LeftAlone, Risk, Status, WhyLeftAlone
 from oomctl.render.changes import Report, document, text
 from tests.tasks import task
 
-CHANGED = Change(10, "db", 0, -500, "changed", None, 1, 3)
+CHANGED = Change(10, "db", 0, -500, Status.CHANGED, None, 1, 3)
 CHILD = WhyLeftAlone(Follower.CHILD)
-DENIED = Change(11, "db", 0, 0, "denied", "the kernel refused")
+DENIED = Change(11, "db", 0, 0, Status.DENIED, "the kernel refused")
 
 
 def test_only_what_went_well_is_told_on_stdout() -> None:
