@@ -14,7 +14,7 @@ from oomctl.procfs.reader import Procfs
 from oomctl.systemd.manager import Manager, NoAnswer, UnitState
 from oomctl.systemd.units import check_name, check_persistable, drop_in_text
 from oomctl.targets.selection import Scope, select
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, TargetKind
 
 _NO_SYSTEMD = (
     "--persist needs systemd, and it does not answer here ({}); set the value where the program is started:"
@@ -51,8 +51,8 @@ def wanted(
     None takes back what was given.
     """
     adj = setting or 0
-    named = [target for target in targets if target.kind == "unit"]
-    others = [target for target in targets if target.kind != "unit"]
+    named = [target for target in targets if target.kind is TargetKind.UNIT]
+    others = [target for target in targets if target.kind is not TargetKind.UNIT]
     selection = select(others, scenario.tasks, procfs, adj, scope)
     try:
         units = [_named(target.value, Manager(user), setting) for target in named]

@@ -15,7 +15,7 @@ from oomctl.procfs.writer import write_adj
 from oomctl.targets.selection import Scope, select, still_meant
 from oomctl.targets.trust import UnitFacts
 from oomctl.targets.units import resolved
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, TargetKind
 
 
 class Meant(NamedTuple):
@@ -92,7 +92,7 @@ def persist(
     kept = _keep(wanted.units, setting, options["dry_run"], record)
     chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
     for unit in wanted.units:
-        target = Target(unit.state.id, "unit", unit.state.id)
+        target = Target(unit.state.id, TargetKind.UNIT, unit.state.id)
         value = persisting.next_value(unit, setting, options["dry_run"])
         found = choose([target], scenario, procfs, value, scope._replace(own_units=unit.manager.user))
         chosen.meant.extend(found.meant)

@@ -27,7 +27,7 @@ from oomctl.render import reasons
 from oomctl.render.text import visible
 from oomctl.targets.matching import no_match
 from oomctl.targets.selection import Scope
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, TargetKind
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MOST_RAISED = 20
@@ -127,7 +127,7 @@ def _change(command: str, adj: int, targets: Sequence[Target], options: dict[str
         complain(f"hint: {adj} is a small step here; -17..15 was the scale of oom_adj, whose -17 is -1000 today")
     procfs = machine_procfs()
     # A PID is meant as it is now, whatever takes it over before it is written.
-    with procfs.held(int(target.value) for target in targets if target.kind == "pid"):
+    with procfs.held(int(target.value) for target in targets if target.kind is TargetKind.PID):
         return _change_held(command, adj, targets, procfs, options)
 
 

@@ -12,7 +12,7 @@ from oomctl.policy.rule import Rule
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
 from oomctl.targets.selection import select
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, TargetKind
 
 
 class Distrust(NamedTuple):
@@ -74,7 +74,7 @@ def decide(rules: Sequence[Rule], tasks: Sequence[Task], procfs: Procfs) -> dict
 
 def _is_here(target: Target, procfs: Procfs) -> bool:
     """A policy may name a cgroup that comes later, or only on another machine."""
-    if target.kind != "cgroup":
+    if target.kind is not TargetKind.CGROUP:
         return True
     memcgs = Memcgs.of(procfs)
     if memcgs is None:

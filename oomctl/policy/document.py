@@ -20,7 +20,7 @@ else:
 from oomctl.errors import BadInput
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.policy.rule import Mistake, Place, Policy, Rule
-from oomctl.targets.words import Target, parse_target
+from oomctl.targets.words import Target, TargetKind, parse_target
 
 MOST_BYTES = 1 << 16
 _MOST_LINES = 200
@@ -202,7 +202,7 @@ class _Reader:
         except BadInput as error:
             self._mistake(self._lines.of_key(index, "target"), str(error))
             return None
-        if target.kind == "pid":
+        if target.kind is TargetKind.PID:
             message = f"target {word}: a PID is another process tomorrow; expected a name, unit, cgroup, user or cmd"
             self._mistake(self._lines.of_key(index, "target"), message)
         return target

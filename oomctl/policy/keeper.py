@@ -21,7 +21,7 @@ from oomctl.procfs.glimpse import glimpse, owner, whole_identity
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import set_floor, write_adj
 from oomctl.targets.matching import matcher
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, TargetKind
 
 Report = Callable[[Decision, Change], None]
 _RETRY_SECONDS = 1.0
@@ -213,7 +213,9 @@ class _Sieve:
     def __init__(self, procfs: Procfs, rules: Sequence[Rule]) -> None:
         self._procfs = procfs
         self._rules = rules
-        self._needs_uid = any(target.kind in ("user", "cmd") for rule in rules for target in rule.targets)
+        self._needs_uid = any(
+            target.kind in (TargetKind.USER, TargetKind.CMD) for rule in rules for target in rule.targets
+        )
         numbered = [(number, target) for number, rule in enumerate(rules) for target in rule.targets]
         self._rule_of_tree = [number for number, _ in numbered if rules[number].scope == "tree"]
         self._numbered: Sequence[tuple[int, Target]] = numbered

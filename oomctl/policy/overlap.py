@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from oomctl.kernel.badness import ADJ_MAX
 from oomctl.kernel.constraint import below
 from oomctl.policy.rule import Mistake, Rule
-from oomctl.targets.words import Target
+from oomctl.targets.trust import DOUBTFUL
+from oomctl.targets.words import Target, TargetKind
 
 _MOST_COMPARISONS = 50_000
 _LONGEST_NAME = 255  # NAME_MAX of include/uapi/linux/limits.h: no program is called more
 _WILDCARDS = set("*?")
-_DISTRUSTED = ("name", "cmd", "unit")
-"""Kinds of targets that somebody can pretend to be."""
 
 
 def unreachable(rules: Sequence[Rule]) -> list[Mistake]:
@@ -40,7 +39,7 @@ class _Earlier:
     """The rules so far, by what they can cover."""
 
     def __init__(self) -> None:
-        self._same: dict[tuple[str, str], list[tuple[int, Rule, Target]]] = {}
+        self._same: dict[tuple[TargetKind, str], list[tuple[int, Rule, Target]]] = {}
         """By kind and value: most rules name something, and cover only what names the same."""
         self._wider: list[tuple[int, Rule, Target]] = []
         self._rules = 0
@@ -50,7 +49,7 @@ class _Earlier:
         for target in rule.targets:
             entry = (self._rules, rule, target)
             self._same.setdefault((target.kind, target.value), []).append(entry)
-            if target.kind == "cgroup" or (target.kind == "name" and _WILDCARDS & set(target.value)):
+            if target.kind is TargetKind.CGROUP or (target.kind is TargetKind.NAME and _WILDCARDS & set(target.value)):
                 self._wider.append(entry)
         self._rules += 1
 
@@ -73,7 +72,7 @@ def _keeps(above: Rule, wider: Target, rule: Rule, target: Target) -> bool:
 
     It distrusts only whom it would lower. What it distrusts is no gain for a rule that distrusts the same.
     """
-    if above.force or above.adj == ADJ_MAX or wider.kind not in _DISTRUSTED:
+    if above.force or above.adj == ADJ_MAX or wider.kind not in DOUBTFUL:
         return True
     return wider.kind == target.kind and rule.adj <= above.adj and not rule.force
 
@@ -82,13 +81,13 @@ def _covers(wider: Target, target: Target) -> bool:
     """Whether every process that ``target`` matches is certain to match ``wider``."""
     if wider.value == target.value and wider.kind == target.kind:
         return True
-    if wider.kind == "name" and set(wider.value) == {"*"}:
+    if wider.kind is TargetKind.NAME and set(wider.value) == {"*"}:
         return True
     if wider.kind != target.kind:
         return False
-    if target.kind == "name":
+    if target.kind is TargetKind.NAME:
         return max(len(wider.value), len(target.value)) <= _LONGEST_NAME and _pattern_covers(wider.value, target.value)
-    return target.kind == "cgroup" and below(_normal(target.value), _normal(wider.value))
+    return target.kind is TargetKind.CGROUP and below(_normal(target.value), _normal(wider.value))
 
 
 @functools.lru_cache(maxsize=4096)

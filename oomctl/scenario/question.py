@@ -23,7 +23,7 @@ from oomctl.procfs.reader import Procfs
 from oomctl.scenario import document as documents
 from oomctl.targets.matching import matching, no_match
 from oomctl.targets.selection import Scope, select
-from oomctl.targets.words import Target, parse_target
+from oomctl.targets.words import Target, TargetKind, parse_target
 
 
 class Shortage(NamedTuple):
@@ -195,7 +195,7 @@ def _of_limit(limit: Limit) -> Shortage:
 def _one_task(procfs: Procfs, target: Target) -> Task:
     """Return the biggest process that ``target`` matches."""
     tasks: Sequence[Task]
-    if target.kind == "pid":
+    if target.kind is TargetKind.PID:
         tasks = procfs.tasks([int(target.value)]).read
     else:
         tasks = matching([target], procfs.tasks().read, procfs)[target]
@@ -210,7 +210,7 @@ def _cgroup_of_unit(procfs: Procfs, name: str) -> str:
     if "/" in name or memcgs is None:
         return name
     target = parse_target(name)
-    if target.kind != "unit":
+    if target.kind is not TargetKind.UNIT:
         return name
     for task in matching([target], procfs.tasks().read, procfs)[target]:
         path = memcgs.path_of_pid(task.pid)

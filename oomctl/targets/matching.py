@@ -16,7 +16,7 @@ from oomctl.procfs.identity import text_of
 from oomctl.procfs.provenance import executable_name
 from oomctl.procfs.reader import Procfs
 from oomctl.targets.patience import TooLong, finds
-from oomctl.targets.words import Target, expression
+from oomctl.targets.words import Target, TargetKind, expression
 
 
 def matching(targets: Iterable[Target], tasks: Sequence[Task], procfs: Procfs | None) -> dict[Target, list[Task]]:
@@ -39,7 +39,7 @@ def matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:
 
     Raises ImpossibleHere for a cgroup that does not exist.
     """
-    if target.kind == "pid":
+    if target.kind is TargetKind.PID:
         if procfs is not None and procfs.of_another_namespace:
             raise ImpossibleHere(
                 f"{procfs.root} is that of another PID namespace, where {target.value} is not the process that it is"
@@ -59,13 +59,13 @@ def _matches(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> li
 
 def _pattern_matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:
     value = target.value
-    if target.kind == "user":
+    if target.kind is TargetKind.USER:
         return lambda task: value in (user_name(task.uid), str(task.uid))
-    if target.kind == "cgroup":
+    if target.kind is TargetKind.CGROUP:
         return _cgroup_matcher(value, procfs)
-    if target.kind == "unit":
+    if target.kind is TargetKind.UNIT:
         return lambda task: _in_unit(task, value, procfs)
-    if target.kind == "cmd":
+    if target.kind is TargetKind.CMD:
         if procfs is None:
             raise BadInput(f"target {target.word!r}: the document has no command lines to match")
         return _command_line_matcher(expression(target.word, value), procfs)

@@ -16,6 +16,7 @@ from oomctl.targets.matching import (
     wildcards,
 )
 from oomctl.targets.trust import (
+    DOUBTFUL,
     UnitFacts,
     distrust_of_descendant,
     distrust_of_name,
@@ -23,7 +24,7 @@ from oomctl.targets.trust import (
     refusal,
     risk_of_raising,
 )
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, TargetKind
 
 
 class Scope(NamedTuple):
@@ -117,7 +118,7 @@ def still_meant(
         return True  # it has ended or is hidden, as the write will find
     if now.start_ticks != task.start_ticks:
         return False
-    if target.kind == "pid":
+    if target.kind is TargetKind.PID:
         return not scope.tree or task.pid == int(target.value) or _same(task, now)
     direct = matcher(target, procfs)(now)
     if not direct:
@@ -134,13 +135,13 @@ def _distrust(
     target: Target, task: Task, procfs: Procfs | None, scope: Scope, facts: UnitFacts, direct: bool
 ) -> WhyLeftAlone | None:
     """Say why ``task`` is not lowered by this target; ``direct``: it matches itself, not an ancestor of it."""
-    if scope.any_user or target.kind not in ("name", "cmd", "unit"):
+    if scope.any_user or target.kind not in DOUBTFUL:
         return None
     if not direct:
         return distrust_of_descendant(task, procfs)
-    if target.kind == "unit":
+    if target.kind is TargetKind.UNIT:
         return distrust_of_unit(task, procfs, target.value, facts, os.geteuid() if scope.own_units else None)
-    return distrust_of_name(task, procfs, wildcards(target.value) if target.kind == "name" else None)
+    return distrust_of_name(task, procfs, wildcards(target.value) if target.kind is TargetKind.NAME else None)
 
 
 def _followers(target: Target, matches: Sequence[Task], main_pid: int | None) -> dict[int, WhyLeftAlone]:

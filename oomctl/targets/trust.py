@@ -17,10 +17,13 @@ from oomctl.procfs.details import systemd_path, user_name
 from oomctl.procfs.identity import text_of
 from oomctl.procfs.provenance import Provenance, is_machine_init, provenance
 from oomctl.procfs.reader import Procfs
+from oomctl.targets.words import TargetKind
 
 _FIRST_LOGIN_UID = 1000
 _LOGIN_DEFS = "/etc/login.defs"
 _MOST_BYTES = 1 << 20
+DOUBTFUL = (TargetKind.NAME, TargetKind.CMD, TargetKind.UNIT)
+"""Kinds of targets that somebody can pretend to be."""
 _SESSION_COMMS = {"sshd-session", "sshd-auth", "login"}
 
 

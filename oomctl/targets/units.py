@@ -11,7 +11,7 @@ from oomctl.model.listing import Details
 from oomctl.systemd.manager import Manager, NoAnswer, UnitState
 from oomctl.systemd.units import check_name
 from oomctl.targets.trust import UnitFacts
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, TargetKind
 
 
 def resolved(targets: Sequence[Target], user: bool = False) -> tuple[list[Target], dict[str, UnitFacts]]:
@@ -19,9 +19,11 @@ def resolved(targets: Sequence[Target], user: bool = False) -> tuple[list[Target
 
     Where no service manager answers, the targets stay as they are and nothing is known.
     """
-    states = _states([target.value for target in targets if target.kind == "unit"], user)
+    states = _states([target.value for target in targets if target.kind is TargetKind.UNIT], user)
     named = [
-        target._replace(value=states[target.value].id) if target.kind == "unit" and target.value in states else target
+        target._replace(value=states[target.value].id)
+        if target.kind is TargetKind.UNIT and target.value in states
+        else target
         for target in targets
     ]
     return named, {state.id: UnitFacts(state.main_pid, state.cgroup) for state in states.values()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from enum import Enum
 from typing import NamedTuple
 
 from oomctl.errors import BadInput
@@ -16,12 +17,28 @@ _SIZE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECA
 _UNIT = re.compile(r".\.(service|scope|slice|socket|mount|swap)$")
 
 
+class TargetKind(str, Enum):
+    """What a word of the user's names."""
+
+    PID = "pid"
+    NAME = "name"
+    """Of the process or its executable, with wildcards."""
+    UNIT = "unit"
+    CGROUP = "cgroup"
+    USER = "user"
+    CMD = "cmd"
+    """A regular expression for the command line."""
+
+
+_PREFIXED = (TargetKind.CGROUP, TargetKind.USER, TargetKind.CMD)
+"""Kinds that are written in front: ``user:postgres``."""
+
+
 class Target(NamedTuple):
     """One word of the user's, understood."""
 
     word: str
-    kind: str
-    """pid, name, unit, cgroup, user or cmd."""
+    kind: TargetKind
     value: str
 
 
@@ -32,17 +49,18 @@ def parse_target(word: str) -> Target:
         if len(word) > _LONGEST_NUMBER or not 1 <= int(word) <= PID_MAX_LIMIT:
             shown = word if len(word) <= _LONGEST_NUMBER else word[:_LONGEST_NUMBER] + "..."
             raise BadInput(f"target {shown}: not a PID, they run from 1 to {PID_MAX_LIMIT}")
-        return Target(word, "pid", str(int(word)))
+        return Target(word, TargetKind.PID, str(int(word)))
     prefix, colon, value = word.partition(":")
-    if colon and prefix in ("cgroup", "user", "cmd"):
+    if colon and prefix in _PREFIXED:
         if not value:
             raise BadInput(f"target {word!r}: nothing behind {prefix}:")
-        if prefix == "cmd":
+        kind = TargetKind(prefix)
+        if kind is TargetKind.CMD:
             expression(word, value)
-        return Target(word, prefix, value)
+        return Target(word, kind, value)
     if not word.strip():
         raise BadInput("target: an empty word names no process")
-    return Target(word, "unit" if _UNIT.search(word) else "name", word)
+    return Target(word, TargetKind.UNIT if _UNIT.search(word) else TargetKind.NAME, word)
 
 
 def expression(word: str, value: str) -> re.Pattern[str]:

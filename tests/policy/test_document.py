@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oomctl.policy.document import MOST_BYTES, parse
 from oomctl.policy.rule import Place, Policy, Rule
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, TargetKind
 
 
 def read(text: str) -> Policy:
@@ -23,7 +23,7 @@ def mistakes(text: str) -> list[str]:
 
 def test_a_rule_needs_a_target_and_an_adj() -> None:
     assert read('[[rule]]\ntarget = "postgres"\nadj = -900\n') == Policy(
-        (Rule(Place("p.toml", 1), (Target("postgres", "name", "postgres"),), -900, "root", False, None),)
+        (Rule(Place("p.toml", 1), (Target("postgres", TargetKind.NAME, "postgres"),), -900, "root", False, None),)
     )
 
 
@@ -32,7 +32,7 @@ def test_a_rule_may_say_everything() -> None:
         '# first\n\n[[rule]]\ntarget = ["user:ci", "runner.service"]\nadj = +500\nscope = "tree"\nforce = true\n'
         'reason = "jobs can be repeated"\n'
     )
-    targets = (Target("user:ci", "user", "ci"), Target("runner.service", "unit", "runner.service"))
+    targets = (Target("user:ci", TargetKind.USER, "ci"), Target("runner.service", TargetKind.UNIT, "runner.service"))
     assert policy == Policy((Rule(Place("p.toml", 3), targets, 500, "tree", True, "jobs can be repeated"),))
 
 

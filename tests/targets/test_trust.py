@@ -8,7 +8,7 @@ from oomctl.model.kernel import Task
 from oomctl.render import reasons
 from oomctl.targets.selection import Scope, Selection, select
 from oomctl.targets.trust import UnitFacts
-from oomctl.targets.words import Target, parse_target
+from oomctl.targets.words import Target, TargetKind, parse_target
 from tests.proc_tree import CONTAINER, ProcTree
 
 ANY_USER = "(--any-user takes it)"
@@ -173,5 +173,5 @@ def test_user_units_are_meant_by_user(proc_tree: ProcTree, monkeypatch: pytest.M
 
 def test_what_is_not_seen_of_a_document_is_only_the_owner() -> None:
     tasks = [Task(10, "db", uid=33), Task(11, "db", uid=54321)]
-    found = select([Target("db", "name", "db")], tasks, None, -1, Scope())
+    found = select([Target("db", TargetKind.NAME, "db")], tasks, None, -1, Scope())
     assert [task.pid for task in found.meant] == [10]
