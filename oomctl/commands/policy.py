@@ -190,4 +190,4 @@ def _shown(task: Task, decision: Decision | None) -> render.Decided:
 
 def _rule(rule: Rule) -> render.RuleLine:
     words = tuple(target.word for target in rule.targets)
-    return render.RuleLine(rule.place.path, rule.place.line, words, rule.adj, rule.scope, rule.force, rule.reason)
+    return render.RuleLine(rule.place.path, rule.place.line, words, rule.adj, rule.scope.value, rule.force, rule.reason)

@@ -19,13 +19,13 @@ else:
 
 from oomctl.errors import BadInput
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.policy.rule import Mistake, Place, Policy, Rule
+from oomctl.policy.rule import Mistake, Place, Policy, Rule, RuleScope
 from oomctl.targets.words import Target, TargetKind, parse_target
 
 MOST_BYTES = 1 << 16
 _MOST_LINES = 200
 """Of one statement: each further line of it is another attempt to parse."""
-SCOPES = ("root", "all", "tree")
+SCOPES = tuple(scope.value for scope in RuleScope)
 KEYS = ("target", "adj", "scope", "reason", "force")
 _MOST_BYTES_TRIED = 1 << 20
 """Of all statements, counted anew with each attempt: what stands behind them has no line."""
@@ -153,7 +153,7 @@ class _Reader:
             self._mistake(self._lines.of_key(index, key), f"{_shown(key)}: no such key; expected {', '.join(KEYS)}")
         targets = self._targets(index, entry)
         adj = self._adj(index, entry)
-        scope = entry.get("scope", SCOPES[0])
+        scope = entry.get("scope", RuleScope.ROOT.value)
         if scope not in SCOPES:
             self._wrong(index, "scope", f"one of {', '.join(SCOPES)}", scope)
         force = entry.get("force", False)
@@ -164,7 +164,7 @@ class _Reader:
             self._wrong(index, "reason", "a string", reason)
         if any(mistake.severity == "error" for mistake in self._mistakes[known:]):
             return None
-        return Rule(Place(self._path, self._lines.of_rule(index)), targets, adj, str(scope), force, reason)
+        return Rule(Place(self._path, self._lines.of_rule(index)), targets, adj, RuleScope(scope), force, reason)
 
     def _wrong(self, index: int, key: str, expected: str, value: object) -> None:
         self._mistake(self._lines.of_key(index, key), f"{key}: expected {expected}, got {_shown(value)}")

@@ -15,7 +15,7 @@ from oomctl.policy.decision import Decision, decide
 from oomctl.policy.events import Event
 from oomctl.policy.forest import Forest
 from oomctl.policy.line import Line
-from oomctl.policy.rule import Rule
+from oomctl.policy.rule import Rule, RuleScope
 from oomctl.procfs.details import user_name
 from oomctl.procfs.glimpse import glimpse, owner, whole_identity
 from oomctl.procfs.reader import Procfs
@@ -43,7 +43,7 @@ class Keeper:
         self._rules = rules
         self._report = report
         self._sieve = _Sieve(procfs, rules)
-        self._forest = Forest() if any(rule.scope == "tree" for rule in rules) else None
+        self._forest = Forest() if any(rule.scope is RuleScope.TREE for rule in rules) else None
         self._line = Line()
         self._not_yet: set[int] = set()
         """Of those that the last look at all put in line, whose turn has not come."""
@@ -217,7 +217,7 @@ class _Sieve:
             target.kind in (TargetKind.USER, TargetKind.CMD) for rule in rules for target in rule.targets
         )
         numbered = [(number, target) for number, rule in enumerate(rules) for target in rule.targets]
-        self._rule_of_tree = [number for number, _ in numbered if rules[number].scope == "tree"]
+        self._rule_of_tree = [number for number, _ in numbered if rules[number].scope is RuleScope.TREE]
         self._numbered: Sequence[tuple[int, Target]] = numbered
         self._compile()
 
@@ -227,7 +227,7 @@ class _Sieve:
         trees = 0
         for number, target in self._numbered:
             tree = None
-            if self._rules[number].scope == "tree":
+            if self._rules[number].scope is RuleScope.TREE:
                 tree, trees = trees, trees + 1
             try:
                 self._entries.append(_Entry(number, matcher(target, self._procfs), tree))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
 from oomctl.targets.selection import Scope
@@ -17,20 +18,30 @@ class Place(NamedTuple):
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
 
+class RuleScope(str, Enum):
+    """Which of the processes that a target matches a rule means."""
+
+    ROOT = "root"
+    ALL = "all"
+    """What ``--all`` says to ``oomctl set``."""
+    TREE = "tree"
+    """What ``--tree`` says."""
+
+
 class Rule(NamedTuple):
     """One ``[[rule]]`` of a file."""
 
     place: Place
     targets: tuple[Target, ...]
     adj: int
-    scope: str = "root"
-    """root, all or tree: what ``--all`` and ``--tree`` say to ``oomctl set``."""
+    scope: RuleScope = RuleScope.ROOT
     force: bool = False
     """Also login sessions, PID 1, and processes of login users that only have the name."""
     reason: str | None = None
 
     def meant(self) -> Scope:
-        return Scope(everyone=self.scope == "all", tree=self.scope == "tree", any_user=self.force, force=self.force)
+        everyone, tree = self.scope is RuleScope.ALL, self.scope is RuleScope.TREE
+        return Scope(everyone, tree, any_user=self.force, force=self.force)
 
 
 class Mistake(NamedTuple):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oomctl.policy.document import MOST_BYTES, parse
-from oomctl.policy.rule import Place, Policy, Rule
+from oomctl.policy.rule import Place, Policy, Rule, RuleScope
 from oomctl.targets.words import Target, TargetKind
 
 
@@ -23,7 +23,16 @@ def mistakes(text: str) -> list[str]:
 
 def test_a_rule_needs_a_target_and_an_adj() -> None:
     assert read('[[rule]]\ntarget = "postgres"\nadj = -900\n') == Policy(
-        (Rule(Place("p.toml", 1), (Target("postgres", TargetKind.NAME, "postgres"),), -900, "root", False, None),)
+        (
+            Rule(
+                Place("p.toml", 1),
+                (Target("postgres", TargetKind.NAME, "postgres"),),
+                -900,
+                RuleScope.ROOT,
+                False,
+                None,
+            ),
+        )
     )
 
 
@@ -33,7 +42,7 @@ def test_a_rule_may_say_everything() -> None:
         'reason = "jobs can be repeated"\n'
     )
     targets = (Target("user:ci", TargetKind.USER, "ci"), Target("runner.service", TargetKind.UNIT, "runner.service"))
-    assert policy == Policy((Rule(Place("p.toml", 3), targets, 500, "tree", True, "jobs can be repeated"),))
+    assert policy == Policy((Rule(Place("p.toml", 3), targets, 500, RuleScope.TREE, True, "jobs can be repeated"),))
 
 
 def test_rules_may_be_written_as_one_list() -> None:
