@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import NamedTuple
 
 from oomctl.model.kernel import (
@@ -29,15 +30,35 @@ class Details(NamedTuple):
     """Arguments joined by spaces; None where not readable, or not safe to read at this moment."""
 
 
+class OriginKind(str, Enum):
+    """Who sets values."""
+
+    DEFAULT = "default"
+    """Nobody did."""
+    INHERITED = "inherited"
+    UNIT = "unit"
+    PROGRAM = "program"
+    """By itself, or for what it starts."""
+    RUNTIME = "runtime"
+    """Of containers."""
+    KUBELET = "kubelet"
+    OOMCTL = "oomctl"
+    UNKNOWN = "unknown"
+
+
+class Confidence(str, Enum):
+    SURE = "sure"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
 class Origin(NamedTuple):
     """Where an ``oom_score_adj`` probably comes from; the kernel does not record it."""
 
-    kind: str
-    """default, inherited, unit, program, runtime, kubelet, oomctl or unknown."""
+    kind: OriginKind
     by: str
     """In words."""
-    confidence: str
-    """sure, likely or possible."""
+    confidence: Confidence
     source: str | None
     """What says so; None where nothing does."""
 

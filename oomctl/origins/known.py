@@ -11,9 +11,10 @@ from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 
 from oomctl.model.kernel import Task
-from oomctl.model.listing import Details, Origin
+from oomctl.model.listing import Confidence, Details, Origin, OriginKind
 
-SURE, LIKELY, POSSIBLE = "sure", "likely", "possible"
+PROGRAM, UNIT, RUNTIME, KUBELET = OriginKind.PROGRAM, OriginKind.UNIT, OriginKind.RUNTIME, OriginKind.KUBELET
+SURE, LIKELY, POSSIBLE = Confidence
 
 
 class Facts(NamedTuple):
@@ -61,8 +62,8 @@ class Ancestry:
 class Known(NamedTuple):
     """A habit: who sets which values for which processes. What is empty matches everything."""
 
-    kind: str
-    """program, unit, runtime or kubelet."""
+    kind: OriginKind
+    """PROGRAM, UNIT, RUNTIME or KUBELET."""
     by: str
     values: Container[int]
     source: str
@@ -74,7 +75,7 @@ class Known(NamedTuple):
     """Of its beginning."""
     parent: str = ""
     """comm of the parent."""
-    confidence: str = LIKELY
+    confidence: Confidence = LIKELY
 
 
 _POD = r".*/kubepods.*"
@@ -86,13 +87,13 @@ _NOT_0 = (*range(-1000, 0), *range(1, 1001))
 
 
 def _unit(name: str, value: int, source: str) -> Known:
-    return Known("unit", f"OOMScoreAdjust={value} in the unit", (value,), source, unit=name)
+    return Known(UNIT, f"OOMScoreAdjust={value} in the unit", (value,), source, unit=name)
 
 
 # What a process does to itself, or what is done to exactly such a process. The first that fits is taken.
 KNOWN: tuple[Known, ...] = (
     Known(
-        "program",
+        PROGRAM,
         "sshd itself, for its listener; logins get back the value that sshd was started with",
         (-1000,),
         "OpenSSH: oom_adjust_setup(), since 2009",
@@ -100,53 +101,51 @@ KNOWN: tuple[Known, ...] = (
         cmdline=_LISTENER,
     ),
     Known(
-        "unit",
+        UNIT,
         "the value that sshd was started with, which every login inherits: OOMScoreAdjust= of the ssh unit",
         _NOT_0,
         "OpenSSH: oom_adjust_restore(); sshd-session since 9.8, sshd-auth since 10.0",
         cmdline=_SESSION,
     ),
-    Known("kubelet", "the kubelet, for the sandbox of a pod", (-998,), "Kubernetes: PodInfraOOMAdj", comm="pause"),
-    Known("kubelet", "the kubelet: pod of QoS class BestEffort", (1000,), "Kubernetes: qos/policy.go", cgroup=_POD),
+    Known(KUBELET, "the kubelet, for the sandbox of a pod", (-998,), "Kubernetes: PodInfraOOMAdj", comm="pause"),
+    Known(KUBELET, "the kubelet: pod of QoS class BestEffort", (1000,), "Kubernetes: qos/policy.go", cgroup=_POD),
     Known(
-        "kubelet",
+        KUBELET,
         "the kubelet: pod of QoS class Guaranteed, or critical to the node",
         (-997, -998),
         "Kubernetes: qos/policy.go; -998 in old versions",
         cgroup=_POD,
     ),
     Known(
-        "kubelet",
+        KUBELET,
         "the kubelet: pod of QoS class Burstable, 1000 - 1000 x memory request / capacity",
         range(2, 1000),
         "Kubernetes: qos/policy.go",
         cgroup=_POD,
     ),
-    Known("program", "the kubelet itself", (-999,), "Kubernetes: KubeletOOMScoreAdj", comm="kubelet"),
-    Known("program", "kube-proxy itself", (-999,), "Kubernetes: KubeProxyOOMScoreAdj", comm="kube-proxy"),
-    Known("runtime", "containerd: its own value + 1", (-998,), "containerd: AdjustOOMScore()", comm="containerd-shim"),
-    Known("runtime", "conmon itself", (-1000,), "conmon: src/conmon.c", comm="conmon"),
+    Known(PROGRAM, "the kubelet itself", (-999,), "Kubernetes: KubeletOOMScoreAdj", comm="kubelet"),
+    Known(PROGRAM, "kube-proxy itself", (-999,), "Kubernetes: KubeProxyOOMScoreAdj", comm="kube-proxy"),
+    Known(RUNTIME, "containerd: its own value + 1", (-998,), "containerd: AdjustOOMScore()", comm="containerd-shim"),
+    Known(RUNTIME, "conmon itself", (-1000,), "conmon: src/conmon.c", comm="conmon"),
+    Known(UNIT, "OOMScoreAdjust=-500 in the unit, or dockerd itself", (-500,), "moby: docker.service", comm="dockerd"),
+    Known(UNIT, "OOMScoreAdjust=-999 in the unit", (-999,), "containerd.service", comm="containerd"),
+    Known(UNIT, "OOMScoreAdjust=-999 in the unit", (-999,), "crio.service", comm="crio"),
     Known(
-        "unit", "OOMScoreAdjust=-500 in the unit, or dockerd itself", (-500,), "moby: docker.service", comm="dockerd"
-    ),
-    Known("unit", "OOMScoreAdjust=-999 in the unit", (-999,), "containerd.service", comm="containerd"),
-    Known("unit", "OOMScoreAdjust=-999 in the unit", (-999,), "crio.service", comm="crio"),
-    Known(
-        "program",
+        PROGRAM,
         "pg_ctlcluster, for the postmaster at every start; it gives its children PG_OOM_ADJUST_VALUE",
         (-900,),
         "Debian: postgresql-common",
         comm="postgres",
     ),
     Known(
-        "unit",
+        UNIT,
         "OOMScoreAdjust= in the unit or the start script, for the postmaster",
         (-1000,),
         "PostgreSQL manual: Linux memory overcommit",
         comm="postgres|postmaster",
     ),
     Known(
-        "program",
+        PROGRAM,
         "PostgreSQL, for its children: PG_OOM_ADJUST_VALUE",
         _NOT_0,
         "PostgreSQL: fork_process(), since 9.5",
@@ -154,36 +153,36 @@ KNOWN: tuple[Known, ...] = (
         parent="postgres|postmaster",
     ),
     Known(
-        "program",
+        PROGRAM,
         "redis itself: oom-score-adj-values 0 200 800",
         (200, 800),
         "redis.conf: oom-score-adj",
         comm="redis-server",
     ),
     Known(
-        "program",
+        PROGRAM,
         "the browser, for a renderer",
         range(300, 1001),
         "Chromium: kLowestRendererOomScore",
         cmdline=r".*--type=renderer\b",
     ),
     Known(
-        "program",
+        PROGRAM,
         "the browser, for a GPU or utility process",
         (200,),
         "Chromium: kMiscOomScore",
         cmdline=r".*--type=(gpu-process|utility)\b",
     ),
-    Known("program", "the browser, for a plugin", (100,), "Chromium: kPluginOomScore", cmdline=r".*--type=ppapi\b"),
+    Known(PROGRAM, "the browser, for a plugin", (100,), "Chromium: kPluginOomScore", cmdline=r".*--type=ppapi\b"),
     Known(
-        "program",
+        PROGRAM,
         "Firefox, by what the process does: foreground 100, audible 133, background 167, preallocated 233",
         (100, 133, 167, 233),
         "Firefox: LinuxProcessPriority.cpp, since 2022",
         cmdline=r".*-contentproc\b",
     ),
     Known(
-        "unit",
+        UNIT,
         "OOMScoreAdjust=100 in user@.service: the user's own service manager",
         (100,),
         "systemd: user@.service, since v250",
@@ -191,7 +190,7 @@ KNOWN: tuple[Known, ...] = (
         unit=r"user@\d+\.service|init\.scope",
     ),
     Known(
-        "unit",
+        UNIT,
         "DefaultOOMScoreAdjust= of the user's service manager: its own 100, and 100 more",
         (200,),
         "systemd: since v250",
@@ -209,43 +208,41 @@ KNOWN: tuple[Known, ...] = (
     _unit(r"ananicy(-cpp)?\.service", -999, "ananicy.service"),
     _unit(r"netdata\.service", -900, "Debian: netdata.service"),
     _unit(r"nix-daemon\.service", 250, "srvos: NixOS module"),
-    Known("program", "netdata itself", (1000,), "netdata#2036", comm="netdata"),
-    Known("program", "the watchdog daemon itself", (-1000,), "watchdog(8)", comm="watchdog"),
-    Known("program", "multipathd itself", (-1000,), "multipathd(8)", comm="multipathd"),
-    Known("program", "atop itself", (-999, -1000), "atop: various.c; -1000 before 2023", comm="atop(acctd)?"),
-    Known("program", "slurmd, for its step daemon", (-999,), "Slurm: STEPD_OOM_ADJ", comm="slurmstepd"),
-    Known("program", "stress-ng itself (--oomable leaves it)", (1000,), "stress-ng", comm="stress-ng.*"),
-    Known("runtime", "snapd, by resilience.vitality-hint", range(-899, -799), "snapd: vitality.go", unit=r"snap\..*"),
+    Known(PROGRAM, "netdata itself", (1000,), "netdata#2036", comm="netdata"),
+    Known(PROGRAM, "the watchdog daemon itself", (-1000,), "watchdog(8)", comm="watchdog"),
+    Known(PROGRAM, "multipathd itself", (-1000,), "multipathd(8)", comm="multipathd"),
+    Known(PROGRAM, "atop itself", (-999, -1000), "atop: various.c; -1000 before 2023", comm="atop(acctd)?"),
+    Known(PROGRAM, "slurmd, for its step daemon", (-999,), "Slurm: STEPD_OOM_ADJ", comm="slurmstepd"),
+    Known(PROGRAM, "stress-ng itself (--oomable leaves it)", (1000,), "stress-ng", comm="stress-ng.*"),
+    Known(RUNTIME, "snapd, by resilience.vitality-hint", range(-899, -799), "snapd: vitality.go", unit=r"snap\..*"),
 )
 
 # What is only believed when the value was not inherited.
 KNOWN_STARTERS: tuple[Known, ...] = (
     Known(
-        "runtime",
+        RUNTIME,
         "the container runtime: --oom-score-adj, or oomScoreAdj of its configuration",
         _NOT_0,
         "OCI runtime specification: process.oomScoreAdj",
         cgroup=_CONTAINER,
         parent="containerd-shim|conmon|dockerd|lxc-start|docker-containe",
     ),
-    Known("program", "Ananicy's rule OOM_NO_KILL, or its like", (-1000,), "Ananicy", comm="Xorg", confidence=POSSIBLE),
+    Known(PROGRAM, "Ananicy's rule OOM_NO_KILL, or its like", (-1000,), "Ananicy", comm="Xorg", confidence=POSSIBLE),
 )
 
 # Children that are given 0 again although their parent is protected.
 RESET: tuple[Known, ...] = (
-    Known("program", "PostgreSQL, which gives its children 0", (0,), "PostgreSQL: fork_process()", comm="postgres"),
+    Known(PROGRAM, "PostgreSQL, which gives its children 0", (0,), "PostgreSQL: fork_process()", comm="postgres"),
     Known(
-        "program",
+        PROGRAM,
         "sshd, which gives logins the value that it was started with",
         (0,),
         "OpenSSH: oom_adjust_restore(); sshd-session since 9.8, sshd-auth since 10.0",
         comm="sshd(-session|-auth)?",
     ),
-    Known(
-        "program", "udevd, which gives its workers 0", (0,), "systemd: udevd", comm=r"\(?udev-worker\)?|systemd-udevd"
-    ),
-    Known("runtime", "conmon, which gives the container its old value", (0,), "conmon: src/conmon.c", parent="conmon"),
-    Known("runtime", "the container runtime", (0,), "runc, crun: process.oomScoreAdj", parent="containerd-shim"),
+    Known(PROGRAM, "udevd, which gives its workers 0", (0,), "systemd: udevd", comm=r"\(?udev-worker\)?|systemd-udevd"),
+    Known(RUNTIME, "conmon, which gives the container its old value", (0,), "conmon: src/conmon.c", parent="conmon"),
+    Known(RUNTIME, "the container runtime", (0,), "runc, crun: process.oomScoreAdj", parent="containerd-shim"),
 )
 
 
@@ -258,24 +255,28 @@ def origin(facts: Facts) -> Origin:
     parent = facts.parent
     if task.adj == 0:
         if parent is None or parent.adj == 0:
-            return Origin("default", "the kernel's default", SURE, "kernel: init_task")
-        return _first(RESET, facts) or Origin("unknown", f"set to 0 again below {_name(parent)}", POSSIBLE, None)
+            return Origin(OriginKind.DEFAULT, "the kernel's default", SURE, "kernel: init_task")
+        return _first(RESET, facts) or Origin(
+            OriginKind.UNKNOWN, f"set to 0 again below {_name(parent)}", POSSIBLE, None
+        )
     if parent is not None and parent.adj == task.adj:
-        return Origin("inherited", f"inherited from {_name(facts.source or parent)}", LIKELY, "kernel: copy_signal()")
+        return Origin(
+            OriginKind.INHERITED, f"inherited from {_name(facts.source or parent)}", LIKELY, "kernel: copy_signal()"
+        )
     starter = _first(KNOWN_STARTERS, facts)
     if starter is not None:
         return starter
     who = "root or a service, for a value below 0 takes privilege" if task.adj < 0 else "its owner or root"
-    return Origin("unknown", f"nobody that oomctl knows: {who}", POSSIBLE, None)
+    return Origin(OriginKind.UNKNOWN, f"nobody that oomctl knows: {who}", POSSIBLE, None)
 
 
 def _own(facts: Facts) -> Origin | None:
     """What was set for this very process; None when nothing says so."""
     if facts.recorded is not None:
-        return Origin("oomctl", f"oomctl {facts.recorded}", SURE, "oomctl's journal")
+        return Origin(OriginKind.OOMCTL, f"oomctl {facts.recorded}", SURE, "oomctl's journal")
     adj = facts.task.adj
     if adj != 0 and facts.declared == adj:
-        return Origin("unit", f"OOMScoreAdjust={adj} of {facts.details.unit}", SURE, "systemctl show")
+        return Origin(UNIT, f"OOMScoreAdjust={adj} of {facts.details.unit}", SURE, "systemctl show")
     return _first(KNOWN, facts)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Scenario
-from oomctl.model.listing import Origin, Row
+from oomctl.model.listing import Origin, OriginKind, Row
 from oomctl.render import reasons
 from oomctl.render.fields import process_document
 from oomctl.render.text import aligned, size, visible
@@ -99,9 +99,9 @@ def _paragraph(entry: Entry, answer: Explanation) -> str:
 def _origin(entry: Entry) -> list[str]:
     origin, task, unit = entry.origin, entry.row.task, visible(entry.row.details.unit or "")
     source = f"; {origin.source}" if origin.source else ""
-    lines = [f"  set by: {visible(origin.by)} ({origin.confidence}{source})"]
+    lines = [f"  set by: {visible(origin.by)} ({origin.confidence.value}{source})"]
     # A program that sets its own value does so at its next start as well.
-    if entry.declared not in (None, task.adj) and origin.kind not in ("program", "runtime"):
+    if entry.declared not in (None, task.adj) and origin.kind not in (OriginKind.PROGRAM, OriginKind.RUNTIME):
         lines.append(f"  {unit} declares OOMScoreAdjust={entry.declared}, not {task.adj}: its next start has that")
     return lines
 
