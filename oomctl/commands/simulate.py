@@ -113,7 +113,7 @@ def simulate(
         [_rows(result, question) for result in results],
         question.machine,
         baseline,
-        [(str(limit), limit.left_bytes) for limit in question.limits],
+        question.limits,
     )
     if as_json:
         emit_parts(render.document(answer))

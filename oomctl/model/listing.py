@@ -110,6 +110,24 @@ class Look(NamedTuple):
     """Tasks that may be near the first and whose numbers are those of an earlier look."""
 
 
+class LimitKind(str, Enum):
+    """What a limit is one of."""
+
+    MEMCG = "memcg"
+    NODES = "nodes"
+    """The NUMA nodes that a cpuset allows."""
+    MACHINE = "machine"
+
+
+class Limit(NamedTuple):
+    """One limit above a process; ``left_bytes`` counts page cache that can be dropped and swap as room."""
+
+    kind: LimitKind
+    left_bytes: int
+    memcg: str | None = None
+    allowed: frozenset[int] = frozenset()
+
+
 class Machine(NamedTuple):
     """What the line above the ranking says; sizes in bytes."""
 

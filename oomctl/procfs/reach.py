@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from oomctl.model.kernel import Task
+from oomctl.model.listing import Limit, LimitKind
 from oomctl.procfs import nodes
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
 
 
-class Limit(NamedTuple):
-    """One limit above a process; ``left_bytes`` counts page cache that can be dropped and swap as room."""
-
-    kind: str
-    """memcg, nodes or machine."""
-    left_bytes: int
-    memcg: str | None = None
-    allowed: frozenset[int] = frozenset()
-
-    def __str__(self) -> str:
-        if self.kind == "memcg":
-            return f"the limit of cgroup {self.memcg}"
-        if self.kind == "nodes":
-            return f"the memory of node {','.join(map(str, sorted(self.allowed)))}, all that its cpuset allows"
-        return "the machine's memory"
-
-
 def limits_above(procfs: Procfs, task: Task) -> list[Limit]:
     """Return every limit that the next allocation of ``task`` may hit, the nearest first."""
     info = procfs.meminfo
-    found = [Limit("machine", info.mem_available + info.swap_free)]
+    found = [Limit(LimitKind.MACHINE, info.mem_available + info.swap_free)]
     memcgs = Memcgs.of(procfs)
     path = memcgs.path_of_pid(task.pid) if memcgs else None
     if memcgs and path:
@@ -40,7 +23,7 @@ def limits_above(procfs: Procfs, task: Task) -> list[Limit]:
     allowed = nodes.with_nodes(task, procfs, policies=False).mems
     if allowed is not None and known - allowed and known & allowed:
         room = nodes.room_pages(procfs, allowed) * procfs.page_size + info.swap_free
-        found.append(Limit("nodes", room, allowed=allowed & known))
+        found.append(Limit(LimitKind.NODES, room, allowed=allowed & known))
     return sorted(found, key=lambda limit: limit.left_bytes)
 
 
@@ -63,12 +46,12 @@ def _memcg_limits(memcgs: Memcgs, paths: Sequence[str], procfs: Procfs) -> list[
         if limits.version == 1 and limits.memsw_pages is not None:
             left = limits.memsw_pages * page - usage.memory - usage.swap + cache
             if limits.memory_pages is None or limits.memsw_pages <= limits.memory_pages:
-                found.append(Limit("memcg", max(left, 0), path))
+                found.append(Limit(LimitKind.MEMCG, max(left, 0), path))
                 continue
             swap_left = min(swap_left, max(limits.memsw_pages * page - usage.memory - usage.swap, 0))
         if limits.swap_pages is not None:
             swap_left = min(swap_left, max(limits.swap_pages * page - usage.swap, 0))
         if limits.memory_pages is not None:
             left = limits.memory_pages * page - usage.memory + cache + swap_left
-            found.append(Limit("memcg", max(left, 0), path))
+            found.append(Limit(LimitKind.MEMCG, max(left, 0), path))
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario, Task
-from oomctl.model.listing import Machine, Row
+from oomctl.model.listing import Limit, LimitKind, Machine, Row
 from oomctl.render import reasons
 from oomctl.render.fields import process_document
 from oomctl.render.text import aligned, count, size, visible
@@ -32,8 +32,8 @@ class Answer(NamedTuple):
     """Live memory; None for a document."""
     baseline: Round | None
     """The plain prediction, where what-if options changed the scenario."""
-    limits: Sequence[tuple[str, int]] = ()
-    """With ``--for``: each limit above the target and the bytes left under it, the nearest first."""
+    limits: Sequence[Limit] = ()
+    """With ``--for``: each limit above the target, the nearest first."""
 
 
 def document(answer: Answer) -> Iterator[str]:
@@ -121,8 +121,9 @@ def _trigger(answer: Answer) -> str:
         Constraint.MEMPOLICY: f"the nodes {_nodes(context.nodemask)} of a memory policy run out of memory",
     }[context.constraint]
     lines = [f"Trigger    {domain}"]
-    for index, (limit, left) in enumerate(answer.limits):
-        lines.append(f"           {'nearest' if index == 0 else 'next'}: {visible(limit)}, {size(left)} away")
+    for index, limit in enumerate(answer.limits):
+        away = f"{visible(_limit_name(limit))}, {size(limit.left_bytes)} away"
+        lines.append(f"           {'nearest' if index == 0 else 'next'}: {away}")
     machine = answer.machine
     if machine is not None:
         swap = f", swap {size(machine.swap_left)} of {size(machine.swap_total)}" if machine.swap_total else ", no swap"
@@ -130,6 +131,14 @@ def _trigger(answer: Answer) -> str:
     else:
         lines.append(f"           by the rules of kernel {visible(scenario.kernel)}")
     return "\n".join(lines)
+
+
+def _limit_name(limit: Limit) -> str:
+    return {
+        LimitKind.MEMCG: f"the limit of cgroup {limit.memcg}",
+        LimitKind.NODES: f"the memory of node {_nodes(limit.allowed)}, all that its cpuset allows",
+        LimitKind.MACHINE: "the machine's memory",
+    }[limit.kind]
 
 
 def _selection(result: Round, scenario: Scenario) -> str:

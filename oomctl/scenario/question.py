@@ -13,12 +13,12 @@ from oomctl.errors import BadInput, ImpossibleHere, NothingMatched
 from oomctl.kernel.constraint import memcg_totalpages, nodes_totalpages
 from oomctl.kernel.rules import rules_for
 from oomctl.model.kernel import Constraint, Scenario, Task
-from oomctl.model.listing import Machine
+from oomctl.model.listing import Limit, LimitKind, Machine
 from oomctl.procfs import nodes as numa
 from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.machine import machine_line
-from oomctl.procfs.reach import Limit, limits_above
+from oomctl.procfs.reach import limits_above
 from oomctl.procfs.reader import Procfs
 from oomctl.scenario import document as documents
 from oomctl.targets.matching import matching, no_match
@@ -187,9 +187,9 @@ def find_tasks(question: Question, target: Target) -> list[Task]:
 
 
 def _of_limit(limit: Limit) -> Shortage:
-    if limit.kind == "memcg":
+    if limit.kind is LimitKind.MEMCG:
         return Shortage(cgroup=limit.memcg)
-    return Shortage(nodes=",".join(map(str, sorted(limit.allowed)))) if limit.kind == "nodes" else Shortage()
+    return Shortage(nodes=",".join(map(str, sorted(limit.allowed)))) if limit.kind is LimitKind.NODES else Shortage()
 
 
 def _one_task(procfs: Procfs, target: Target) -> Task:
