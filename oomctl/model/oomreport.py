@@ -5,6 +5,7 @@ Sizes say their unit; None: the log does not say.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
 from oomctl.model.kernel import Constraint
@@ -38,6 +39,15 @@ class TableRow(NamedTuple):
         return self.table_pages or 0
 
 
+class SeenIn(str, Enum):
+    """Where a log says who died."""
+
+    KILL_LINE = "kill line"
+    SUMMARY = "summary"
+    """``oom-kill:constraint=…,task=…,pid=…``"""
+    REAPER = "oom_reaper"
+
+
 class Kill(NamedTuple):
     """One "Killed process" line, or what other lines say about that death."""
 
@@ -55,8 +65,7 @@ class Kill(NamedTuple):
     """The thread that the line named, where it was not the leader."""
     why: str = "victim"
     """``victim``, ``group`` (memory.oom.group) or ``sharer`` (of the victim's memory)."""
-    seen_in: str = "kill line"
-    """``kill line``, ``summary`` or ``oom_reaper``: where the log says so."""
+    seen_in: SeenIn = SeenIn.KILL_LINE
 
     @property
     def rss_bytes(self) -> int | None:

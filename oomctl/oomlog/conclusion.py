@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oomctl.model.kernel import Constraint
-from oomctl.model.oomreport import Kill, MachineMemory, MemcgMemory, OomReport
+from oomctl.model.oomreport import Kill, MachineMemory, MemcgMemory, OomReport, SeenIn
 from oomctl.oomlog.draft import MOST_ROWS, Draft
 from oomctl.oomlog.prefix import epoch_s
 
@@ -83,13 +83,13 @@ def _settled_victim(draft: Draft) -> Kill | None:
 def _victim_of_other_lines(draft: Draft) -> Kill | None:
     if draft.summary_victim is not None:
         comm, pid, uid = draft.summary_victim
-        return Kill(pid, comm, uid, seen_in="summary")
+        return Kill(pid, comm, uid, seen_in=SeenIn.SUMMARY)
     if draft.no_killable or draft.panic or not draft.reaped:
         return None
     known = {pid for row in draft.rows.values() for pid in (row.pid, row.tgid)}
     for reaped in draft.reaped:
         if not known or reaped.pid in known:
-            return Kill(reaped.pid, reaped.comm, seen_in="oom_reaper")
+            return Kill(reaped.pid, reaped.comm, seen_in=SeenIn.REAPER)
     return None
 
 

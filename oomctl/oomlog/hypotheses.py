@@ -14,7 +14,7 @@ from oomctl.errors import BadInput
 from oomctl.kernel.constraint import memcg_totalpages
 from oomctl.kernel.rules import Rules, rules_for
 from oomctl.model.kernel import Constraint, MemcgLimits
-from oomctl.model.oomreport import OomReport, TableRow
+from oomctl.model.oomreport import OomReport, SeenIn, TableRow
 
 DEFAULT_PAGE_SIZE = 4096
 _RELEASE = re.compile(r"(\d{1,4})\.(\d{1,4})")
@@ -129,7 +129,7 @@ def _kernels_of_shape(report: OomReport) -> tuple[tuple[str, ...], str]:
 def _kernels_of_kill_line(report: OomReport) -> tuple[tuple[str, ...], str]:
     victim = report.victim
     scored = report.selected is not None
-    bare = victim is not None and victim.seen_in == "kill line" and victim.oom_score_adj is None
+    bare = victim is not None and victim.seen_in is SeenIn.KILL_LINE and victim.oom_score_adj is None
     candidates = (
         (scored and report.summary_line, ("5.0",), "5.0"),
         (scored and report.tasks_state_line, ("4.19",), "4.19 or 4.20"),
