@@ -47,6 +47,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "__init__": (),
 }
 PURE = ("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view")
+WORDLESS = [path for path in sorted((PACKAGE / "kernel").glob("*.py")) if path.stem != "rules"]
+"""All of the kernel room but the table of versions, whose rows and mistakes are in words."""
 UPWARDS = ("cli.options", "cli.parameters", "cli.namesake")
 """What commands and completion are written with; the group itself, ``cli.main``, is above them."""
 OPENED_BY = {
@@ -152,6 +154,14 @@ def test_the_core_cannot_reach_a_file_a_clock_or_a_terminal(path: Path) -> None:
     assert top_level_imports(path) & INPUT_AND_OUTPUT == set()
     calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     assert {call.id for call in calls if isinstance(call, ast.Name)} & {"open", "print", "input"} == set()
+
+
+@pytest.mark.parametrize("path", WORDLESS, ids=name_of)
+def test_the_kernel_room_makes_no_sentences(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    said_of_code = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert [text.value for text in texts if " " in str(text.value) and id(text) not in said_of_code] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

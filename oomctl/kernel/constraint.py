@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from oomctl.kernel.rules import Rules, Walk
 from oomctl.model.kernel import (
@@ -50,7 +51,7 @@ def outside(task: Task, context: Context, rules: Rules) -> WhySpared | None:
     """Why the OOM does not concern ``task``: wrong cgroup or NUMA-disjoint; None when it does."""
     if context.constraint is Constraint.MEMCG:
         if not _is_member(task, context.memcg or "/", rules):
-            return WhySpared(Unkillable.OTHER_MEMCG, memcg=context.memcg)
+            return _not_in_cgroup(context.memcg)
         if not rules.numa_test_in_memcg:
             return None
     elif context.nodemask is None and context.current_mems is None:
@@ -62,7 +63,7 @@ def outside(task: Task, context: Context, rules: Rules) -> WhySpared | None:
     else:
         nodes = context.current_mems
         usable = nodes is None or any(member.mems is None or member.mems & nodes for member in members)
-    return None if usable else WhySpared(Unkillable.OTHER_NODES, nodes=nodes)
+    return None if usable else _outside_nodes(nodes)
 
 
 def _is_member(task: Task, memcg: str, rules: Rules) -> bool:
@@ -78,3 +79,16 @@ def _policy_allows(member: Task | Thread, nodes: frozenset[int], rules: Rules) -
     policy = member.mempolicy
     binding = ("bind", "interleave") if rules.interleave_binds else ("bind",)
     return policy is None or policy.mode not in binding or bool(policy.nodes & nodes)
+
+
+# One value for all tasks: they may be many.
+
+
+@lru_cache(maxsize=4)
+def _not_in_cgroup(memcg: str | None) -> WhySpared:
+    return WhySpared(Unkillable.OTHER_MEMCG, memcg=memcg)
+
+
+@lru_cache(maxsize=4)
+def _outside_nodes(nodes: frozenset[int] | None) -> WhySpared:
+    return WhySpared(Unkillable.OTHER_NODES, nodes=nodes)
