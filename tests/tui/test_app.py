@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from oomctl.render import fields
+from oomctl.targets.words import parse_target
 from oomctl.tui import keys
 from tests.commands.conftest import adj_of
 from tests.commands.invoke import ask
@@ -595,7 +596,13 @@ def test_targets_and_columns_hold_here_too(server: ProcTree) -> None:
         await user.sees("postgres -D")
 
     server.write("10/cmdline", b"postgres\0-D\0")
-    drive(server, steps, columns=("rank", "pid", "rss", "cmdline"), words=("postgres",), sort=fields.find("rss"))
+    drive(
+        server,
+        steps,
+        columns=("rank", "pid", "rss", "cmdline"),
+        targets=(parse_target("postgres"),),
+        sort=fields.find("rss"),
+    )
 
 
 def test_only_as_many_as_asked_for(server: ProcTree) -> None:
@@ -628,5 +635,5 @@ def test_it_writes_to_a_real_process(proc_tree: ProcTree) -> None:
             await user.press("y")
             await user.until(lambda: adj_of(process.pid) == 1000)
 
-        drive(proc_tree, steps, proc="/proc", words=(str(process.pid),))
+        drive(proc_tree, steps, proc="/proc", targets=(parse_target(str(process.pid)),))
         process.kill()
