@@ -15,7 +15,7 @@ import pytest
 from oomctl import selftest
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
-from tests.commands.test_schemas import errors_in
+from tests.documents import errors_in
 
 COMMAND = [sys.executable, "-m", "oomctl", "selftest"]
 
