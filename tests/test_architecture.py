@@ -15,6 +15,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "oomctl"
 CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+PROJECT = PACKAGE.parent
+READERS = sorted(path for place in ("tests", "docs", "benchmarks") for path in (PROJECT / place).rglob("*.py"))
+"""Who may read tests: they themselves, and what stands beside them."""
 
 # Room -> the rooms, and the single modules of rooms, that it may import from; its own modules always. Below stands only
 # what is above in the list: no room leans on one that leans on it.
@@ -181,6 +184,17 @@ def test_a_front_end_is_opened_at_one_place_only(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_opens_with_a_sentence(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text())) or path.name == "__main__.py"
+
+
+def test_what_tests_share_is_in_a_module_of_its_own() -> None:
+    """A module of tests is nobody's library: what two of them need has a subject, and is named by it."""
+    from_tests = {
+        f"{path.relative_to(PROJECT)}: {name}"
+        for path in READERS
+        for name in imports(path)
+        if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")
+    }
+    assert from_tests == set()
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,6 @@ def wanted(
     procfs: Procfs,
     setting: int | None,
     scope: Scope,
-    user: bool,
 ) -> Wanted:
     """Find the units meant, and refuse every one that must not be given ``setting``, before anything is written.
 
@@ -55,7 +54,7 @@ def wanted(
     others = [target for target in targets if target.kind is not TargetKind.UNIT]
     selection = select(others, scenario.tasks, procfs, adj, scope)
     try:
-        units = [_named(target.value, Manager(user), setting) for target in named]
+        units = [_named(target.value, Manager(scope.own_units), setting) for target in named]
         units += _units_of(selection.meant, procfs, setting)
     except NoAnswer as error:
         raise ImpossibleHere(_NO_SYSTEMD.format(error, adj)) from None

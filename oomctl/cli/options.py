@@ -14,15 +14,18 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def json_option(function: _Function) -> _Function:
+    """Add ``--json``, as ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
 
 
 def dry_run_option(function: _Function) -> _Function:
+    """Add ``--dry-run``, as ``dry_run``."""
     text = "Print what would change and write nothing."
     return click.option("--dry-run", "--dryrun", is_flag=True, help=text)(function)
 
 
 def cgroup_option(function: _Function) -> _Function:
+    """Add ``--cgroup``: the path of a memory cgroup, or None."""
     return click.option("--cgroup", metavar="PATH", help="Ask about this memory cgroup instead of the machine.")(
         function
     )

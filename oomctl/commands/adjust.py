@@ -138,7 +138,8 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
     record = recording.Record(" ".join(said), procfs, options["dry_run"])
     kept: list[Persisted] = []
     if options["persist"]:
-        chosen, kept = persist(command, adj, targets, scenario, procfs, scope, options, record)
+        setting = None if command == "reset" else adj
+        chosen, kept = persist(targets, scenario, procfs, setting, scope, options["dry_run"], record)
     else:
         chosen = choose(targets, scenario, procfs, adj, scope)
     for target in chosen.unmatched:

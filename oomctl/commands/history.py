@@ -39,6 +39,7 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the moment, with a zone: the local one where none is given."""
         text = str(value).strip().lower()
         now = datetime.now().astimezone()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)

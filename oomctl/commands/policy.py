@@ -32,6 +32,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def file_option(function: _Function) -> _Function:
+    """Add ``--file``: other files than the standard ones, as ``paths``."""
     return click.option(
         "-f",
         "--file",

@@ -35,6 +35,7 @@ class Lines(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
     name = "lines"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return the number; ``sys.maxsize`` for all."""
         if value == "all":
             return sys.maxsize
         if re.fullmatch(r"0*[1-9]\d{0,8}", str(value), re.ASCII):
@@ -46,6 +47,7 @@ class Delay(click.FloatRange):
     """Seconds; click's own range lets ``nan`` through."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds, in the range."""
         seconds = float(super().convert(value, param, ctx))
         if math.isnan(seconds):
             self.fail(f"{value!r} is no number of seconds", param, ctx)

@@ -8,18 +8,10 @@ import re
 import pytest
 
 from tests.commands.invoke import Ran, ask
-from tests.commands.test_simulate import PROCESS, assert_has
+from tests.documents import PROCESS, assert_has
 from tests.proc_tree import ProcTree
+from tests.small_server import RANKING
 
-PLAIN = """\
-RANK  PID  USER   OOM    ADJ    BADNESS       RSS    SWAP  PGTABLES  UNIT/CGROUP  COMMAND
-   1   20  54321  726      0   352.6MiB  351.6MiB  1.0MiB   0.04MiB  -            java
-   2   11  root   679      0    78.2MiB   78.1MiB       0   0.04MiB  -            postgres
-   3   10  root   600   -100  -195.3MiB  195.3MiB       0   0.04MiB  -            postgres
-   -    1  root     0      0          -    1.2MiB       0   0.04MiB  -            systemd
-   -   30  root     0  -1000          -   19.5MiB       0   0.04MiB  -            safe
-   -   40  root     0      0          -         0       0         0  -            kworker/0:1
-"""
 TSV = """\
 rank\tpid\tuser\toom_score\toom_score_adj\tbadness_bytes\trss_bytes\tswap_bytes\tpgtables_bytes\tgroup\tcomm
 1\t20\t54321\t726\t0\t369729536\t368640000\t1048576\t40960\t\tjava
@@ -38,9 +30,9 @@ def pids(proc_tree: ProcTree, *argv: str) -> list[int]:
 
 
 def test_plain_text_in_a_pipe(server: ProcTree) -> None:
-    assert ask(server, "top") == Ran(0, PLAIN, "")
-    assert ask(server, "top", "--once") == Ran(0, PLAIN, "")
-    assert ask(server, "top", "--format", "plain") == Ran(0, PLAIN, "")
+    assert ask(server, "top") == Ran(0, RANKING, "")
+    assert ask(server, "top", "--once") == Ran(0, RANKING, "")
+    assert ask(server, "top", "--format", "plain") == Ran(0, RANKING, "")
 
 
 def test_tab_separated_values_are_bytes_and_nothing(server: ProcTree) -> None:
