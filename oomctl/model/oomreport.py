@@ -57,6 +57,7 @@ class Kill(NamedTuple):
 
     @property
     def rss_bytes(self) -> int | None:
+        """All resident memory in bytes; None: the line prints no part of it."""
         parts = (self.anon_rss_bytes, self.file_rss_bytes, self.shmem_rss_bytes)
         return None if all(part is None for part in parts) else sum(part or 0 for part in parts)
 
@@ -72,6 +73,8 @@ class Selected(NamedTuple):
 
 
 class Zone(NamedTuple):
+    """A memory zone of a NUMA node (``show_free_areas``)."""
+
     node: int
     name: str
     present_bytes: int

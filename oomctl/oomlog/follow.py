@@ -31,4 +31,5 @@ class Follower:
         return found + (self._parser.skip() if was_open else [])
 
     def close(self) -> None:
+        """Close the buffer; ``poll`` must not be called again."""
         os.close(self._descriptor)
