@@ -24,6 +24,8 @@ OPENING_WORDS = (
 )
 """At least one of these is in every line that can begin a report or says something worth keeping before it."""
 
+_AFTERTHOUGHTS = ("oom", "suppressed", "sharing")
+"""At least one of these is in every line, besides those that may open a report, that may come after a report's end."""
 _OPENING_TEXT = tuple(word.decode() for word in OPENING_WORDS)
 
 
@@ -32,6 +34,11 @@ def may_open(line: str | bytes) -> bool:
     if isinstance(line, bytes):
         return any(word in line for word in OPENING_WORDS)
     return any(word in line for word in _OPENING_TEXT)
+
+
+def may_follow(line: str) -> bool:
+    """Whether a line can matter to reports that already have their end, or begin the next one."""
+    return any(word in line for word in _AFTERTHOUGHTS) or may_open(line)
 
 
 class Finder:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from oomctl.model.oomreport import OomReport
-from oomctl.oomlog.anchors import ANCHORS, Finder, may_open
+from oomctl.oomlog.anchors import ANCHORS, Finder, may_follow, may_open
 from oomctl.oomlog.conclusion import conclude
 from oomctl.oomlog.draft import MOST_ROWS, Draft
 from oomctl.oomlog.lines import (
@@ -119,7 +119,7 @@ class Parser:
         text = raw[:LONGEST_LINE]
         if isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
-        if not self._is_row(text) and not self._is_noise(text):
+        if not self._is_row(text) and (not self._all_over() or may_follow(text)):
             line = split_prefix(text.rstrip("\r\n"))
             if not line.foreign:
                 for message in line.message.split("\n"):
@@ -164,11 +164,8 @@ class Parser:
         draft.last_line_number = self._line_number
         return True
 
-    def _is_noise(self, text: str) -> bool:
-        """Whether nothing in the text can matter to reports that already have their end."""
-        if any(not draft.over for draft in self._open.values()):
-            return False
-        return "oom" not in text and "suppressed" not in text and "sharing" not in text and not may_open(text)
+    def _all_over(self) -> bool:
+        return all(draft.over for draft in self._open.values())
 
     # Which report a line belongs to
 

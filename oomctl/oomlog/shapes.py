@@ -5,7 +5,8 @@ report) or to ``DETAILS`` (it says something within one): a word that every such
 message, without its prefix, to the value, or to None where the line is none after all. The first row that makes a
 value wins, so a stricter shape stands above a looser one. A line that says something new needs a value in
 ``oomlog.lines`` and a method of ``Draft`` that takes it, too; an event also needs one of its words in ``anchors``, so
-that it is found in a log about other things, and its rule in ``parser._begins_another``. Rows of the task table are
+that it is found in a log about other things, and its rule in ``parser._begins_another``. A test has a line for every
+shape. Rows of the task table are
 read in ``table``; prefixes (dates, hosts, what a shipper puts in front) are taken off before, in ``prefix``.
 
 A task's name may hold anything, so every pattern anchors on the fixed text to the right of a name.
@@ -74,7 +75,7 @@ def _first(shapes: tuple[Shape, ...], message: str) -> Said | None:
 
 
 class Shape(NamedTuple):
-    """One row of ``SHAPES``."""
+    """One row of ``EVENTS`` or ``DETAILS``."""
 
     word: str
     """In every line of this shape; found before any pattern is tried, for most lines have no shape at all."""

@@ -8,6 +8,7 @@ import pytest
 
 from oomctl.model.oomreport import Counter, Kill, Selected, TableRow, Zone
 from oomctl.oomlog import draft, lines, parser
+from oomctl.oomlog.anchors import may_follow, may_open
 from oomctl.oomlog.lines import (
     Boot,
     Cause,
@@ -131,6 +132,18 @@ def test_within_a_table_there_are_rows_and_gaps_too(line: str, value: Said) -> N
 def test_every_shape_has_its_word_in_a_line_above() -> None:
     lines_above = [line for line, _ in VALUES]
     assert [shape.word for shape in EVENTS + DETAILS if not any(shape.word in line for line in lines_above)] == []
+
+
+def test_every_event_is_found_in_a_log_about_other_things() -> None:
+    events = (Boot, *get_args(lines.Event))
+    assert [line for line, value in VALUES if isinstance(value, events) and not may_open(line)] == []
+
+
+@pytest.mark.parametrize("value", [Group, Reaped, Sharer, Killing, Note.SUPPRESSED], ids=str)
+def test_what_may_come_after_the_end_is_not_passed_over(value: object) -> None:
+    after = [line for line, said in VALUES if said is value or type(said) is value]
+    assert after
+    assert all(may_follow(line) for line in after)
 
 
 def test_every_value_is_taken_by_a_draft() -> None:
