@@ -12,6 +12,7 @@ from oomctl.changes import recording
 from oomctl.changes.outcome import exit_status, report
 from oomctl.cli.options import dry_run_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
+from oomctl.cli.summaries import WholeSummaries
 from oomctl.console import complain, emit
 from oomctl.model.changes import Change, LeftAlone
 from oomctl.model.kernel import Task
@@ -42,9 +43,9 @@ def file_option(function: _Function) -> _Function:
     )(function)
 
 
-@click.group()
+@click.group(cls=WholeSummaries)
 def policy() -> None:
-    """Rules in a file that say which processes get which oom_score_adj.
+    """Give processes the oom_score_adj that rules in a file say.
 
     \b
     [[rule]]
