@@ -93,7 +93,7 @@ class Commands(WholeSummaries):
         status = errors.DONE
         try:
             if _COMPLETE in os.environ:
-                sys.exit(_answer_shell(os.environ[_COMPLETE]))
+                sys.exit(_answer_shell(self, os.environ[_COMPLETE]))
             status = super().main(args, prog_name, **extra) or errors.DONE
             sys.stdout.flush()
         except errors.OomctlError as error:
@@ -124,10 +124,10 @@ class Commands(WholeSummaries):
         sys.exit(status)
 
 
-def _answer_shell(instruction: str) -> int:
+def _answer_shell(group: click.Group, instruction: str) -> int:
     from oomctl.completion.shells import answer
 
-    return answer(instruction)
+    return answer(group, instruction)
 
 
 def _short_help(context: click.Context) -> str:
