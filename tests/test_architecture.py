@@ -220,7 +220,7 @@ def test_a_tab_loads_no_other_command_than_the_one_on_the_line_and_no_heavy_libr
 ) -> None:
     spied = """
 import atexit, sys
-heavy = {"rich", "psutil", "textual"}
+heavy = {"rich", "psutil", "textual", "socket"}
 def report():
     loaded = [name for name in sys.modules if name in heavy or name.startswith("oomctl.commands.")]
     print(sorted(loaded), file=sys.stderr)

@@ -19,7 +19,6 @@ from oomctl.model.kernel import Task
 from oomctl.policy import loading as files
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.rule import Rule
-from oomctl.policy.service import Service
 from oomctl.procfs import survey
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reader import Procfs
@@ -159,6 +158,8 @@ def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
     By the kernel's process events where they are to be had, else by polling; the first line says which. SIGHUP
     reads the files again (a broken one changes nothing), SIGTERM and Ctrl-C end it.
     """
+    from oomctl.policy.service import Service  # sockets and more, which a TAB behind policy has no time for
+
     Service(machine_procfs(), paths, interval, only_poll).run()
 
 
