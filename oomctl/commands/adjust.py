@@ -66,7 +66,7 @@ def _change_options(function: _Function) -> _Function:
 @click.argument("adj", type=ADJ)
 @_change_options
 def set_(adj: int, targets: tuple[Target, ...], **options: Any) -> int:
-    """Set oom_score_adj of TARGETs to ADJ (-1000..1000; negative numbers need no --).
+    """Set oom_score_adj of TARGETs to ADJ (-1000..1000). Negative numbers need no --.
 
     A TARGET is a PID, a name (of the process or its executable, * and ? are wildcards), a unit
     (nginx.service), cgroup:PATH, user:NAME or cmd:REGEX. Lowering goes to the root of each match, because

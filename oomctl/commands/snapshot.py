@@ -20,7 +20,7 @@ from oomctl.scenario.document import LARGEST_DOCUMENT, as_document
 @click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
 @click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
 def snapshot(cgroup: str | None, nodes: str | None, mempolicy: bool) -> None:
-    """Print a scenario document of this machine for `oomctl simulate --from`.
+    """Print this machine as a scenario for oomctl simulate --from.
 
     It holds the numbers the OOM killer judges by, names and owners of processes, and the limits of
     their cgroups; no command lines, no environment.
