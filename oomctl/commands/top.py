@@ -151,7 +151,8 @@ def _once(ask: Ask, output: str) -> int:
         candidates=len(found.ranking) + scenario.unread_candidates,
         unkillable=len(found.spared) + scenario.unread_unkillable,
     )
-    emit(ranking.render(rows, ask.fields, machine, output))
+    highest = found.ranking[0].badness if found.ranking else 0
+    emit(ranking.render(rows, ask.fields, machine, highest, output))
     return 0
 
 

@@ -54,15 +54,9 @@ class Titles(Widget):
         return self.line
 
     def on_click(self, event: events.Click) -> None:
-        left = 0
-        for field, width in self.shape.columns if self.shape else ():
-            right = left + width + 1
-            if self.shape and field.name == "rank" and self.shape.bar:
-                right += self.shape.bar + 1
-            if left <= event.x < right:
-                self.post_message(self.Clicked(field))
-                return
-            left = right
+        field = self.shape.field_at(event.x) if self.shape else None
+        if field is not None:
+            self.post_message(self.Clicked(field))
 
 
 class Ranking(ScrollView, can_focus=True):
