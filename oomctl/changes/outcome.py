@@ -13,6 +13,7 @@ from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.render import changes as render
+from oomctl.render.text import named
 
 _STATUS_OF = {"denied": errors.NOT_PERMITTED, "vanished": errors.VANISHED, "refused": errors.REFUSED}
 
@@ -41,7 +42,7 @@ def report(
     (emit_after_change if was_made else emit)(render.document(said, command) if as_json else render.text(said))
     for change in changes:
         if change.status in _STATUS_OF:
-            complain(f"{change.pid} ({change.comm}): {change.reason}")
+            complain(f"{named(change)}: {change.reason}")
     for persisted in kept:
         if persisted.status == "ineffective":
             complain(f"{persisted.path}: {persisted.reason}")

@@ -23,7 +23,7 @@ from oomctl.procfs import survey
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
-from oomctl.render.text import visible
+from oomctl.render.text import named
 from oomctl.targets.matching import no_match
 from oomctl.targets.selection import Scope
 from oomctl.targets.words import Target
@@ -165,7 +165,7 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
 def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:
     """Ask about what is risky; without anybody to ask it is refused."""
     for meant, reason in chosen.risky:
-        if not dry_run and _yes(f"{meant.task.pid} ({visible(meant.task.comm)}): {reason}; raise it all the same?"):
+        if not dry_run and _yes(f"{named(meant.task)}: {reason}; raise it all the same?"):
             chosen.meant.append(meant)
         else:
             chosen.refused.append(LeftAlone(meant.task.pid, meant.task.comm, reason))
@@ -197,7 +197,7 @@ def _warn_of_limits(tasks: Sequence[Task], procfs: Procfs) -> None:
     for task in tasks:
         memcg = limiting_memcg(procfs, task)
         if memcg is not None:
-            found.setdefault(memcg, []).append(f"{task.pid} ({task.comm})")
+            found.setdefault(memcg, []).append(named(task))
     for memcg, names in found.items():
         complain(
             f"hint: at {ADJ_MIN} the limit of cgroup {memcg} cannot take {', '.join(names)} either;"

@@ -11,7 +11,7 @@ from oomctl.model.changes import Change
 from oomctl.model.kernel import Round, Task
 from oomctl.render import changes as render
 from oomctl.render.changes import Report
-from oomctl.render.text import count, visible
+from oomctl.render.text import count, named, visible
 
 
 class Mark(NamedTuple):
@@ -85,7 +85,7 @@ def outcome(done: Report) -> list[str]:
 
 def _said(made: Report) -> list[str]:
     refused = [
-        f"{change.pid} ({visible(change.comm)}): {change.status}: {visible(change.reason or '')}"
+        f"{named(change)}: {change.status}: {visible(change.reason or '')}"
         for change in made.changes
         if change.status in ("refused", "denied", "vanished")
     ]

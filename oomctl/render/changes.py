@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
 from oomctl.model.kernel import Task
-from oomctl.render.text import count, visible
+from oomctl.render.text import count, named, named_or_nobody, visible
 
 
 class Report(NamedTuple):
@@ -49,7 +49,7 @@ def text(report: Report) -> str:
     lines = [_line(change) for change in report.changes if change.status in ("changed", "unchanged", "dry-run")]
     for reason, number in Counter(entry.reason for entry in report.left_alone).items():
         lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
-    before, after = _name(report.victim_before), _name(report.victim_after)
+    before, after = named_or_nobody(report.victim_before), named_or_nobody(report.victim_after)
     if lines and before == after:
         lines.append(f"next victim: {before}, as before")
     elif lines:
@@ -81,7 +81,7 @@ def _persisted(persisted: Persisted) -> dict[str, Any]:
 
 
 def _line(change: Change) -> str:
-    name = f"{change.pid} ({visible(change.comm)})"
+    name = named(change)
     if change.status == "unchanged":
         return f"{name}: oom_score_adj is {change.before} already, {_rank(change.rank_before)}"
     would = "would go " if change.status == "dry-run" else ""
@@ -91,10 +91,6 @@ def _line(change: Change) -> str:
 
 def _rank(rank: int | None) -> str:
     return "cannot be chosen" if rank is None else f"rank {rank}"
-
-
-def _name(victim: Task | None) -> str:
-    return "nobody" if victim is None else f"{victim.pid} ({visible(victim.comm)})"
 
 
 def _victim(victim: Task | None) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Scenario
 from oomctl.model.listing import Origin, Row
 from oomctl.render.fields import process_document
-from oomctl.render.text import aligned, size, visible
+from oomctl.render.text import aligned, named, size, visible
 
 
 class Entry(NamedTuple):
@@ -70,7 +70,7 @@ def _paragraph(entry: Entry, answer: Explanation) -> str:
     row, page = entry.row, answer.scenario.page_size
     task, candidate, details = row.task, row.candidate, row.details
     where = visible(details.unit or details.cgroup or "no cgroup")
-    lines = [f"{task.pid} ({visible(task.comm)}), {visible(details.user or '?')}, {where}"]
+    lines = [f"{named(task)}, {visible(details.user or '?')}, {where}"]
     if details.cmdline:
         lines.append(f"  {visible(details.cmdline)}")
     total = answer.scenario.context.totalpages

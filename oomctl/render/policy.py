@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oomctl.render.text import aligned, count, visible
+from oomctl.render.text import aligned, count, named, visible
 
 
 class MistakeLine(NamedTuple):
@@ -92,7 +92,7 @@ def explain_text(entries: Sequence[Decided]) -> str:
 
 
 def _explained(entry: Decided) -> str:
-    head = f"{entry.pid} ({visible(entry.comm)}): oom_score_adj is {entry.before}"
+    head = f"{named(entry)}: oom_score_adj is {entry.before}"
     rule = entry.rule
     if rule is None:
         return f"{head}; no rule matches it\n"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario, Task
 from oomctl.model.listing import Machine, Row
 from oomctl.render.fields import process_document
-from oomctl.render.text import aligned, count, size, visible
+from oomctl.render.text import aligned, count, named, size, visible
 
 _NEAREST = 5
 _TERMS = ("RANK", "PID", "ADJ", "BADNESS", "= RSS", "+ SWAP", "+ PGTABLES", "+ ADJ", "COMMAND")
@@ -198,7 +198,7 @@ def _victim_name(result: Round) -> str:
 
 
 def _name(task: Task) -> str:
-    return f"{task.pid} ({visible(task.comm)})" if task.pid > 0 else f"the added process ({visible(task.comm)})"
+    return named(task) if task.pid > 0 else f"the added process ({visible(task.comm)})"
 
 
 def _nodes(nodes: frozenset[int] | None) -> str:

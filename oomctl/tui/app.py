@@ -45,7 +45,7 @@ from oomctl.render import explanation, heading, history
 from oomctl.render.changes import Report
 from oomctl.render.fields import FIELDS, Field, find
 from oomctl.render.lines import plain
-from oomctl.render.text import count, visible
+from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
 from oomctl.tui import keys, writing
 from oomctl.tui.dialogs import Choice, Confirm, Notice
@@ -164,7 +164,7 @@ class TopApp(App[int]):
         if self._sampler.cgroup is None:  # outside of a cgroup's scope processes are not gone, only out of sight
             self._marks = marks
             if gone:
-                self._say(", ".join(heading.name_of(mark.task) for mark in gone) + " ended; nothing to write there")
+                self._say(", ".join(named(mark.task) for mark in gone) + " ended; nothing to write there")
         self._standing = judged(self._shot.look, self._marks.what_if)
         self._draw()
 
@@ -458,7 +458,7 @@ class TopApp(App[int]):
         if self._marks.marks:
             last = self._marks.marks[-1]
             self._marks = self._marks.without_last()
-            self._say(f"no longer marked: {heading.name_of(last.task)}")
+            self._say(f"no longer marked: {named(last.task)}")
             self._judge()
         elif self._written:
             asked = recording.put_back(self._written[-1], self._shot.procfs, dry_run=True)
@@ -510,7 +510,7 @@ class TopApp(App[int]):
         if row is not None and not self._view.group_by:
             self._typed_for = self._real(row)
             self._ranking.hold_selected()
-            self._open_prompt("adj", "", f"oom_score_adj for {heading.name_of(row.task)}, {ADJ_MIN}..{ADJ_MAX}")
+            self._open_prompt("adj", "", f"oom_score_adj for {named(row.task)}, {ADJ_MIN}..{ADJ_MAX}")
 
     def _open_prompt(self, what: str, value: str, placeholder: str) -> None:
         self._prompt_for = what
