@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
 from oomctl.model.kernel import Task
+from oomctl.render.document import json_line
 from oomctl.render.text import count, named, named_or_nobody, visible
 
 
@@ -35,7 +35,7 @@ def document(report: Report, command: str) -> str:
         found["persisted"] = [_persisted(persisted) for persisted in report.persisted]
     if report.undone is not None:
         found["undone"] = {"what": report.undone.what, "time": report.undone.time}
-    return json.dumps(found) + "\n"
+    return json_line(found)
 
 
 def text(report: Report) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Scenario
 from oomctl.model.listing import Origin, Row
+from oomctl.render.document import json_line
 from oomctl.render.fields import process_document
 from oomctl.render.text import aligned, named, size, visible
 
@@ -31,7 +31,7 @@ class Explanation(NamedTuple):
 def document(answer: Explanation) -> str:
     """Return the JSON document of ``explain``."""
     processes = [_process(entry, answer) for entry in answer.entries]
-    return json.dumps({"schema": "oomctl.explain/1", "processes": processes}) + "\n"
+    return json_line({"schema": "oomctl.explain/1", "processes": processes})
 
 
 def _process(entry: Entry, answer: Explanation) -> dict[str, Any]:

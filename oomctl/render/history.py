@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from oomctl.model.kernel import Candidate, Constraint
 from oomctl.model.oomreport import Kill, OomReport, Replay, TableRow
+from oomctl.render.document import with_array
 from oomctl.render.simulation import terms_table
 from oomctl.render.text import aligned, count, named, size, visible
 
@@ -32,11 +32,7 @@ def document(events: Iterable[Event]) -> Iterator[str]:
 
     A log may hold more events than there is memory for.
     """
-    before = '{"schema": "oomctl.history/1", "events": ['
-    for event in events:
-        yield before + json.dumps(_event(event))
-        before = ", "
-    yield ("" if before == ", " else before) + "]}\n"
+    yield from with_array('{"schema": "oomctl.history/1", "events": ', map(_event, events), "}\n")
 
 
 def _event(event: Event) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from oomctl.render.document import json_line
 from oomctl.render.text import aligned, count, named, visible
 
 
@@ -51,7 +51,7 @@ class Decided(NamedTuple):
 
 def check_document(rules: int, mistakes: Sequence[MistakeLine]) -> str:
     found = [mistake._asdict() for mistake in mistakes]
-    return json.dumps({"schema": "oomctl.policy-check/1", "rules": rules, "mistakes": found}) + "\n"
+    return json_line({"schema": "oomctl.policy-check/1", "rules": rules, "mistakes": found})
 
 
 def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:
@@ -63,12 +63,8 @@ def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:
 
 
 def diff_document(differing: Sequence[Decided], hidden: int) -> str:
-    document = {
-        "schema": "oomctl.policy-diff/1",
-        "hidden_processes": hidden,
-        "changes": [_entry(entry) for entry in differing],
-    }
-    return json.dumps(document) + "\n"
+    changes = [_entry(entry) for entry in differing]
+    return json_line({"schema": "oomctl.policy-diff/1", "hidden_processes": hidden, "changes": changes})
 
 
 def diff_text(differing: Sequence[Decided]) -> str:
@@ -84,7 +80,7 @@ def diff_text(differing: Sequence[Decided]) -> str:
 
 
 def explain_document(entries: Sequence[Decided]) -> str:
-    return json.dumps({"schema": "oomctl.policy-explain/1", "processes": [_entry(entry) for entry in entries]}) + "\n"
+    return json_line({"schema": "oomctl.policy-explain/1", "processes": [_entry(entry) for entry in entries]})
 
 
 def explain_text(entries: Sequence[Decided]) -> str:

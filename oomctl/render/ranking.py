@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from oomctl.model.listing import Machine, Row
+from oomctl.render.document import json_line
 from oomctl.render.fields import Field, process_document
 from oomctl.render.heading import memory
 from oomctl.render.text import aligned, count, visible
@@ -31,7 +31,7 @@ def render(rows: Sequence[Row], fields: Sequence[Field], machine: Machine, highe
     ``highest`` is the badness of the first in pages, whether it is among them or not.
     """
     if output == "json":
-        return json.dumps(document(rows, machine)) + "\n"
+        return json_line(document(rows, machine))
     if output == "tsv":
         lines = [[field.name for field in fields]]
         lines += [[field.raw(row, machine.page_size) for field in fields] for row in rows]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario, Task
 from oomctl.model.listing import Machine, Row
+from oomctl.render.document import members, with_array
 from oomctl.render.fields import process_document
 from oomctl.render.text import aligned, count, named, size, visible
 
@@ -46,7 +46,7 @@ def document(answer: Answer) -> Iterator[str]:
         "memcg": scenario.context.memcg,
         "totalpages": scenario.context.totalpages,
     }
-    yield f"{{{_members(asked)}, "
+    yield f"{{{members(asked)}, "
     yield from _round(answer.rounds[0], answer.rows[0], scenario)
     before = ', "rounds": [{'
     for result, rows in zip(answer.rounds, answer.rows, strict=True):
@@ -54,11 +54,7 @@ def document(answer: Answer) -> Iterator[str]:
         yield from _round(result, rows, scenario)
         before = "}, {"
     rest = {"hidden_processes": scenario.hidden, "baseline": answer.baseline and _baseline(answer.baseline)}
-    yield f"}}], {_members(rest)}}}\n"
-
-
-def _members(values: dict[str, Any]) -> str:
-    return json.dumps(values)[1:-1]
+    yield f"}}], {members(rest)}}}\n"
 
 
 def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
@@ -73,12 +69,9 @@ def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
         "error_bound_pages": result.error_bound_pages,
         "contenders": [_pid(task) for task in result.contenders],
     }
-    yield f'{_members(said)}, "killed": ['
-    before = ""
-    for row in rows.killed:
-        yield before + json.dumps(process_document(row, scenario.page_size))
-        before = ", "
-    yield f'], "freed_bytes": {result.freed_pages * scenario.page_size}'
+    killed = (process_document(row, scenario.page_size) for row in rows.killed)
+    freed = result.freed_pages * scenario.page_size
+    yield from with_array(f'{members(said)}, "killed": ', killed, f', "freed_bytes": {freed}')
 
 
 def _baseline(result: Round) -> dict[str, Any]:
