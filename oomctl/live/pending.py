@@ -8,7 +8,7 @@ from typing import NamedTuple
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.live.standing import Standing
 from oomctl.model.changes import Change
-from oomctl.model.kernel import Round, Task
+from oomctl.model.kernel import Task
 from oomctl.render import changes as render
 from oomctl.render.changes import Report
 from oomctl.render.text import count, named, visible
@@ -59,11 +59,7 @@ def stepped(adj: int, step: int) -> int:
 
 def report(standing: Standing, changes: Sequence[Change]) -> Report:
     """Return what ``changes`` do to ranks and victim; ``standing`` has been judged with exactly those in mind."""
-    was, will_be = _ranks(standing.now), _ranks(standing.then)
-    ranked = [
-        change._replace(rank_before=was.get(change.pid), rank_after=will_be.get(change.pid)) for change in changes
-    ]
-    return Report(ranked, [], _victim(standing.now), _victim(standing.then))
+    return render.report_of(changes, standing.now, standing.then)
 
 
 def possible(changes: Iterable[Change]) -> list[Change]:
@@ -90,11 +86,3 @@ def _said(made: Report) -> list[str]:
         if change.status in ("refused", "denied", "vanished")
     ]
     return [*refused, *render.text(made).splitlines()]
-
-
-def _ranks(result: Round) -> dict[int, int]:
-    return {candidate.task.pid: rank for rank, candidate in enumerate(result.ranking, start=1)}
-
-
-def _victim(result: Round) -> Task | None:
-    return result.victim.task if result.victim else None

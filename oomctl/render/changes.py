@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
-from oomctl.model.kernel import Task
+from oomctl.model.kernel import Round, Task
 from oomctl.render.document import json_line
 from oomctl.render.text import count, named, named_or_nobody, visible
 
@@ -20,6 +20,19 @@ class Report(NamedTuple):
     undone: Recorded | None = None
     """What ``undo`` puts back."""
     persisted: Sequence[Persisted] = ()
+
+
+def report_of(changes: Sequence[Change], was: Round, will_be: Round, left_alone: Sequence[LeftAlone] = ()) -> Report:
+    """Return what ``changes`` do to ranks and victim, by what the kernel would do before and after them."""
+    before, after = _ranks(was), _ranks(will_be)
+    ranked = [
+        change._replace(rank_before=before.get(change.pid), rank_after=after.get(change.pid)) for change in changes
+    ]
+    return Report(ranked, left_alone, was.victim and was.victim.task, will_be.victim and will_be.victim.task)
+
+
+def _ranks(result: Round) -> dict[int, int]:
+    return {candidate.task.pid: rank for rank, candidate in enumerate(result.ranking, start=1)}
 
 
 def document(report: Report, command: str) -> str:
