@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar
@@ -34,14 +34,12 @@ from oomctl.live.view import GROUPINGS, View, grouped, shown
 from oomctl.model.changes import Change, Recorded
 from oomctl.model.kernel import Task
 from oomctl.model.listing import Group, Row
-from oomctl.model.oomreport import OomReport
-from oomctl.oomlog.follow import Follower
 from oomctl.oomlog.sources import KMSG
 from oomctl.origins.facts import facts_of
 from oomctl.origins.known import origin
 from oomctl.procfs.details import with_details
 from oomctl.procfs.sampler import Sampler
-from oomctl.render import explanation, heading, history
+from oomctl.render import explanation, heading
 from oomctl.render.changes import Report
 from oomctl.render.fields import FIELDS, Field, find
 from oomctl.render.lines import plain
@@ -49,12 +47,12 @@ from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
 from oomctl.tui import keys, writing
 from oomctl.tui.dialogs import Choice, Confirm, Notice
+from oomctl.tui.events import Events
+from oomctl.tui.prompt import Prompt
 from oomctl.tui.ranking import Contents, Ranking, Titles
 from oomctl.tui.scopes import scopes
 
 _WIDE = 160  # from so many columns on, details and events stand beside the ranking
-_KILLS_EVERY_S = 0.5
-_MOST_EVENTS = 200
 
 
 class TopApp(App[int]):
@@ -102,10 +100,6 @@ class TopApp(App[int]):
         self._view = View(ask.sort)
         self._marks = Marks()
         self._written: list[Recorded] = []
-        self._kills: list[str] = []
-        self._why_no_events = "no OOM kill since boot, as far as the kernel log reaches"
-        self._prompt_for = ""
-        self._typed_for: Task | None = None  # not the selected one by then: it may have ended
         self._paused = False
         self._look_now = asyncio.Event()
         self._said = ""
@@ -122,9 +116,8 @@ class TopApp(App[int]):
             with Vertical(id="side"):
                 with VerticalScroll(id="details", classes="pane", can_focus=False):
                     yield Static(id="explanation")
-                with VerticalScroll(id="events", classes="pane", can_focus=False):
-                    yield Static(id="kills")
-        yield Input(id="prompt", compact=True)
+                yield Events(self._kmsg, self._shot.procfs)
+        yield Prompt()
         yield Static(id="status")
 
     def on_mount(self) -> None:
@@ -132,7 +125,6 @@ class TopApp(App[int]):
         self._say("")
         self._draw()
         self.run_worker(self._until_closed(self.keep_looking()))
-        self.run_worker(self._until_closed(self._follow_kills()))
         if not self.is_headless:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 128 + signal.SIGTERM)
             # Not by the loop: without its terminal textual waits for ever to write what nobody reads.
@@ -151,12 +143,16 @@ class TopApp(App[int]):
             middle.set_class(wide, "wide")
             for pane in self.query(".pane"):
                 pane.set_class(wide, "open")
-            self._draw_events()
+            self.query_one(Events).draw()
         self.call_after_refresh(self._draw_all)
 
     @property
     def _ranking(self) -> Ranking:
         return self.query_one(Ranking)
+
+    @property
+    def _prompt(self) -> Prompt:
+        return self.query_one(Prompt)
 
     def _judge(self) -> None:
         """Judge the latest look with the marks as they are, and draw that."""
@@ -230,17 +226,6 @@ class TopApp(App[int]):
         entry = explanation.Entry(row, first_adj, origin(facts))
         return explanation.text(explanation.Explanation(scenario, [entry], len(self._standing.then.ranking))).rstrip()
 
-    def _draw_events(self) -> None:
-        text = "\n".join(self._kills) or self._why_no_events
-        self.query_one("#kills", Static).update(Text(text))
-        self.call_after_refresh(self.query_one("#events", VerticalScroll).scroll_end, animate=False)
-
-    def _add_kills(self, reports: Sequence[OomReport]) -> None:
-        page, boot_time = self._standing.scenario.page_size, self._shot.procfs.boot_time()
-        lines = [history.brief(report, boot_time, page) for report in reports]
-        self._kills = [*self._kills, *lines][-_MOST_EVENTS:]
-        self._draw_events()
-
     def _draw_status(self) -> None:
         paused = "paused  " if self._paused else ""
         filtered = f"filter: {self._view.words}  " if self._view.words else ""
@@ -286,28 +271,6 @@ class TopApp(App[int]):
             self._shot = shot
             self._judge()
 
-    async def _follow_kills(self) -> None:
-        try:
-            follower = Follower(self._kmsg)
-        except OomctlError as error:
-            self._why_no_events = str(error)
-            self._draw_events()
-            return
-        try:
-            for _ in range(2):  # the second time for a report that stands at the very end
-                self._add_kills(await asyncio.to_thread(follower.poll))
-            while True:
-                await asyncio.sleep(_KILLS_EVERY_S)
-                found = follower.poll()
-                if found:
-                    self.query_one("#events").add_class("open")
-                    self._add_kills(found)
-                    self._look_now.set()
-        except OomctlError as error:
-            self._why_no_events = str(error)
-        finally:
-            follower.close()
-
     # The selected process
 
     def _selected_row(self) -> Row | None:
@@ -322,6 +285,9 @@ class TopApp(App[int]):
         self._said = ""
         self._draw_status()
         self._draw_details()
+
+    def on_events_killed(self) -> None:
+        self._look_now.set()
 
     def on_ranking_opened(self) -> None:
         self.action_details()
@@ -364,12 +330,13 @@ class TopApp(App[int]):
         self._draw_details()
 
     def action_events(self) -> None:
-        self.query_one("#events").toggle_class("open")
-        self._draw_events()
+        pane = self.query_one(Events)
+        pane.toggle_class("open")
+        pane.draw()
 
     def action_leave(self) -> None:
         """Close the innermost thing that is open."""
-        if self._prompt_for:
+        if self._prompt.is_open:
             self._close_prompt()
         elif self._view.words:
             self._view = self._view._replace(words="")
@@ -503,39 +470,28 @@ class TopApp(App[int]):
     # Typing
 
     def action_filter(self) -> None:
-        self._open_prompt("filter", self._view.words, "filter: PID, command, user, unit or cgroup")
+        self._prompt.ask_for_filter(self._view.words)
 
     def action_type_adj(self) -> None:
         row = self._selected_row()
         if row is not None and not self._view.group_by:
-            self._typed_for = self._real(row)
             self._ranking.hold_selected()
-            self._open_prompt("adj", "", f"oom_score_adj for {named(row.task)}, {ADJ_MIN}..{ADJ_MAX}")
-
-    def _open_prompt(self, what: str, value: str, placeholder: str) -> None:
-        self._prompt_for = what
-        prompt = self.query_one("#prompt", Input)
-        prompt.placeholder = placeholder
-        prompt.value = value
-        prompt.add_class("open")
-        prompt.focus()
+            self._prompt.ask_for_adj(self._real(row))
 
     def _close_prompt(self) -> None:
-        self._prompt_for = ""
-        self.query_one("#prompt").remove_class("open")
+        self._prompt.close()
         self._ranking.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if self._prompt_for == "filter":
+        if self._prompt.is_open and self._prompt.about is None:
             self._view = self._view._replace(words=event.value)
             self._draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        what = self._prompt_for
+        task = self._prompt.about
         self._close_prompt()
         self._say("")
-        task = self._typed_for
-        if what != "adj" or task is None:
+        if task is None:
             return
         adj = parse_adj(event.value)
         if adj is None:
