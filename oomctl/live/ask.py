@@ -13,6 +13,11 @@ from oomctl.targets.matching import matching
 from oomctl.targets.words import Target
 
 
+def has_cmdlines(*fields: Field | None) -> bool:
+    """Return whether any of ``fields`` is the command line, which is read only if somebody wants to see it."""
+    return any(field is not None and field.name == "cmdline" for field in fields)
+
+
 class Ask(NamedTuple):
     """What ``top`` was asked for."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from oomctl.model.kernel import Candidate
-from oomctl.model.listing import Group, Row
+from oomctl.model.kernel import Candidate, Round
+from oomctl.model.listing import Group, Look, Machine, Row
+from oomctl.render import heading
 from oomctl.render.fields import Field
 from oomctl.render.text import size, visible
 
@@ -225,6 +226,15 @@ def _line(shape: Layout, cell: Callable[[Field, int], _Piece], bar: Sequence[_Pi
 def _drawn(bar: Bar, width: int) -> list[_Piece]:
     rest = width - sum(bar)
     return [("█" * bar.memory, "cyan"), ("▒" * bar.added, "magenta"), ("-" * bar.taken, "green"), ("·" * rest, "dim")]
+
+
+def heading_lines(machine: Machine, look: Look, result: Round, width: int) -> list[Text]:
+    """Return the lines above a live ranking: memory, pressure, who is next."""
+    return [
+        plain(f"{machine.scope}: {heading.memory(machine)}", width),
+        plain(heading.pressure(look, result), width),
+        plain(f"next: {heading.next_victim(look, result)}", width, "bold"),
+    ]
 
 
 _GROUP_COLUMNS = (("RANK", 5), ("PROCS", 6), ("RSS", 9), ("SWAP", 9), ("PGTABLES", 9))

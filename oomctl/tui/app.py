@@ -26,9 +26,9 @@ from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.whatif import first_adj_that_wins
 from oomctl.live import pending
-from oomctl.live.ask import Ask
+from oomctl.live.ask import Ask, has_cmdlines
 from oomctl.live.pending import Mark, Marks
-from oomctl.live.shot import Shot, shoot
+from oomctl.live.shot import Shot, first_shot, shoot
 from oomctl.live.standing import Standing, judged
 from oomctl.live.view import GROUPINGS, View, grouped, shown
 from oomctl.model.changes import Change, Recorded
@@ -42,7 +42,7 @@ from oomctl.procfs.sampler import Sampler
 from oomctl.render import explanation, heading
 from oomctl.render.changes import Report
 from oomctl.render.fields import FIELDS, Field, find
-from oomctl.render.lines import plain
+from oomctl.render.lines import heading_lines, plain
 from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
 from oomctl.tui import keys, writing
@@ -187,23 +187,16 @@ class TopApp(App[int]):
         self._draw_details()
 
     def _with_cmdlines(self, rows: tuple[Row, ...]) -> list[Row]:
-        """Read the command lines only if somebody wants to see them."""
-        wanted = (*self._ask.fields, self._view.sort)
-        if any(field is not None and field.name == "cmdline" for field in wanted):
+        if has_cmdlines(*self._ask.fields, self._view.sort):
             return with_details(rows, self._shot.procfs, cmdline=True)
         return list(rows)
 
     def _draw_heading(self) -> None:
-        look, now, then = self._shot.look, self._standing.now, self._standing.then
         width = max(self.size.width, 1)
-        lines = [
-            plain(f"{self._shot.machine.scope}: {heading.memory(self._shot.machine)}", width),
-            plain(heading.pressure(look, now), width),
-            plain(f"next: {heading.next_victim(look, now)}", width, "bold"),
-        ]
+        lines = heading_lines(self._shot.machine, self._shot.look, self._standing.now, width)
         if self._marks.marks:
             marked = count(len(self._marks.marks), "value")
-            what_if = f"what if: {marked} marked, not written; next would be {heading.victim_name(then)}"
+            what_if = f"what if: {marked} marked, not written; next would be {heading.victim_name(self._standing.then)}"
             lines.append(plain(what_if, width, "bold magenta"))
         self.query_one("#heading", Static).update(Text("\n").join(lines))
 
@@ -502,9 +495,6 @@ class TopApp(App[int]):
 
 def run(ask: Ask, sampler: Sampler, delay_s: float) -> int:
     """Show the interactive view until the user has seen enough; return the exit status."""
-    first = shoot(sampler, ask)
-    if first.only is not None and not first.only:
-        raise ask.nothing_matched()
-    app = TopApp(ask, sampler, delay_s, first)
+    app = TopApp(ask, sampler, delay_s, first_shot(sampler, ask))
     status = app.run()
     return app.return_code or status or 0
