@@ -32,6 +32,7 @@ class Ask(NamedTuple):
 
     @property
     def limits(self) -> bool:
+        """Whether the list has only some of the processes."""
         return bool(self.targets) or self.user is not None
 
     def pids(self, scenario: Scenario, procfs: Procfs) -> set[int] | None:
@@ -45,6 +46,7 @@ class Ask(NamedTuple):
         return {task.pid for task in tasks if self.user in (None, user_name(task.uid), str(task.uid))}
 
     def nothing_matched(self) -> NothingMatched:
+        """Return the error that says what was asked for and is not there."""
         words = " ".join(target.word for target in self.targets)
         owner = [] if self.user is None else [f"user {self.user}"]
         return NothingMatched(f"no process matches {' of '.join([*([words] if words else []), *owner])}")

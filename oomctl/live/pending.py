@@ -38,6 +38,7 @@ class Marks(NamedTuple):
         return Marks(rest if adj == task.adj else (*rest, Mark(task, adj)))
 
     def without_last(self) -> Marks:
+        """Take the latest mark away."""
         return Marks(self.marks[:-1])
 
     def still_true(self, tasks: Iterable[Task]) -> tuple[Marks, tuple[Mark, ...]]:

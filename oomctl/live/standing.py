@@ -13,6 +13,8 @@ from oomctl.model.listing import Look, Row
 
 
 class Standing(NamedTuple):
+    """What the kernel would do now, and what it would do if things were changed."""
+
     look: Look
     now: Round
     """What the kernel would do as things are."""

@@ -13,6 +13,8 @@ from oomctl.render.text import count, named, named_or_nobody, visible
 
 
 class Report(NamedTuple):
+    """Everything that is said of one change."""
+
     changes: Sequence[Change]
     left_alone: Sequence[LeftAlone]
     victim_before: Task | None

@@ -14,6 +14,8 @@ from oomctl.render.text import aligned, named, size, visible
 
 
 class Entry(NamedTuple):
+    """One process that is explained."""
+
     row: Row
     first_adj: int | None
     """The lowest adj at which it is first; None: no adj makes it first, or it cannot be chosen."""
@@ -23,6 +25,8 @@ class Entry(NamedTuple):
 
 
 class Explanation(NamedTuple):
+    """The answer of ``explain``."""
+
     scenario: Scenario
     entries: Sequence[Entry]
     candidates: int

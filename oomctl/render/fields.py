@@ -11,6 +11,8 @@ from oomctl.render.text import size, visible
 
 
 class Field(NamedTuple):
+    """One column: what it is called, what its value is and how that is written."""
+
     name: str
     """As in JSON."""
     aliases: tuple[str, ...]

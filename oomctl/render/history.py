@@ -20,6 +20,8 @@ _DEFAULT_PAGE = 4096
 
 
 class Event(NamedTuple):
+    """One report of the log, and what the rules of its kernel say of it."""
+
     report: OomReport
     replay: Replay
     epoch_s: float | None

@@ -10,6 +10,8 @@ from oomctl.render.text import aligned, count, named, visible
 
 
 class MistakeLine(NamedTuple):
+    """A mistake and where it stands."""
+
     file: str
     line: int | None
     severity: str
@@ -50,11 +52,13 @@ class Decided(NamedTuple):
 
 
 def check_document(rules: int, mistakes: Sequence[MistakeLine]) -> str:
+    """Return the JSON document of ``policy check``."""
     found = [mistake._asdict() for mistake in mistakes]
     return json_line({"schema": "oomctl.policy-check/1", "rules": rules, "mistakes": found})
 
 
 def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:
+    """Return the same for people: a line for each mistake, or that there is none."""
     lines = []
     for file, line, severity, message in mistakes:
         where = file if line is None else f"{file}:{line}"
@@ -63,6 +67,7 @@ def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:
 
 
 def diff_document(differing: Sequence[Decided], hidden: int) -> str:
+    """Return the JSON document of ``policy diff``."""
     changes = [_entry(entry) for entry in differing]
     return json_line({"schema": "oomctl.policy-diff/1", "hidden_processes": hidden, "changes": changes})
 
@@ -80,10 +85,12 @@ def diff_text(differing: Sequence[Decided]) -> str:
 
 
 def explain_document(entries: Sequence[Decided]) -> str:
+    """Return the JSON document of ``policy explain``."""
     return json_line({"schema": "oomctl.policy-explain/1", "processes": [_entry(entry) for entry in entries]})
 
 
 def explain_text(entries: Sequence[Decided]) -> str:
+    """Return the same for people, a few lines for each process."""
     return "".join(_explained(entry) for entry in entries)
 
 

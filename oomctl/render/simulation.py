@@ -23,6 +23,8 @@ class Rows(NamedTuple):
 
 
 class Answer(NamedTuple):
+    """What ``simulate`` was asked, and what came out."""
+
     scenario: Scenario
     rounds: Sequence[Round]
     rows: Sequence[Rows]

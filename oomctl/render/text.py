@@ -26,10 +26,12 @@ class Named(Protocol):
     """A process, as whatever has seen it knows it."""
 
     @property
-    def pid(self) -> int: ...
+    def pid(self) -> int:
+        """Its number."""
 
     @property
-    def comm(self) -> str: ...
+    def comm(self) -> str:
+        """What it calls itself."""
 
 
 def named(process: Named) -> str:

@@ -121,6 +121,7 @@ class TopApp(App[int]):
         yield Static(id="status")
 
     def on_mount(self) -> None:
+        """Draw the first look, begin to look again and again, and listen to signals."""
         self._ranking.focus()
         self._say("")
         self._draw()
@@ -137,6 +138,7 @@ class TopApp(App[int]):
         asyncio.get_running_loop().call_soon_threadsafe(self.exit, 128 + number)
 
     def on_resize(self, event: events.Resize) -> None:
+        """Put details and events beside the ranking where there is room for it, and draw all anew."""
         middle = self.query_one("#middle")
         wide = event.size.width >= _WIDE
         if wide != middle.has_class("wide"):
@@ -238,6 +240,7 @@ class TopApp(App[int]):
             await work
 
     async def keep_looking(self) -> None:
+        """Look every so many seconds, and at once when asked to, until the view is closed."""
         while True:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._look_now.wait(), self._delay_s)
@@ -247,6 +250,7 @@ class TopApp(App[int]):
                 await self.look()
 
     async def look(self) -> None:
+        """Look once and draw that; a cgroup that cannot be looked at is left for the machine."""
         cgroup = self._sampler.cgroup
         try:
             shot = await asyncio.to_thread(
@@ -275,17 +279,21 @@ class TopApp(App[int]):
         return next(task for task in self._shot.look.scenario.tasks if task.pid == row.task.pid)
 
     def on_ranking_moved(self) -> None:
+        """Explain the process that is selected now."""
         self._said = ""
         self._draw_status()
         self._draw_details()
 
     def on_events_killed(self) -> None:
+        """Look at once: the ranking has changed."""
         self._look_now.set()
 
     def on_ranking_opened(self) -> None:
+        """Do what Enter does."""
         self.action_details()
 
     def on_titles_clicked(self, event: Titles.Clicked) -> None:
+        """Sort by that column; by the one sorted by already, the other way round."""
         name = event.field.name
         now = self._view.sort.name if self._view.sort else "rank"
         if name == now:
@@ -296,23 +304,29 @@ class TopApp(App[int]):
     # What keys do
 
     def action_help(self) -> None:
+        """Show all keys."""
         self.push_screen(Notice(keys.help_text()))
 
     def action_quit_view(self) -> None:
+        """End with status 0."""
         self.exit(0)
 
     def action_interrupt(self) -> None:
+        """End with the status of Ctrl-C."""
         self.exit(130)
 
     def action_refresh_now(self) -> None:
+        """Look at once, and draw all anew."""
         self._look_now.set()
         self.refresh(layout=True)
 
     def action_pause(self) -> None:
+        """Stop looking, or go on with it."""
         self._paused = not self._paused
         self._say("")
 
     def action_details(self) -> None:
+        """Open or close the explanation of the selected process; of a group, show the members."""
         selected = self._ranking.selected
         if isinstance(selected, Group):
             self._view = self._view._replace(group_by=None, words=selected.name.removeprefix("-"))
@@ -323,6 +337,7 @@ class TopApp(App[int]):
         self._draw_details()
 
     def action_events(self) -> None:
+        """Open or close the list of kills."""
         pane = self.query_one(Events)
         pane.toggle_class("open")
         pane.draw()
@@ -340,14 +355,17 @@ class TopApp(App[int]):
         self._draw()
 
     def action_turn_round(self) -> None:
+        """Show the last one first."""
         self._view = self._view._replace(reverse=not self._view.reverse)
         self._draw()
 
     def action_sort_by(self, name: str) -> None:
+        """Sort by the field of that name; by rank if it is empty."""
         self._view = self._view._replace(sort=find(name) if name else None, reverse=False, group_by=None)
         self._draw()
 
     def action_sort(self) -> None:
+        """Let a column be chosen, and sort by it."""
         fields: list[Field] = [field for field in FIELDS if field.name not in ("group", "killable")]
         now = self._view.sort.name if self._view.sort else "rank"
         names = [field.name for field in fields]
@@ -359,6 +377,7 @@ class TopApp(App[int]):
         self.push_screen(Choice("Sort by", [f"{f.title:<12} {f.name}" for f in fields], names.index(now)), chosen)
 
     def action_group(self) -> None:
+        """Go on to the next grouping; after the last one, every process is by itself."""
         order: list[str | None] = [None, *GROUPINGS]
         after = order[(order.index(self._view.group_by) + 1) % len(order)]
         self._view = self._view._replace(group_by=after)
@@ -366,6 +385,7 @@ class TopApp(App[int]):
         self._draw()
 
     def action_scope(self) -> None:
+        """Let the memory be chosen that is thought to run out."""
         found = scopes(self._shot.procfs)
         now = next((index for index, scope in enumerate(found) if scope.path == self._sampler.cgroup), 0)
 
@@ -380,11 +400,13 @@ class TopApp(App[int]):
     # What if
 
     def action_step(self, step: int) -> None:
+        """Mark the selected process with an adj that is ``step`` more than what it has or might get."""
         row = self._selected_row()
         if row is not None:
             self._mark(self._real(row), pending.stepped(row.task.adj, step))
 
     def action_mark(self, adj: int) -> None:
+        """Mark the selected process with ``adj``."""
         row = self._selected_row()
         if row is not None:
             self._mark(self._real(row), adj)
@@ -399,6 +421,7 @@ class TopApp(App[int]):
         self._judge()
 
     def action_write(self) -> None:
+        """Write all marks, after a question."""
         marks = self._marks.marks
         if not marks:
             self._say("nothing is marked: + - = p s r mark a value for the selected process")
@@ -415,6 +438,7 @@ class TopApp(App[int]):
         return done
 
     def action_undo(self) -> None:
+        """Take the latest mark away; without any, put back what was written last, after a question."""
         if self._marks.marks:
             last = self._marks.marks[-1]
             self._marks = self._marks.without_last()
@@ -463,9 +487,11 @@ class TopApp(App[int]):
     # Typing
 
     def action_filter(self) -> None:
+        """Let a filter be typed."""
         self._prompt.ask_for_filter(self._view.words)
 
     def action_type_adj(self) -> None:
+        """Let an adj be typed for the selected process."""
         row = self._selected_row()
         if row is not None and not self._view.group_by:
             self._ranking.hold_selected()
@@ -476,11 +502,13 @@ class TopApp(App[int]):
         self._ranking.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what the filter, as far as it is typed, leaves."""
         if self._prompt.is_open and self._prompt.about is None:
             self._view = self._view._replace(words=event.value)
             self._draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter, or mark the process with the adj that was typed for it."""
         task = self._prompt.about
         self._close_prompt()
         self._say("")

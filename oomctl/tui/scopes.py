@@ -14,6 +14,8 @@ MOST = 2000
 
 
 class MemoryScope(NamedTuple):
+    """Memory that may run out, with what is used of it."""
+
     path: str | None
     """None: the machine."""
     usage_bytes: int
