@@ -72,18 +72,14 @@ def question(asked: Report) -> list[str]:
     """Return the question before anything is written: who gets which value, who does not and why."""
     number = len(possible(asked.changes))
     title = f"Write oom_score_adj of {count(number, 'process', 'processes')}?" if number else "Nothing can be written."
-    return [title, "", *_said(asked)]
+    return [title, "", *outcome(asked)]
 
 
 def outcome(done: Report) -> list[str]:
-    """Return what became of it."""
-    return _said(done)
-
-
-def _said(made: Report) -> list[str]:
+    """Return what became of it, the refusals first."""
     refused = [
         f"{named(change)}: {change.status}: {visible(change.reason or '')}"
-        for change in made.changes
+        for change in done.changes
         if change.status in ("refused", "denied", "vanished")
     ]
-    return [*refused, *render.text(made).splitlines()]
+    return [*refused, *render.text(done).splitlines()]

@@ -16,15 +16,13 @@ from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.widgets import Input, Static
 
 from oomctl.changes import recording
 from oomctl.errors import OomctlError
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.kernel.rules import rules_for
-from oomctl.kernel.whatif import first_adj_that_wins
 from oomctl.live import pending
 from oomctl.live.ask import Ask, has_cmdlines
 from oomctl.live.pending import Mark, Marks
@@ -35,19 +33,19 @@ from oomctl.model.changes import Change, Recorded
 from oomctl.model.kernel import Task
 from oomctl.model.listing import Group, Row
 from oomctl.oomlog.sources import KMSG
-from oomctl.origins.facts import facts_of
-from oomctl.origins.known import origin
 from oomctl.procfs.details import with_details
 from oomctl.procfs.sampler import Sampler
-from oomctl.render import explanation, heading
+from oomctl.render import heading
 from oomctl.render.changes import Report
 from oomctl.render.fields import FIELDS, Field, find
 from oomctl.render.lines import heading_lines, plain
 from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
 from oomctl.tui import keys, writing
+from oomctl.tui.details import Details
 from oomctl.tui.dialogs import Choice, Confirm, Notice
 from oomctl.tui.events import Events
+from oomctl.tui.pane import Pane
 from oomctl.tui.prompt import Prompt
 from oomctl.tui.ranking import Contents, Ranking, Titles
 from oomctl.tui.scopes import scopes
@@ -114,8 +112,7 @@ class TopApp(App[int]):
                 yield titles
                 yield Ranking(titles)
             with Vertical(id="side"):
-                with VerticalScroll(id="details", classes="pane", can_focus=False):
-                    yield Static(id="explanation")
+                yield Details()
                 yield Events(self._kmsg, self._shot.procfs)
         yield Prompt()
         yield Static(id="status")
@@ -143,8 +140,8 @@ class TopApp(App[int]):
         wide = event.size.width >= _WIDE
         if wide != middle.has_class("wide"):
             middle.set_class(wide, "wide")
-            for pane in self.query(".pane"):
-                pane.set_class(wide, "open")
+            for pane in self.query(Pane):
+                pane.open(wide)
             self.query_one(Events).draw()
         self.call_after_refresh(self._draw_all)
 
@@ -203,23 +200,7 @@ class TopApp(App[int]):
         self.query_one("#heading", Static).update(Text("\n").join(lines))
 
     def _draw_details(self) -> None:
-        pane = self.query_one("#details")
-        row = self._selected_row()
-        if not pane.has_class("open"):
-            return
-        text = "nothing is selected" if row is None else self._explained(row)
-        self.query_one("#explanation", Static).update(Text(text))
-
-    def _explained(self, row: Row) -> str:
-        """Return what ``oomctl explain`` says, but without asking systemd, which may be slow when memory is short."""
-        (row,) = with_details([row], self._shot.procfs, cmdline=True)
-        scenario = self._standing.scenario
-        first_adj = None
-        if row.candidate is not None:
-            first_adj = first_adj_that_wins(scenario, row.task.pid, rules_for(scenario.kernel))
-        (facts,) = facts_of([row._replace(task=self._real(row))], self._shot.procfs, declared={})
-        entry = explanation.Entry(row, first_adj, origin(facts))
-        return explanation.text(explanation.Explanation(scenario, [entry], len(self._standing.then.ranking))).rstrip()
+        self.query_one(Details).show(self._selected_row(), self._standing, self._shot.procfs)
 
     def _draw_status(self) -> None:
         paused = "paused  " if self._paused else ""
@@ -273,10 +254,6 @@ class TopApp(App[int]):
     def _selected_row(self) -> Row | None:
         selected = self._ranking.selected
         return selected.first if isinstance(selected, Group) else selected
-
-    def _real(self, row: Row) -> Task:
-        """The process as it is, without what-ifs."""
-        return next(task for task in self._shot.look.scenario.tasks if task.pid == row.task.pid)
 
     def on_ranking_moved(self) -> None:
         """Explain the process that is selected now."""
@@ -333,13 +310,14 @@ class TopApp(App[int]):
             self._say("")
             self._draw()
             return
-        self.query_one("#details").toggle_class("open")
+        pane = self.query_one(Details)
+        pane.open(not pane.is_open)
         self._draw_details()
 
     def action_events(self) -> None:
         """Open or close the list of kills."""
         pane = self.query_one(Events)
-        pane.toggle_class("open")
+        pane.open(not pane.is_open)
         pane.draw()
 
     def action_leave(self) -> None:
@@ -349,8 +327,8 @@ class TopApp(App[int]):
         elif self._view.words:
             self._view = self._view._replace(words="")
         else:
-            for pane in ("#details", "#events"):
-                self.query_one(pane).remove_class("open")
+            for pane in self.query(Pane):
+                pane.open(False)
         self._say("")
         self._draw()
 
@@ -403,13 +381,13 @@ class TopApp(App[int]):
         """Mark the selected process with an adj that is ``step`` more than what it has or might get."""
         row = self._selected_row()
         if row is not None:
-            self._mark(self._real(row), pending.stepped(row.task.adj, step))
+            self._mark(self._standing.real(row.task.pid), pending.stepped(row.task.adj, step))
 
     def action_mark(self, adj: int) -> None:
         """Mark the selected process with ``adj``."""
         row = self._selected_row()
         if row is not None:
-            self._mark(self._real(row), adj)
+            self._mark(self._standing.real(row.task.pid), adj)
 
     def _mark(self, task: Task, adj: int) -> None:
         if self._view.group_by:
@@ -495,7 +473,7 @@ class TopApp(App[int]):
         row = self._selected_row()
         if row is not None and not self._view.group_by:
             self._ranking.hold_selected()
-            self._prompt.ask_for_adj(self._real(row))
+            self._prompt.ask_for_adj(self._standing.real(row.task.pid))
 
     def _close_prompt(self) -> None:
         self._prompt.close()

@@ -6,23 +6,20 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.text import Text
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.widgets import Static
 
 from oomctl.errors import OomctlError
 from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.follow import Follower
 from oomctl.procfs.reader import Procfs
 from oomctl.render import history
+from oomctl.tui.pane import Pane
 
 _LOOK_EVERY_S = 0.5
 _MOST_EVENTS = 200
 
 
-class Events(VerticalScroll, can_focus=False):
+class Events(Pane):
     """A line for each kill, the latest one in sight; opens when there is a new one."""
 
     class Killed(Message):
@@ -30,15 +27,11 @@ class Events(VerticalScroll, can_focus=False):
 
     def __init__(self, kmsg: Path, procfs: Procfs) -> None:
         """Follow ``kmsg``; ``procfs`` knows when this machine was started, and its pages."""
-        super().__init__(id="events", classes="pane")
+        super().__init__("events")
         self._kmsg = kmsg
         self._procfs = procfs
         self._lines: list[str] = []
         self._why_none = "no OOM kill since boot, as far as the kernel log reaches"
-        self._text = Static(id="kills")
-
-    def compose(self) -> ComposeResult:
-        yield self._text
 
     def on_mount(self) -> None:
         self.draw()
@@ -46,7 +39,7 @@ class Events(VerticalScroll, can_focus=False):
 
     def draw(self) -> None:
         """Show all of it, the end in sight."""
-        self._text.update(Text("\n".join(self._lines) or self._why_none))
+        self.write("\n".join(self._lines) or self._why_none)
         self.call_after_refresh(self.scroll_end, animate=False)
 
     async def _follow(self) -> None:
@@ -63,7 +56,7 @@ class Events(VerticalScroll, can_focus=False):
                 await asyncio.sleep(_LOOK_EVERY_S)
                 found = follower.poll()
                 if found:
-                    self.add_class("open")
+                    self.open()
                     self._add(found)
                     self.post_message(self.Killed())
         except OomctlError as error:
