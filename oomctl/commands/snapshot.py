@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from oomctl.cli.options import cgroup_option
+from oomctl.cli.options import shortage_options
 from oomctl.console import complain, emit
 from oomctl.procfs import nodes as numa
 from oomctl.procfs import survey
@@ -15,9 +15,7 @@ from oomctl.scenario.document import LARGEST_DOCUMENT, as_document
 
 
 @click.command()
-@cgroup_option
-@click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
-@click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
+@shortage_options
 def snapshot(cgroup: str | None, nodes: str | None, mempolicy: bool) -> None:
     """Print a scenario document of this machine for `oomctl simulate --from`.
 
