@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
 from oomctl.model.kernel import Round, Task
 from oomctl.render.document import json_line
+from oomctl.render.fields import victim_document
 from oomctl.render.text import count, named, named_or_nobody, visible
 
 
@@ -43,8 +44,8 @@ def document(report: Report, command: str) -> str:
         "schema": f"oomctl.{command}/1",
         "changes": [change._asdict() for change in report.changes],
         "left_alone": [{"pid": entry.pid, "comm": entry.comm, "reason": entry.reason} for entry in report.left_alone],
-        "victim_before": _victim(report.victim_before),
-        "victim_after": _victim(report.victim_after),
+        "victim_before": victim_document(report.victim_before),
+        "victim_after": victim_document(report.victim_after),
     }
     if report.persisted:
         found["persisted"] = [_persisted(persisted) for persisted in report.persisted]
@@ -106,7 +107,3 @@ def _line(change: Change) -> str:
 
 def _rank(rank: int | None) -> str:
     return "cannot be chosen" if rank is None else f"rank {rank}"
-
-
-def _victim(victim: Task | None) -> dict[str, Any] | None:
-    return None if victim is None else {"pid": victim.pid, "comm": victim.comm, "oom_score_adj": victim.adj}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario, Task
 from oomctl.model.listing import Machine, Row
 from oomctl.render.document import members, with_array
-from oomctl.render.fields import process_document
+from oomctl.render.fields import pid_of, process_document, victim_document
 from oomctl.render.text import aligned, count, named, size, visible
 
 _NEAREST = 5
@@ -65,11 +65,11 @@ def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
         "outcome": result.outcome.value,
         "reason": result.reason,
         "victim": rows.victim and process_document(rows.victim, scenario.page_size),
-        "selected_pid": _pid(result.selected) if result.selected else None,
+        "selected_pid": pid_of(result.selected) if result.selected else None,
         "certainty": result.certainty.value,
         "margin_pages": result.margin_pages,
         "error_bound_pages": result.error_bound_pages,
-        "contenders": [_pid(task) for task in result.contenders],
+        "contenders": [pid_of(task) for task in result.contenders],
     }
     killed = (process_document(row, scenario.page_size) for row in rows.killed)
     freed = result.freed_pages * scenario.page_size
@@ -77,16 +77,7 @@ def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
 
 
 def _baseline(result: Round) -> dict[str, Any]:
-    victim = result.victim.task if result.victim else None
-    return {
-        "outcome": result.outcome.value,
-        "victim": victim and {"pid": _pid(victim), "comm": victim.comm, "oom_score_adj": victim.adj},
-    }
-
-
-def _pid(task: Task) -> int | None:
-    """A process of a what-if has no PID; a negative number would be a process group to ``kill``."""
-    return task.pid if task.pid > 0 else None
+    return {"outcome": result.outcome.value, "victim": victim_document(result.victim and result.victim.task)}
 
 
 def text(answer: Answer) -> str:
