@@ -92,7 +92,7 @@ def layout_for(fields: Sequence[Field], width: int, cells: Sequence[Sequence[str
         longest = needed[field.name]
         return longest if _is_number(field) else min(longest, _bounds(field)[0]), longest
 
-    gap = 2 if _taken(needed.values(), _least_bar(fields), 2) <= width else 1
+    gap = 2 if _taken([needed[field.name] for field in fields], _least_bar(fields), 2) <= width else 1
     return _laid_out(fields, width, bounds, gap, ("comm", "user", *needed)).without_margin()
 
 
@@ -134,7 +134,7 @@ def _that_fit(fields: Sequence[Field], width: int, bounds: _Bounds, gap: int) ->
 
 def _whole(columns: Iterable[tuple[Field, int]], width: int, gap: int) -> Iterator[tuple[Field, int]]:
     """Leave out numbers that the right edge would cut: half of one would be a wrong one."""
-    left = 0
+    left = 0  # without a bar: where there is one, everything fits
     for field, cells in columns:
         if left + cells <= width or not _is_number(field):
             yield field, cells
@@ -145,7 +145,7 @@ def _least_bar(fields: Sequence[Field]) -> int:
     return _LEAST_BAR if any(field.name == "rank" for field in fields) else 0
 
 
-def _taken(widths: Collection[int], bar: int, gap: int) -> int:
+def _taken(widths: Sequence[int], bar: int, gap: int) -> int:
     """Cells of a whole line."""
     return sum(widths) + gap * (len(widths) - 1) + (bar + gap if bar else 0)
 
