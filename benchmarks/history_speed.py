@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-DEFAULT_REPORT = Path(__file__).parent.parent / "tests/data/oom-logs/058.log"
+DEFAULT_REPORT = Path(__file__).parent.parent / "tests/data/oom-logs/6.1-arch-machine-swap-decides.log"
 NOISE = (
     "host kernel: [{0}.{1:06d}] usb 1-{2}: new high-speed USB device number {2} using xhci_hcd",
     "host kernel: [{0}.{1:06d}] audit: type=1400 audit(1700000000.{2}:{1}): apparmor=ALLOWED operation=open",

@@ -31,6 +31,13 @@ def cgroup_option(function: _Function) -> _Function:
     )
 
 
+def shortage_options(function: _Function) -> _Function:
+    """Add ``--cgroup``, ``--nodes`` and ``--mempolicy``: which memory runs out."""
+    nodes = click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
+    mempolicy = click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
+    return cgroup_option(nodes(mempolicy(function)))
+
+
 def format_options(*formats: str) -> Callable[[_Function], _Function]:
     """Add ``--format`` with ``formats`` and ``--json``; read them with ``output_format``."""
 

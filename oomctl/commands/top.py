@@ -16,7 +16,7 @@ from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.console import emit
 from oomctl.errors import BadInput
 from oomctl.kernel.selection import ranked_rows, scan
-from oomctl.live.ask import Ask
+from oomctl.live.ask import Ask, has_cmdlines
 from oomctl.model.kernel import Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
@@ -143,7 +143,7 @@ def _once(ask: Ask, output: str) -> int:
         rows = [row for row in rows if row.task.pid in only]
         if not rows:
             raise ask.nothing_matched()
-    cmdlines = output == "json" or any(field.name == "cmdline" for field in (*ask.fields, ask.sort) if field)
+    cmdlines = output == "json" or has_cmdlines(*ask.fields, ask.sort)
     if ask.sort:
         rows = fields.sort_rows(with_details(rows, procfs, cmdlines), ask.sort, procfs.page_size)
     rows = with_details(rows[:lines], procfs, cmdlines)
@@ -151,7 +151,8 @@ def _once(ask: Ask, output: str) -> int:
         candidates=len(found.ranking) + scenario.unread_candidates,
         unkillable=len(found.spared) + scenario.unread_unkillable,
     )
-    emit(ranking.render(rows, ask.fields, machine, output))
+    highest = found.ranking[0].badness if found.ranking else 0
+    emit(ranking.render(rows, ask.fields, machine, highest, output))
     return 0
 
 

@@ -51,13 +51,21 @@ class Counters(Enum):
     EXACT = "the killer sums exactly as status does; stat is still approximate"
 
 
+class RootDiscount(Enum):
+    """What CAP_SYS_ADMIN takes off a task's badness."""
+
+    NONE = "none"
+    POINTS = "3% of its points"
+    TOTALPAGES = "3% of totalpages"
+
+
 class Rules(NamedTuple):
     last_wins: bool
     """On equal badness the task scanned later is taken; otherwise the first one stays."""
     signed: bool
     """Negative badness keeps its order; otherwise everything below 1 counts as 1."""
-    root_bonus: bool
-    """3 % off for CAP_SYS_ADMIN."""
+    root_discounts: tuple[RootDiscount, ...]
+    """For CAP_SYS_ADMIN; several where one stable release of the version took the next one's. Empty: none."""
     sacrifices_child: bool
     """The worst child with memory of its own dies instead of the chosen process."""
     spanned_nodes: bool
@@ -77,11 +85,16 @@ class Rules(NamedTuple):
     pgtables: Pgtables
     counters: Counters
 
+    @property
+    def root_bonus(self) -> bool:
+        """3 % off for CAP_SYS_ADMIN, whatever of; ``badness`` takes it off the task's points."""
+        return bool(self.root_discounts)
+
 
 _OLDEST_RULES = Rules(
     last_wins=False,
     signed=False,
-    root_bonus=True,
+    root_discounts=(RootDiscount.POINTS, RootDiscount.TOTALPAGES),
     sacrifices_child=True,
     spanned_nodes=True,
     walk=Walk.THREADS_NEWEST_FIRST,
@@ -101,6 +114,10 @@ _OLDEST_RULES = Rules(
 # and of this version were compared.
 _HISTORY: tuple[tuple[tuple[int, int], dict[str, Any]], ...] = (
     ((3, 10), {}),
+    (  # 778c14affaf9 ("mm, oom: base root bonus on current usage"); later 3.10.y, as they were read, have it too
+        (3, 14),
+        {"root_discounts": (RootDiscount.POINTS,)},
+    ),
     ((4, 0), {"pgtables": Pgtables.PTE_PMD}),  # nr_pmds joins nr_ptes
     (
         (4, 4),
@@ -111,7 +128,7 @@ _HISTORY: tuple[tuple[tuple[int, int], dict[str, Any]], ...] = (
         {"dying": Dying.VICTIM_ABORTS, "skips_vfork_and_reaped": True, "spares_protected_sharer": False},
     ),
     ((4, 15), {"pgtables": Pgtables.BYTES}),  # af5b0f6a09e4 ("mm: consolidate page table accounting")
-    ((4, 17), {"root_bonus": False}),  # d46078b28889 ("mm, oom: remove 3% bonus for CAP_SYS_ADMIN processes")
+    ((4, 17), {"root_discounts": ()}),  # d46078b28889 ("mm, oom: remove 3% bonus for CAP_SYS_ADMIN processes")
     ((4, 19), {"oom_group": True}),
     ((5, 1), {"sacrifices_child": False}),  # bbbe48029720 ("mm, oom: remove 'prefer children over parent'")
     ((5, 3), {"last_wins": True, "walk": Walk.PROCESSES, "numa_test_in_memcg": False}),
@@ -133,7 +150,7 @@ _STABLE_BACKPORTS: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {
 }
 
 _VENDORS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
-    "rhel7": ((3, 10), {}),
+    "rhel7": ((3, 10), {"root_discounts": (RootDiscount.POINTS,)}),
     "rhel8.1": ((4, 18), {"sacrifices_child": False, "oom_group": True}),
     "rhel8.3": (
         (4, 18),
@@ -166,6 +183,12 @@ def rules_for(kernel: str) -> Rules:
     rules = _mainline(version)
     since, changes = _STABLE_BACKPORTS.get(version, (0, {}))
     return rules._replace(**changes) if int(match[3] or 0) >= since else rules
+
+
+def is_before_oldest(kernel: str) -> bool:
+    """Whether a release is too old for ``rules_for``; False for what is no release."""
+    match = _RELEASE.match(kernel)
+    return match is not None and (int(match[1]), int(match[2])) < _HISTORY[0][0]
 
 
 def known_kernels() -> dict[str, str]:

@@ -60,15 +60,13 @@ class Kill(NamedTuple):
     anon_rss_bytes: int | None = None
     file_rss_bytes: int | None = None
     shmem_rss_bytes: int | None = None
-    pgtables_bytes: int | None = None
     thread: int | None = None
     """The thread that the line named, where it was not the leader."""
-    why: str = "victim"
-    """``victim``, ``group`` (memory.oom.group) or ``sharer`` (of the victim's memory)."""
     seen_in: SeenIn = SeenIn.KILL_LINE
 
     @property
     def rss_bytes(self) -> int | None:
+        """All resident memory in bytes; None: the line prints no part of it."""
         parts = (self.anon_rss_bytes, self.file_rss_bytes, self.shmem_rss_bytes)
         return None if all(part is None for part in parts) else sum(part or 0 for part in parts)
 
@@ -83,17 +81,12 @@ class Selected(NamedTuple):
     """points * 1000 / totalpages, rounded down."""
 
 
-class Reaped(NamedTuple):
-    pid: int
-    comm: str
-    success: bool
-
-
 class Zone(NamedTuple):
+    """A memory zone of a NUMA node (``show_free_areas``)."""
+
     node: int
     name: str
     present_bytes: int
-    managed_bytes: int | None
 
 
 class MachineMemory(NamedTuple):
@@ -126,7 +119,6 @@ class MemcgMemory(NamedTuple):
     """cgroup v1: memory and swap together."""
     swap: Counter | None = None
     """cgroup v2."""
-    kmem: Counter | None = None
 
 
 class OomReport(NamedTuple):
@@ -139,7 +131,6 @@ class OomReport(NamedTuple):
     epoch_s: float | None = None
     """Seconds since 1970, where the date carries its time zone."""
     uptime_s: float | None = None
-    host: str | None = None
     kernel: str | None = None
     """The release, from the report's own ``CPU:`` line or from the boot message before it."""
     constraint: Constraint | None = None
@@ -150,14 +141,10 @@ class OomReport(NamedTuple):
     trigger_pid: int | None = None
     """The thread that could not get its memory."""
     trigger_comm: str | None = None
-    gfp_mask: str | None = None
     order: int | None = None
     """-1: sysrq-f."""
-    oom_score_adj: int | None = None
-    """Of the trigger."""
     nodemask: frozenset[int] | None = None
     mems_allowed: frozenset[int] | None = None
-    cpuset: str | None = None
     machine: MachineMemory = MachineMemory()
     memcg: MemcgMemory = MemcgMemory()
     columns: tuple[str, ...] = ()
@@ -175,19 +162,12 @@ class OomReport(NamedTuple):
     """Everyone the log says was killed in this run, the victim first."""
     oom_group: str | None = None
     """The cgroup killed as a whole because of memory.oom.group."""
-    reaped: tuple[Reaped, ...] = ()
     allocating_task: bool = False
     """``vm.oom_kill_allocating_task`` made the choice."""
-    already_exiting: int | None = None
-    """PID of a chosen task that was gone before it could be killed."""
-    no_killable: bool = False
     panic: str | None = None
     """The text of the kernel panic that ended it."""
-    suppressed_callbacks: int = 0
-    """Messages the kernel's rate limit swallowed."""
     page_size: int | None = None
     """Bytes, where sizes in the report tell."""
-    page_size_from: str | None = None
     killed_before: frozenset[int] = frozenset()
     """PIDs of the table that an earlier report of the same log says were killed."""
     missing: tuple[str, ...] = ()

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from oomctl.model.oomreport import OomReport
-from oomctl.oomlog.parser import Parser, may_open
+from oomctl.oomlog.anchors import may_open
+from oomctl.oomlog.parser import Parser
 from oomctl.oomlog.sources import KMSG, KMSG_RECORD_BYTES, open_kmsg, records
 
 
@@ -30,4 +31,5 @@ class Follower:
         return found + (self._parser.skip() if was_open else [])
 
     def close(self) -> None:
+        """Close the buffer; ``poll`` must not be called again."""
         os.close(self._descriptor)

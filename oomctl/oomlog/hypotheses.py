@@ -5,28 +5,28 @@ A hypothesis fills every gap one way. Where the log carries a ``score``, it tell
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
 from oomctl.errors import BadInput
 from oomctl.kernel.constraint import memcg_totalpages
-from oomctl.kernel.rules import Rules, rules_for
+from oomctl.kernel.rules import OLDEST, RootDiscount, Rules, is_before_oldest, rules_for
 from oomctl.model.kernel import Constraint, MemcgLimits
 from oomctl.model.oomreport import OomReport, SeenIn, TableRow
 
 DEFAULT_PAGE_SIZE = 4096
-_RELEASE = re.compile(r"(\d{1,4})\.(\d{1,4})")
-_TOTAL_DISCOUNT_ADJ = 30  # before 3.14: CAP_SYS_ADMIN lowers the adj by 30, which is 3 % of totalpages
+_TOTAL_DISCOUNT_ADJ = 30  # CAP_SYS_ADMIN lowers the adj by as many permille, which is 3 % of totalpages
 
 
 class Hypothesis(NamedTuple):
+    """One way to fill every gap of a report."""
+
     kernel: str
     """A name for ``rules_for``."""
     totalpages: int
-    root: str
-    """What CAP_SYS_ADMIN is worth: ``none``, ``3% of its points`` or ``3% of totalpages``; to rows of uid 0."""
+    root: RootDiscount
+    """What CAP_SYS_ADMIN is worth to rows of uid 0."""
     permille: bool
     """2.6.36 to 3.4 compare whole permilles of totalpages, clamped to 1..1000, not pages."""
     assumes: str = ""
@@ -55,10 +55,11 @@ def hypotheses(report: OomReport, ground: Basis) -> list[Hypothesis]:
     for kernel in ground.kernels:
         rules = rules_for(kernel)
         permille = _scores_permille(report)
+        roots = _roots(report, rules, permille)
         totals = list(_totals(report, ground.page_size, rules))
         if not totals:
             raise BadInput("it lacks the totals that an oom_score_adj is scaled by")
-        for (totalpages, assumed), root in product(totals, _roots(report, rules)):
+        for (totalpages, assumed), root in product(totals, roots):
             found.append(Hypothesis(kernel, totalpages, root, permille, assumed))
     return found
 
@@ -79,12 +80,12 @@ def score_of(row: TableRow, hypothesis: Hypothesis, page_size: int) -> int:
     is_root = row.uid == 0
     total = hypothesis.totalpages
     if hypothesis.permille:
-        points = permille_of(row, hypothesis, page_size) + adj - (30 if is_root and hypothesis.root != "none" else 0)
-        return min(max(points, 1), 1000)
+        discount = _TOTAL_DISCOUNT_ADJ if is_root and hypothesis.root is not RootDiscount.NONE else 0
+        return min(max(permille_of(row, hypothesis, page_size) + adj - discount, 1), 1000)
     points = size_of(row, page_size)
-    if is_root and hypothesis.root == "3% of its points":
+    if is_root and hypothesis.root is RootDiscount.POINTS:
         points -= points * 3 // 100
-    if is_root and hypothesis.root == "3% of totalpages":
+    if is_root and hypothesis.root is RootDiscount.TOTALPAGES:
         adj -= _TOTAL_DISCOUNT_ADJ
     return max(points + adj * (total // 1000), 1) * 1000 // total
 
@@ -92,22 +93,19 @@ def score_of(row: TableRow, hypothesis: Hypothesis, page_size: int) -> int:
 def discounted_adj(row: TableRow, hypothesis: Hypothesis) -> int:
     """The adj that counts: with the discount of 3 % of totalpages it is 30 less, but still no protection."""
     adj = row.oom_score_adj or 0
-    if row.uid != 0 or hypothesis.root != "3% of totalpages" or adj == -1000:
+    if row.uid != 0 or hypothesis.root is not RootDiscount.TOTALPAGES or adj == -1000:
         return adj
     return max(adj - _TOTAL_DISCOUNT_ADJ, -999)
 
 
 def _kernels(report: OomReport) -> tuple[tuple[str, ...], str]:
-    if report.kernel is not None:
-        version = _RELEASE.match(report.kernel)
-        if version is None:
-            raise BadInput(f"kernel {report.kernel!r} is not a release")
-        if (int(version[1]), int(version[2])) >= (3, 10):
-            return (report.kernel,), f"kernel {report.kernel}"
-        if "oom_score_adj" not in report.columns:
-            raise BadInput(f"kernel {report.kernel} still weighed total_vm, CPU time and age, which no rule here does")
-        return ("3.10",), f"kernel {report.kernel}, by the rules of 3.10 as far as they are the same"
-    return _kernels_of_shape(report)
+    if report.kernel is None:
+        return _kernels_of_shape(report)
+    if not is_before_oldest(report.kernel):
+        return (report.kernel,), f"kernel {report.kernel}"
+    if "oom_score_adj" not in report.columns:
+        raise BadInput(f"kernel {report.kernel} still weighed total_vm, CPU time and age, which no rule here does")
+    return (OLDEST,), f"kernel {report.kernel}, by the rules of {OLDEST} as far as they are the same"
 
 
 def _kernels_of_shape(report: OomReport) -> tuple[tuple[str, ...], str]:
@@ -145,27 +143,20 @@ def _kernels_of_kill_line(report: OomReport) -> tuple[tuple[str, ...], str]:
 
 
 def _scores_permille(report: OomReport) -> bool:
-    version = _RELEASE.match(report.kernel or "")
-    if version is not None and (int(version[1]), int(version[2])) < (3, 10):
-        # a7f638f999ff (in v3.5) compares pages; its table is the first with swapents.
-        return "swapents" not in report.columns
+    """Whether this kernel compared whole permilles.
+
+    It did before a7f638f999ff ("mm, oom: normalize oom scores to oom_score_adj scale only for userspace") (in v3.5);
+    vendors mixed versions, so the layout of those kernels tells: no other has a column ``cpu``.
+    """
     return "cpu" in report.columns
 
 
-def _roots(report: OomReport, rules: Rules) -> tuple[str, ...]:
+def _roots(report: OomReport, rules: Rules, permille: bool) -> tuple[RootDiscount, ...]:
     """Forms of the discount that this kernel may have had; a container's root never has it."""
-    if not rules.root_bonus or all(row.uid != 0 for row in report.rows):
-        return ("none",)
-    version = _RELEASE.match(report.kernel or "")
-    older = version is None or (int(version[1]), int(version[2])) < (3, 14)
-    if _scores_permille(report):
-        return ("3% of totalpages", "none")
-    vendor = ".el7" in (report.kernel or "")
-    if (version is not None and not older) or vendor:
-        return ("3% of its points", "none")
-    if "nr_ptes" in report.columns and "nr_pmds" not in report.columns:
-        return ("3% of its points", "3% of totalpages", "none")
-    return ("3% of its points", "none")
+    if not rules.root_discounts or all(row.uid != 0 for row in report.rows):
+        return (RootDiscount.NONE,)
+    forms = (RootDiscount.TOTALPAGES,) if permille else rules.root_discounts
+    return (*forms, RootDiscount.NONE)
 
 
 def _totals(report: OomReport, page_size: int, rules: Rules) -> Iterator[tuple[int, str]]:

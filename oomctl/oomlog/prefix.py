@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 
 class Line(NamedTuple):
+    """A line of a log without its prefix, and what that prefix said."""
+
     message: str
     time_text: str | None = None
     uptime_s: float | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oomctl.kernel.constraint import below
-from oomctl.kernel.rules import Rules, rules_for
+from oomctl.kernel.rules import RootDiscount, Rules, rules_for
 from oomctl.model.kernel import Constraint, Context, Scenario, Task
 from oomctl.model.oomreport import OomReport, TableRow
 from oomctl.oomlog.hypotheses import Basis, Hypothesis, discounted_adj, permille_of
@@ -12,6 +12,11 @@ _COSTLY_ORDER = 3
 
 
 def scenario_under(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> Scenario:
+    """Return the tasks and the memory of a report, its gaps filled by one hypothesis.
+
+    Every process stands in it once, in the table's order. With ``hypothesis.permille`` sizes and totalpages are
+    permilles of the totals, not pages.
+    """
     memcg = (report.oom_memcg or "/") if report.constraint is Constraint.MEMCG else None
     sysrq = report.order == -1
     current = None if report.trigger_pid is None else report.row_of(report.trigger_pid)
@@ -54,7 +59,7 @@ def _task(row: TableRow, report: OomReport, ground: Basis, hypothesis: Hypothesi
         memcg=own_memcg,
         init=row.tgid == 1,
         zombie_leader=row.pid != row.tgid,
-        cap_sys_admin=row.uid == 0 and hypothesis.root == "3% of its points",
+        cap_sys_admin=row.uid == 0 and hypothesis.root is RootDiscount.POINTS,
     )
     if not hypothesis.permille:
         return task
@@ -65,6 +70,7 @@ def _task(row: TableRow, report: OomReport, ground: Basis, hypothesis: Hypothesi
 
 
 def rules_under(hypothesis: Hypothesis) -> Rules:
+    """Return the rules to replay with; BadInput: the hypothesis names no kernel that has any."""
     # Parents are not printed, so the sacrifice of a child is compared separately.
     return rules_for(hypothesis.kernel)._replace(sacrifices_child=False)
 

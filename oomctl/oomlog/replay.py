@@ -40,7 +40,7 @@ def scenario_of(report: OomReport) -> Scenario:
 
 
 def replay(report: OomReport) -> Replay:
-    """Choose a victim by the rules from the report's own table, and compare."""
+    """Choose a victim by the rules from the report's own table, and compare; never raises, ``reason`` says why not."""
     if not report.complete:
         return Replay(None, None, f"the report lacks {'; '.join(report.missing)}")
     try:
@@ -125,7 +125,7 @@ def _undecided(result: Replay, right: _Verdict, verdicts: list[_Verdict]) -> Rep
     if assumed.totalpages != other.hypothesis.totalpages:
         differs.append(f"totalpages is {assumed.totalpages}, not {other.hypothesis.totalpages}")
     if assumed.root != other.hypothesis.root:
-        differs.append(f"CAP_SYS_ADMIN is worth {assumed.root}, not {other.hypothesis.root}")
+        differs.append(f"CAP_SYS_ADMIN is worth {assumed.root.value}, not {other.hypothesis.root.value}")
     if assumed.kernel != other.hypothesis.kernel:
         differs.append(f"the kernel is like {assumed.kernel}, not like {other.hypothesis.kernel}")
     reason = f"the log does not decide it: the kernel's choice is ours if {' and '.join(differs)}"

@@ -1,4 +1,13 @@
-"""The shapes of the kernel's lines, 2.6.32 to 7.1: what to look for and how to read the numbers in it.
+"""The shapes of the kernel's lines, 2.6.32 to 7.1: each line of a log becomes one value of ``oomlog.lines``.
+
+To teach a new shape of a line that is known, add a row to ``EVENTS`` (a log may have it as the first line of a
+report) or to ``DETAILS`` (it says something within one): a word that every such line holds, and a function from the
+message, without its prefix, to the value, or to None where the line is none after all. The first row that makes a
+value wins, so a stricter shape stands above a looser one. A line that says something new needs a value in
+``oomlog.lines`` and a method of ``Draft`` that takes it, too; an event also needs one of its words in ``anchors``, so
+that it is found in a log about other things, and its rule in ``parser._begins_another``. A test has a line for every
+shape. Rows of the task table are
+read in ``table``; prefixes (dates, hosts, what a shipper puts in front) are taken off before, in ``prefix``.
 
 A task's name may hold anything, so every pattern anchors on the fixed text to the right of a name.
 No pattern has a repetition without bound in its middle: where anything may stand between two fixed texts, these are
@@ -8,122 +17,92 @@ searched for one by one (``Between``), so that hostile text costs time in propor
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
-LONGEST_NAME = 64
-"""Characters of a task's name that are kept. The kernel's own end at 15 bytes (``TASK_COMM_LEN``), but a log may have
-been edited, and a table has many rows."""
-
-
-class Found(NamedTuple):
-    """What ``Between`` has found."""
-
-    before: re.Match[str]
-    text: str
-    behind: re.Match[str]
-
-
-class Between:
-    """Any text between two fixed ones: from the first ``before`` to the last ``behind``, or to the first one.
-
-    What ``before(.*)behind`` finds; but ``re`` would look for ``behind`` in the whole rest of the line again for
-    every ``before`` that it finds.
-    """
-
-    def __init__(self, before: str, behind: str, to_first: bool = False) -> None:
-        self._before = re.compile(before)
-        self._behind = re.compile(behind)
-        self._to_first = to_first
-
-    def search(self, text: str) -> Found | None:
-        before = self._before.search(text)
-        if before is None:
-            return None
-        behind = None
-        for behind in self._behind.finditer(text, before.end()):  # noqa: B007 - the last one is wanted
-            if self._to_first:
-                break
-        return None if behind is None else Found(before, text[before.end() : behind.start()], behind)
-
-
-ANCHORS = (
-    b"oom-kill",  # "invoked oom-killer:", "oom-kill:constraint="
-    b"adj name",  # the end of the table's header
-    b"oom_reaper: ",
-    b"Kill",  # "Kill process", "Killed process"
-    b"ut of memory",
-    b"Linux version ",
+from oomctl.model.oomreport import Counter, Kill, SeenIn, Selected, Zone
+from oomctl.oomlog.between import Between
+from oomctl.oomlog.lines import (
+    Boot,
+    Cause,
+    Choice,
+    Cpuset,
+    Culprit,
+    Current,
+    Exiting,
+    Group,
+    Header,
+    Killing,
+    LimitOf,
+    MemcgCounter,
+    MemcgPaths,
+    Node,
+    Nodemask,
+    NoKillable,
+    Note,
+    Panic,
+    Reaped,
+    Said,
+    Sharer,
+    SmallestBlock,
+    StatsOf,
+    Sum,
+    Summary,
+    Total,
 )
-"""At least one of these is in every report. Plain substrings: bytes.find beats any pattern many times."""
+from oomctl.oomlog.nodes import node_set
+from oomctl.oomlog.table import LONGEST_NAME, TableHeader, read_gap, read_header, read_row
 
-OPENING_WORDS = (
-    *ANCHORS,
-    b"memory: usage ",
-    b"as a result of limit of",
-    b"emory cgroup stats",
-    b"pages RAM",
-    b"Total swap",
-    b"total pagecache pages",
-    b"ainted",
-)
-"""At least one of these is in every line that can begin a report or says something worth keeping before it."""
+_UNLIMITED_KIB = 1 << 52  # PAGE_COUNTER_MAX is 2**53 KiB minus a page, in older kernels 2**54
 
-HEADER = re.compile(r"(.*?) ?invoked oom-killer: gfp_mask=(\S{1,400}?)(?:,|$)(.*)")
-HEADER_NODEMASK = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?")
-HEADER_ORDER = re.compile(r"\border=(-?\d{1,3})")
-HEADER_ADJ = re.compile(r"oom_score_adj=(-?\d{1,5})")
-CPUSET = re.compile(r"(.{1,64}?) cpuset=(.*) mems_allowed=([\d,-]{0,200})")
-TAINT = re.compile(r"(?:Not tainted|Tainted:)[^0-9]{0,60}(\d{1,3}\.\d{1,3}\S{0,100})")
-CPU_PID = re.compile(r"\bPID: (\d{1,10})\b|^ ?Pid: (\d{1,10}),")
-BOOT = re.compile(r"Linux version (\d{1,3}\.\d{1,3}\S{0,100})")
 
-TASK_IN = Between(r"Task in ", r" killed as a result of limit of ")
-LIMIT_OF = re.compile(r"Memory limit reached of cgroup (.*)")
-COUNTER = re.compile(r"\b(memory\+swap|memory|kmem|swap): usage (\d{1,20})kB, limit (\d{1,20})kB")
-STATS_FOR = Between(r"Memory cgroup stats for (?=/)", r":(?:$| ?[a-z_]{1,30}:\d)", to_first=True)
+def read(message: str, table: TableHeader | None = None) -> Said | None:
+    """Return what a message says; None: nothing about an OOM kill. ``table``: the one whose rows may follow."""
+    said = _first(EVENTS, message)
+    if said is None and table is not None:
+        # A row that is not there counts before anything else: what claims to be complete has none of these.
+        said = read_row(table, message) or read_gap(message)
+    return said if said is not None else _first(DETAILS, message)
 
-ZONE = re.compile(
-    r"^ ?(?:Node (\d{1,5}) )?(\w{1,16}) free:\d{1,20}kB .{0,600}?\bpresent:(\d{1,20})kB(?: managed:(\d{1,20})kB)?"
-)
-NODE = re.compile(r"^ ?Node (\d{1,5}) ")
-BUDDY = re.compile(r"^ ?(?:Node \d{1,5} )?\w{1,16}: \d{1,20}\*(\d{1,6})kB ")
-TOTALS = (
-    ("ram_pages", re.compile(r"\b(\d{1,20}) pages (?:of )?RAM\b")),
-    ("reserved_pages", re.compile(r"\b(\d{1,20}) (?:pages reserved|reserved pages)\b")),
-    ("free_swap_kb", re.compile(r"\bFree swap ?(?: = |: +)(\d{1,20}) ?kB")),
-    ("total_swap_kb", re.compile(r"\bTotal swap ?= ?(\d{1,20}) ?kB")),
-    ("pagecache", re.compile(r"\b(\d{1,20}) total pagecache pages\b")),
-)
 
-TABLE_HEADER = re.compile(r"\[( +)pid +\] {0,8}(uid .{1,300}?name)\b")
-TASKS_STATE = "Tasks state (memory values"
-DAMAGED_ROW = re.compile(r"^\[ *\d{1,10}\]?[\d -]{0,200}$|^\[ *\d{1,10}\] +\d")
-ELIDED = re.compile(r"^\W{0,4}(?:\.\.\.|…|snip\b|cut\b|skipped|omitted|truncated)", re.IGNORECASE)
+def _first(shapes: tuple[Shape, ...], message: str) -> Said | None:
+    for word, recognise in shapes:
+        if word in message:
+            said = recognise(message)
+            if said is not None:
+                return said
+    return None
 
-SELECTED = Between(r"\b[Kk]ill process (\d{1,10}):? \(", r"\)(?: score (-?\d{1,20}))? or (?:sacrifice|a) child")
-SHARER = Between(r"\bKill process (\d{1,10}) \(", r"\) sharing same memory")
-KILLED = re.compile(r"\bKilled process (\d{1,10})(?:, UID (\d{1,10}),)? \(")
-KILLED_END = re.compile(r"\),? ?(?:UID:? ?(\d{1,10})(?:,|\b))?,? ?(?:total-vm|vsz):")
-KILLED_SIZES = {
-    "total_vm_bytes": re.compile(r"(?:total-vm|vsz) ?: ?(\d{1,20})kB"),
-    "anon_rss_bytes": re.compile(r"anon-rss ?: ?(\d{1,20})kB"),
-    "file_rss_bytes": re.compile(r"file-rss ?: ?(\d{1,20})kB"),
-    "shmem_rss_bytes": re.compile(r"shmem-rss ?: ?(\d{1,20})kB"),
-    "pgtables_bytes": re.compile(r"pgtables ?: ?(\d{1,20})kB"),
-}
-KILLED_UID = re.compile(r"\bUID ?:? ?(\d{1,10})")
-KILLED_ADJ = re.compile(r"oom_score_adj ?: ?(-?\d{1,5})")
-SUMMARY = re.compile(r"\boom-kill:constraint=(\w{1,64}),")
-SUMMARY_NODES = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?,(?:cpuset=(.*?),mems_allowed=([\d,-]{0,200}))?")
-GROUP = Between(r"Tasks in ", r" are going to be killed due to memory\.oom\.group")
-EXITING = Between(r"OOM victim (\d{1,10}) \(", r"\) is already exiting")
-REAPED = Between(r"oom_reaper: reaped process (\d{1,10}) \(", r"\)")
-UNREAPED = Between(r"oom_reaper: unable to reap pid:(\d{1,10}) \(", r"\)")
-NO_KILLABLE = "no killable process"
-PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
-PANIC_OF_MEMORY = re.compile(r"[Oo]ut of memory|deadlocked on memory|panic_on_oom")
-SUPPRESSED = re.compile(r"(?:oom_kill_process|dump_header|out_of_memory)\w{0,40}: (\d{1,15}) callbacks suppressed")
-LOST = re.compile(r"printk messages dropped|\bmessages (?:dropped|lost)\b|Missed \d+ kernel messages|lost \d+ messages")
+
+class Shape(NamedTuple):
+    """One row of ``EVENTS`` or ``DETAILS``."""
+
+    word: str
+    """In every line of this shape; found before any pattern is tried, for most lines have no shape at all."""
+    recognise: Callable[[str], Said | None]
+
+
+# Lines that can begin a report
+
+_BOOT = re.compile(r"Linux version (\d{1,3}\.\d{1,3}\S{0,100})")
+_HEADER = re.compile(r"(.*?) ?invoked oom-killer: gfp_mask=\S{1,400}?(?:,|$)(.*)")
+_HEADER_NODEMASK = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?")
+_HEADER_ORDER = re.compile(r"\border=(-?\d{1,3})")
+
+
+def _boot(message: str) -> Boot | None:
+    match = _BOOT.search(message)
+    return Boot(match[1]) if match else None
+
+
+def _header(message: str) -> Header:
+    match = _HEADER.match(message)
+    if match is None:
+        return Header(None)
+    order, nodemask = _HEADER_ORDER.search(match[2]), _HEADER_NODEMASK.search(match[2])
+    return Header(
+        match[1][:LONGEST_NAME], int(order[1]) if order else None, node_set(nodemask[1] if nodemask else None)
+    )
 
 
 def _spaced(key: str) -> str:
@@ -131,72 +110,288 @@ def _spaced(key: str) -> str:
     return " ?".join(map(re.escape, key))
 
 
-SUMMARY_VICTIM = Between(rf",{_spaced('task=')}", rf",{_spaced('pid=')}(\d{{1,10}}),{_spaced('uid=')}(\d{{1,10}})")
-SUMMARY_TASK_MEMCG = Between(rf",{_spaced('task_memcg=')}", rf",{_spaced('task=')}")
-SUMMARY_OOM_MEMCG = Between(rf",{_spaced('oom_memcg=')}", rf",{_spaced('task_memcg=')}|$", to_first=True)
-
-_COLUMNS = (
-    "uid",
-    "tgid",
-    "total_vm",
-    "rss_anon",
-    "rss_file",
-    "rss_shmem",
-    "rss",
-    "nr_ptes",
-    "nr_pmds",
-    "nr_puds",
-    "pgtables_bytes",
-    "swapents",
-    "cpu",
-    "oom_adj",
-    "oom_score_adj",
-    "name",
-)
-_COLUMN = re.compile("|".join(sorted(_COLUMNS, key=len, reverse=True)))
+_CONSTRAINT = re.compile(r"\boom-kill:constraint=(\w{1,64}),")
+_SUMMARY_NODES = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?,(?:cpuset=.*?,mems_allowed=([\d,-]{0,200}))?")
+_SUMMARY_VICTIM = Between(rf",{_spaced('task=')}", rf",{_spaced('pid=')}(\d{{1,10}}),{_spaced('uid=')}(\d{{1,10}})")
+_SUMMARY_TASK_MEMCG = Between(rf",{_spaced('task_memcg=')}", rf",{_spaced('task=')}")
+_SUMMARY_OOM_MEMCG = Between(rf",{_spaced('oom_memcg=')}", rf",{_spaced('task_memcg=')}|$", to_first=True)
 
 
-def columns(header: str) -> tuple[str, ...]:
-    """Column names of a table header, from ``uid`` to ``name``."""
-    words = tuple(header.split())
-    if all(word in _COLUMNS for word in words):
-        return words
-    squashed = "".join(words)
-    found = tuple(_COLUMN.findall(squashed))
-    return found if "".join(found) == squashed else words
+def _summary(message: str) -> Summary | None:
+    return read_summary(message) if "constraint=" in message else None
 
 
-_MOST_NODES = 4096  # MAX_NUMNODES is 1024 at most
+def read_summary(message: str) -> Summary:
+    """Return what a summary says, as far as it is there."""
+    constraint = _CONSTRAINT.search(message)
+    nodes = _SUMMARY_NODES.search(message)
+    oom_memcg, task_memcg = _SUMMARY_OOM_MEMCG.search(message), _SUMMARY_TASK_MEMCG.search(message)
+    victim = _SUMMARY_VICTIM.search(message)
+    return Summary(
+        constraint[1] if constraint else None,
+        Nodemask(node_set(nodes[1])) if nodes else None,
+        Cpuset(node_set(nodes[2])) if nodes and nodes[2] is not None else None,
+        oom_memcg.text if oom_memcg else None,
+        task_memcg.text if task_memcg else None,
+        Kill(int(victim.behind[1]), victim.text[:LONGEST_NAME], int(victim.behind[2]), seen_in=SeenIn.SUMMARY)
+        if victim
+        else None,
+        None if victim else message,
+    )
 
 
-def node_set(text: str | None) -> frozenset[int] | None:
-    """``0-1,4`` -> the nodes; None for ``null`` and for what is not a list of a plausible length."""
-    if not text or text == "null":
+def continues_summary(message: str) -> bool:
+    """Whether a line can be the rest of a summary that was cut by its length or by a mailer."""
+    return any(key in message for key in ("task=", "pid=", "uid="))
+
+
+_SHARER = Between(r"\bKill process (\d{1,10}) \(", r"\) sharing same memory")
+_SELECTED = Between(r"\b[Kk]ill process (\d{1,10}):? \(", r"\)(?: score (-?\d{1,20}))? or (?:sacrifice|a) child")
+_KILLED = re.compile(r"\bKilled process (\d{1,10})(?:, UID (\d{1,10}),)? \(")
+_KILLED_END = re.compile(r"\),? ?(?:UID:? ?(\d{1,10})(?:,|\b))?,? ?(?:total-vm|vsz):")
+_TOTAL_VM = re.compile(r"(?:total-vm|vsz) ?: ?(\d{1,20})kB")
+_ANON_RSS = re.compile(r"anon-rss ?: ?(\d{1,20})kB")
+_FILE_RSS = re.compile(r"file-rss ?: ?(\d{1,20})kB")
+_SHMEM_RSS = re.compile(r"shmem-rss ?: ?(\d{1,20})kB")
+_KILLED_UID = re.compile(r"\bUID ?:? ?(\d{1,10})")
+_KILLED_ADJ = re.compile(r"oom_score_adj ?: ?(-?\d{1,5})")
+
+
+def _cause(message: str) -> Cause:
+    culprit = None
+    if "emory cgroup out of memory" in message:
+        culprit = Culprit.MEMCG
+    elif "ut of memory" in message:
+        culprit = Culprit.MACHINE
+    return Cause(culprit, "(oom_kill_allocating_task)" in message)
+
+
+def _sharer(message: str) -> Sharer | None:
+    found = _SHARER.search(message)
+    return Sharer(Kill(int(found.before[1]), found.text[:LONGEST_NAME])) if found else None
+
+
+def _choice(message: str) -> Choice | None:
+    found = _SELECTED.search(message)
+    if found is None:
         return None
-    nodes: set[int] = set()
-    listed = 0
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
-            return None
-        low, high = int(first[:6]), int((last or first)[:6])
-        listed += high - low + 1
-        if high < low or listed > _MOST_NODES:
-            return None
-        nodes.update(range(low, high + 1))
-    return frozenset(nodes)
+    score = found.behind[1]
+    selected = Selected(int(found.before[1]), found.text[:LONGEST_NAME], int(score) if score else None)
+    return Choice(selected, _cause(message))
 
 
-def killed_comm(rest: str) -> tuple[str | None, str]:
+def _killing(message: str) -> Killing | None:
+    match = _KILLED.search(message)
+    if match is None:
+        return None
+    # RHEL 6 prints the UID before the name.
+    return Killing(_killed(int(match[1]), match[2], message[match.end() :]), _cause(message))
+
+
+def _killed(pid: int, uid: str | None, rest: str) -> Kill:
+    """Read what follows ``Killed process N (``."""
+    comm, sizes = _killed_comm(rest)
+    adj, later_uid = _KILLED_ADJ.search(sizes), _KILLED_UID.search(sizes)
+    return Kill(
+        pid,
+        (comm or "")[:LONGEST_NAME],
+        int(uid) if uid else int(later_uid[1]) if later_uid else None,
+        int(adj[1]) if adj else None,
+        _in_bytes(_TOTAL_VM.search(sizes)),
+        _in_bytes(_ANON_RSS.search(sizes)),
+        _in_bytes(_FILE_RSS.search(sizes)),
+        _in_bytes(_SHMEM_RSS.search(sizes)),
+    )
+
+
+def _in_bytes(kib: re.Match[str] | None) -> int | None:
+    return int(kib[1]) << 10 if kib else None
+
+
+def _killed_comm(rest: str) -> tuple[str | None, str]:
     """Split what follows ``Killed process N (``: the name, and the sizes behind it.
 
     The last closing bracket before the sizes ends the name, for a name may hold brackets too;
     None: the line is cut within the name.
     """
-    ends = list(KILLED_END.finditer(rest))
+    ends = list(_KILLED_END.finditer(rest))
     if ends:
         return rest[: ends[-1].start()], rest[ends[-1].start() + 1 :]
     if rest.endswith((")", ").")):
         return rest.rstrip(".")[:-1], ""
     name, bracket, behind = rest.partition(")")
     return (name, behind) if bracket else (None, "")
+
+
+_REAPED = (
+    Between(r"oom_reaper: reaped process (\d{1,10}) \(", r"\)"),
+    Between(r"oom_reaper: unable to reap pid:(\d{1,10}) \(", r"\)"),
+)
+_PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+_PANIC_OF_MEMORY = re.compile(r"[Oo]ut of memory|deadlocked on memory|panic_on_oom")
+_EXITING = Between(r"OOM victim (\d{1,10}) \(", r"\) is already exiting")
+
+
+def _reaped(message: str) -> Reaped | None:
+    found = _REAPED[0].search(message) or _REAPED[1].search(message)
+    return Reaped(int(found.before[1]), found.text[:LONGEST_NAME]) if found else None
+
+
+def _panic(message: str) -> Panic | None:
+    match = _PANIC.search(message)
+    if match is None or _PANIC_OF_MEMORY.search(match[1]) is None:
+        return None
+    return Panic(match[1].strip(), _cause(message))
+
+
+def _no_killable(message: str) -> NoKillable | None:
+    return NoKillable(_cause(message)) if "ut of memory" in message else None
+
+
+def _exiting(message: str) -> Exiting | None:
+    found = _EXITING.search(message)
+    return Exiting(int(found.before[1]), _cause(message)) if found else None
+
+
+# Lines inside one: they may stand anywhere in it
+
+_GROUP = Between(r"Tasks in ", r" are going to be killed due to memory\.oom\.group")
+_SUPPRESSED = re.compile(r"(?:oom_kill_process|dump_header|out_of_memory)\w{0,40}: \d{1,15} callbacks suppressed")
+_LOST = re.compile(
+    r"printk messages dropped|\bmessages (?:dropped|lost)\b|Missed \d+ kernel messages|lost \d+ messages"
+)
+
+
+def _group(message: str) -> Group | None:
+    found = _GROUP.search(message)
+    return Group(found.text) if found else None
+
+
+def _suppressed(message: str) -> Note | None:
+    return Note.SUPPRESSED if _SUPPRESSED.search(message) else None
+
+
+def _lost(message: str) -> Note | None:
+    return Note.LOST if _LOST.search(message) else None
+
+
+# The task that needed memory, and the cgroup's memory
+
+_RELEASE = re.compile(r"(?:Not tainted|Tainted:)[^0-9]{0,60}(\d{1,3}\.\d{1,3}\S{0,100})")
+_PID = re.compile(r"\bPID: (\d{1,10})\b|^ ?Pid: (\d{1,10}),")
+_CPUSET = re.compile(r".{1,64}? cpuset=.* mems_allowed=([\d,-]{0,200})")
+_TASK_IN = Between(r"Task in ", r" killed as a result of limit of ")
+_LIMIT_OF = re.compile(r"Memory limit reached of cgroup (.*)")
+_COUNTER = re.compile(r"\b(memory\+swap|memory|kmem|swap): usage (\d{1,20})kB, limit (\d{1,20})kB")
+_STATS_OF = Between(r"Memory cgroup stats for (?=/)", r":(?:$| ?[a-z_]{1,30}:\d)", to_first=True)
+
+
+def _current(message: str) -> Current | None:
+    release, pid = _RELEASE.search(message), _PID.search(message)
+    if release is None and pid is None:
+        return None
+    return Current(int(pid[1] or pid[2]) if pid else None, release[1] if release else None)
+
+
+def _cpuset(message: str) -> Cpuset | None:
+    match = _CPUSET.match(message)
+    return Cpuset(node_set(match[1])) if match else None
+
+
+def _memcg_paths(message: str) -> MemcgPaths | None:
+    found = _TASK_IN.search(message)
+    return MemcgPaths(found.text.strip(), message[found.behind.end() :].strip()) if found else None
+
+
+def _limit_of(message: str) -> LimitOf | None:
+    match = _LIMIT_OF.search(message)
+    return LimitOf(match[1].strip()) if match else None
+
+
+def _counter(message: str) -> MemcgCounter | None:
+    match = _COUNTER.search(message)
+    if match is None:
+        return None
+    usage, limit = int(match[2]), int(match[3])
+    if limit < _UNLIMITED_KIB:
+        return MemcgCounter(match[1], Counter(usage << 10, limit << 10), None)
+    page_kib = (1 << 53) - limit
+    return MemcgCounter(match[1], Counter(usage << 10, None), page_kib if page_kib in (4, 8, 16, 32, 64) else None)
+
+
+def _stats_of(message: str) -> StatsOf | None:
+    found = _STATS_OF.search(message)
+    return StatsOf(found.text) if found else None
+
+
+# The machine's memory
+
+_ZONE = re.compile(r"^ ?(?:Node (\d{1,5}) )?(\w{1,16}) free:\d{1,20}kB .{0,600}?\bpresent:(\d{1,20})kB")
+_NODE = re.compile(r"^ ?Node (\d{1,5}) ")
+_BUDDY = re.compile(r"^ ?(?:Node \d{1,5} )?\w{1,16}: \d{1,20}\*(\d{1,6})kB ")
+
+
+def _zone(message: str) -> Zone | None:
+    match = _ZONE.match(message)
+    return Zone(int(match[1] or 0), match[2], int(match[3]) << 10) if match else None
+
+
+def _smallest_block(message: str) -> SmallestBlock | None:
+    match = _BUDDY.match(message)
+    return SmallestBlock(int(match[1])) if match else None
+
+
+def _node(message: str) -> Node | None:
+    match = _NODE.match(message)
+    return Node(int(match[1])) if match else None
+
+
+def _total(of: Sum, pattern: str) -> Callable[[str], Total | None]:
+    """Return what recognises a line whose ``pattern`` has the number in its only group."""
+    search = re.compile(pattern).search
+
+    def recognise(message: str) -> Total | None:
+        match = search(message)
+        return Total(of, int(match[1])) if match else None
+
+    return recognise
+
+
+EVENTS: tuple[Shape, ...] = (
+    Shape("Linux version ", _boot),
+    Shape("invoked oom-killer", _header),
+    Shape("oom-kill:", _summary),
+    Shape("ill process ", _sharer),
+    Shape("ill process ", _choice),
+    Shape("illed process ", _killing),
+    Shape("oom_reaper:", _reaped),
+    Shape(" pid ", read_header),
+    Shape("Kernel panic", _panic),
+    Shape("no killable process", _no_killable),
+    Shape("OOM victim", _exiting),
+)
+"""Lines that can be the first of a report, or end all before them."""
+
+DETAILS: tuple[Shape, ...] = (
+    Shape("are going to be killed", _group),
+    Shape("callbacks suppressed", _suppressed),
+    Shape("messages", _lost),
+    Shape("ainted", _current),
+    Shape("Pid: ", _current),
+    Shape(" mems_allowed=", _cpuset),
+    Shape("as a result of limit of", _memcg_paths),
+    Shape("Memory limit reached of", _limit_of),
+    Shape(": usage ", _counter),
+    Shape("emory cgroup stats for ", _stats_of),
+    Shape("Mem-Info:", lambda _: Note.MEM_INFO),
+    Shape(" present:", _zone),
+    Shape("*", _smallest_block),
+    Shape("Node ", _node),
+    Shape("RAM", _total(Sum.RAM_PAGES, r"\b(\d{1,20}) pages (?:of )?RAM\b")),
+    Shape("reserved", _total(Sum.RESERVED_PAGES, r"\b(\d{1,20}) (?:pages reserved|reserved pages)\b")),
+    Shape("Free swap", _total(Sum.FREE_SWAP_KIB, r"\bFree swap ?(?: = |: +)(\d{1,20}) ?kB")),
+    Shape("Total swap", _total(Sum.TOTAL_SWAP_KIB, r"\bTotal swap ?= ?(\d{1,20}) ?kB")),
+    Shape("pagecache", _total(Sum.PAGECACHE_PAGES, r"\b(\d{1,20}) total pagecache pages\b")),
+    Shape("Tasks state (memory values", lambda _: Note.TASKS_STATE),
+)
+"""Lines that say something within a report."""

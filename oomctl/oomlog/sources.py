@@ -38,6 +38,8 @@ JOURNAL_COMMAND = ("journalctl", "--quiet", "--no-pager", "--output=short-iso-pr
 
 
 class Source(NamedTuple):
+    """An open kernel log."""
+
     name: str
     """For messages: a path, ``stdin``, ``journal`` or ``/dev/kmsg``."""
     blocks: Iterator[bytes]

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from oomctl.cli.main import cli
 from tests.oomlog.real_logs import INDEX, LOGS
 
+MYSQLD, MAL = LOGS / "3.x-machine-swap-decides.log", LOGS / "3.7-memcg-with-mem-info.log"
 EVENT_FIELDS = {
     *("index", "time", "kernel", "constraint", "memcg", "totalpages", "page_size", "trigger"),
     *("victim", "killed", "tasks", "complete", "replay"),
@@ -47,7 +48,7 @@ def test_every_event_can_be_told_in_full(entry: dict[str, Any]) -> None:
 
 def test_a_line_for_each_event(tmp_path: Path) -> None:
     log = tmp_path / "kern.log"
-    log.write_bytes((LOGS / "010.log").read_bytes() + (LOGS / "012.log").read_bytes())
+    log.write_bytes(MYSQLD.read_bytes() + MAL.read_bytes())
     result = run("history", "-f", str(log))
     header, first, second = result.stdout.splitlines()
     assert header.split() == ["N", "TIME", "LIMIT", "TRIGGER", "VICTIM", "RSS", "ADJ", "AGREES"]
@@ -59,12 +60,12 @@ def test_a_line_for_each_event(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".xz", lzma.compress)])
 def test_compressed_logs_are_read(tmp_path: Path, suffix: str, compress: Any) -> None:
     log = tmp_path / f"kern.log{suffix}"
-    log.write_bytes(compress((LOGS / "010.log").read_bytes()))
+    log.write_bytes(compress(MYSQLD.read_bytes()))
     assert "4402 (mysqld)" in run("history", "-f", str(log)).stdout
 
 
 def test_stdin_is_read() -> None:
-    assert "4402 (mysqld)" in run("history", "-f", "-", document=(LOGS / "010.log").read_bytes()).stdout
+    assert "4402 (mysqld)" in run("history", "-f", "-", document=MYSQLD.read_bytes()).stdout
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_stdin_is_read() -> None:
         pytest.param(["-f", "/etc"], 2, "/etc: a directory; expected a regular file", id="a directory"),
         pytest.param(["-f", "/dev/null"], 2, "/dev/null: a device; expected a regular file", id="a device"),
         pytest.param(["-f", "-"], 1, "history: no OOM kill in stdin", id="an empty log"),
-        pytest.param(["-f", str(LOGS / "010.log"), "7"], 1, "has no event 7", id="no such event"),
+        pytest.param(["-f", str(MYSQLD), "7"], 1, "has no event 7", id="no such event"),
         pytest.param(["0"], 2, "0 is not in the range", id="events count from 1"),
         pytest.param(["--since", "teatime"], 2, "'teatime' is not a time", id="not a time"),
     ],
@@ -96,14 +97,14 @@ def test_since_leaves_out_what_is_older_and_keeps_what_has_no_date(tmp_path: Pat
     log.write_text(dated)
     result = run("history", "-f", str(log), "--since", "2026-01-03", "--json")
     assert [event["victim"]["pid"] for event in json.loads(result.stdout)["events"]] == [4]
-    undated = run("history", "-f", str(LOGS / "010.log"), "--since", "2026-01-03")
+    undated = run("history", "-f", str(MYSQLD), "--since", "2026-01-03")
     assert "4402 (mysqld)" in undated.stdout
     assert "no full date" in undated.stderr
 
 
 def test_a_log_can_be_asked_what_if(tmp_path: Path) -> None:
     log = tmp_path / "kern.log"
-    log.write_bytes((LOGS / "012.log").read_bytes() + (LOGS / "010.log").read_bytes())
+    log.write_bytes(MAL.read_bytes() + MYSQLD.read_bytes())
     plain = json.loads(run("simulate", "--from", f"{log}#2", "--json").stdout)
     assert plain["victim"]["pid"] == 4402
     protected = json.loads(run("simulate", "--from", f"{log}#2", "--set", "mysqld=-1000", "--json").stdout)

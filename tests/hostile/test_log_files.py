@@ -25,7 +25,7 @@ from tests.commands.invoke import OOMCTL, ROOT, program
 from tests.hostile.fuzzing import cost_of
 from tests.oomlog.real_logs import INDEX, LOGS, log_lines
 
-LOG = LOGS / "012.log"
+LOG = LOGS / "3.7-memcg-with-mem-info.log"
 STAMPED = sorted(name for name in INDEX if log_lines(name)[0].startswith(b"["))
 READERS = (("history", "--file"), ("simulate", "--from"))
 Make = Callable[[Path], object]
@@ -155,7 +155,7 @@ def test_a_log_that_begins_with_a_bracket_is_a_log(name: str) -> None:
 
 
 def test_a_log_that_begins_with_a_bracket_is_read_from_stdin(tmp_path: Path) -> None:
-    stamped = b"".join(b"[  276.024242] " + line for line in log_lines("012"))
+    stamped = b"".join(b"[  276.024242] " + line for line in log_lines("3.7-memcg-with-mem-info"))
     for argv in (("-",), ("/dev/stdin",)):
         ran = subprocess.run([*OOMCTL, "simulate", "--from", *argv], input=stamped, capture_output=True, check=False)
         assert (ran.returncode, ran.stderr) == (0, b"")

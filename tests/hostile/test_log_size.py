@@ -101,7 +101,7 @@ def test_the_last_reports_are_fewer_than_wanted_where_they_take_too_much_memory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(history, "_KEPT_BYTES", 100_000)
-    text = (LOGS / "012.log").read_bytes() * 300
+    text = (LOGS / "3.7-memcg-with-mem-info.log").read_bytes() * 300
     listed = ends_well("history", "--file", "-", "-n", "200", stdin=text).splitlines()
     assert 2 < len(listed) < 201
     assert listed[-1].split()[0] == "300"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from oomctl.errors import BadInput
-from oomctl.kernel.rules import Counters, Dying, Pgtables, Rules, Walk, rules_for
+from oomctl.kernel.rules import Counters, Dying, Pgtables, RootDiscount, Rules, Walk, is_before_oldest, rules_for
 
 
 def the(fact: str, kernel: str) -> object:
@@ -160,6 +160,28 @@ def test_a_later_kernel_behaves_like_the_newest_that_was_read() -> None:
 def test_every_fact_of_the_oldest_kernel_changed_since() -> None:
     oldest, newest = rules_for("3.10"), rules_for("7.1")
     assert [fact for fact in Rules._fields if getattr(oldest, fact) == getattr(newest, fact)] == []
+
+
+@pytest.mark.parametrize(
+    ("kernel", "forms"),
+    [
+        ("3.10.108", (RootDiscount.POINTS, RootDiscount.TOTALPAGES)),
+        ("3.13.0-57-generic", (RootDiscount.POINTS, RootDiscount.TOTALPAGES)),
+        ("3.10.0-1160.el7.x86_64", (RootDiscount.POINTS,)),
+        ("3.14", (RootDiscount.POINTS,)),
+        ("4.16.18", (RootDiscount.POINTS,)),
+        ("4.17", ()),
+    ],
+)
+def test_what_root_is_worth_changed_in_these_versions(kernel: str, forms: tuple[RootDiscount, ...]) -> None:
+    assert rules_for(kernel).root_discounts == forms
+
+
+@pytest.mark.parametrize(
+    ("kernel", "older"), [("2.6.32-754.el6.x86_64", True), ("3.9.11", True), ("3.10.0", False), ("linux", False)]
+)
+def test_a_release_before_3_10_is_known_as_such(kernel: str, older: bool) -> None:
+    assert is_before_oldest(kernel) == older
 
 
 @pytest.mark.parametrize("kernel", ["", "linux", "six.one", "rhel", "6", "v6.1", "6.", "\x00", "rhel8.x"])

@@ -147,7 +147,7 @@ def test_hostile_lines_cost_no_more_than_their_length(line: bytes) -> None:
 
 
 def test_four_times_the_reports_take_four_times_the_steps() -> None:
-    lines = log_lines("058")
+    lines = log_lines("6.1-arch-machine-swap-decides")
 
     def steps(copies: int) -> int:
         """Count the calls, into C as well."""

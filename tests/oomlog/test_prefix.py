@@ -58,9 +58,9 @@ file-rss:380kB, shmem-rss:0kB, UID:1000 pgtables:1220kB oom_score_adj:0
 def test_a_report_reads_the_same_behind_any_prefix(prefix: str, end: str) -> None:
     (report,) = reports(*(prefix + line + end for line in REPORT.splitlines()))
     assert report.missing == ()
-    assert (report.trigger_comm, report.trigger_pid, report.oom_score_adj) == ("java (1) x", 3074, -5)
+    assert (report.trigger_comm, report.trigger_pid, report.order) == ("java (1) x", 3074, 0)
     assert (report.kernel, report.page_size) == ("6.18.44", 4096)
-    assert (report.oom_memcg, report.task_memcg, report.cpuset) == ("/a", "/a/b c", "a,b")
+    assert (report.oom_memcg, report.task_memcg) == ("/a", "/a/b c")
     assert [(row.pid, row.tgid, row.comm) for row in report.rows] == [
         (1234, 1234, "a) [x], b"),
         (1300, 1299, "tmux: client"),
