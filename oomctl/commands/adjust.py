@@ -166,7 +166,7 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
 def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:
     """Ask about what is risky; without anybody to ask it is refused."""
     for meant, reason in chosen.risky:
-        if not dry_run and _yes(f"{named(meant.task)}: {reason}; raise it all the same?"):
+        if not dry_run and _yes(f"{named(meant.task)}: {reason}; raise it anyway?"):
             chosen.meant.append(meant)
         else:
             chosen.refused.append(LeftAlone(meant.task.pid, meant.task.comm, reason))
