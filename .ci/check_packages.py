@@ -16,6 +16,8 @@ IN_SDIST = (
         "CONTRIBUTING.md",
         "SECURITY.md",
         "pyproject.toml",
+        "Makefile",
+        ".pre-commit-config.yaml",
         "docs/top.svg",
         "docs/live.svg",
     ),

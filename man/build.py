@@ -1,8 +1,9 @@
-"""Write the manual pages anew: the prose of man/prose, with options, commands and JSON fields from the program.
+"""Write the manual pages anew: the prose of man/prose, with options, commands, keys and JSON fields from the program.
 
     python man/build.py
 
-A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, `below GROUP`, or `json`.
+A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, `below GROUP`, `keys`, `json`, or
+`script FILE`, of which the page shows the text.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import click
 
 from oomctl.cli.main import COMMANDS, cli
+from oomctl.tui.keys import KEYS, MOVING
 
 MAN = Path(__file__).parent
 SCHEMAS = MAN.parent / "oomctl" / "schemas"
@@ -51,7 +53,9 @@ def generated(what: str) -> Iterator[str]:
         return options(command_of(name))
     if kind == "below":
         return below(name)
-    return {"commands": commands, "json": documents}[kind]()
+    if kind == "script":
+        return script(MAN.parent / name)
+    return {"commands": commands, "json": documents, "keys": keys}[kind]()
 
 
 def commands() -> Iterator[str]:
@@ -99,6 +103,28 @@ def options(command: click.Command) -> Iterator[str]:
         yield ".It " + " , ".join(f"Fl {flag[1:]}{value}" for flag in [*option.opts, *option.secondary_opts])
         yield from sentences(option.help or "")
     yield ".El"
+
+
+def keys() -> Iterator[str]:
+    """Every key of the interactive view, as its own table has them."""
+    for shown, meaning in MOVING:
+        yield f".It {shown}"
+        yield from sentences(f"{meaning}.")
+    for key in KEYS:
+        yield ".It " + " , ".join(f"Cm {key_name(name)}" for name in key.shown.split())
+        yield from sentences(f"{key.meaning}.")
+
+
+def key_name(name: str) -> str:
+    """Return a key as mdoc prints it: a lone character may be punctuation to it."""
+    escaped = name.replace("\\", "\\e").replace("-", "\\-")
+    return escaped if name.isalnum() else f"\\&{escaped}"
+
+
+def script(path: Path) -> Iterator[str]:
+    """The lines of a program, so that what is copied from the page runs: roff has its own way with some characters."""
+    for line in path.read_text().splitlines():
+        yield re.sub(r"^([.'])", r"\\&\1", line.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq"))
 
 
 def documents() -> Iterator[str]:

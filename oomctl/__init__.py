@@ -1,3 +1,3 @@
-"""oomctl shows, predicts and sets whom the Linux OOM killer takes."""
+"""oomctl shows, predicts and sets which process the Linux OOM killer kills."""
 
 __version__ = "0.1.0"

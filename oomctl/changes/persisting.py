@@ -135,7 +135,7 @@ def keep(unit: Unit, adj: int | None, dry_run: bool) -> Persisted:
         return outcome._replace(status=Status.INEFFECTIVE, reason=f"it is written, but not in effect: {error}")
     if adj is not None and now.adj != adj:
         later = " ".join(file for file in now.files if file != path)
-        reason = f"the unit has OOMScoreAdjust={now.adj} all the same; one of its other files wins: {later}"
+        reason = f"the unit still has OOMScoreAdjust={now.adj}; one of its other files wins: {later}"
         return outcome._replace(status=Status.INEFFECTIVE, reason=reason)
     return outcome
 

@@ -20,8 +20,8 @@ from oomctl.console import complain, discard_stdout
 # In the order in which help lists them: the module that has a command of that name, and the first sentence of that
 # command's help, so that to list all commands, in help or for a TAB, imports none of them.
 COMMANDS = {
-    "top": ("oomctl.commands.top", "Rank processes by how soon the OOM killer would take them."),
-    "simulate": ("oomctl.commands.simulate", "Predict whom the kernel would kill if memory ran out now."),
+    "top": ("oomctl.commands.top", "Rank processes by how soon the OOM killer would kill them."),
+    "simulate": ("oomctl.commands.simulate", "Predict which process would be killed if memory ran out now."),
     "explain": ("oomctl.commands.explain", "Explain where TARGETs stand with the OOM killer."),
     "set": ("oomctl.commands.adjust", "Set oom_score_adj of TARGETs to ADJ (-1000..1000)."),
     "protect": ("oomctl.commands.adjust", "Keep the OOM killer away from TARGETs: set -1000."),
@@ -189,11 +189,11 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     help="Say which version, and which of the two programs called oomctl, this is.",
 )
 def cli() -> None:
-    """Show, predict and set whom the Linux OOM killer takes.
+    """Show, predict and set which process the Linux OOM killer kills.
 
     \b
-    oomctl top                    who is most likely to be killed
-    oomctl simulate               whom the kernel would kill now, and why
+    oomctl top                    which process is most likely to be killed
+    oomctl simulate               which one the kernel would kill now, and why
     oomctl explain sshd           its terms, its rank, and what would change it
     oomctl protect postgres       never kill it (oomctl undo takes that back)
     oomctl set 500 firefox        prefer it as a victim

@@ -171,7 +171,7 @@ def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:
     """Ask about what is risky; without anybody to ask it is refused."""
     for meant, reason in chosen.risky:
         said = f"{named(meant.task)}: {reasons.left_alone(reason)}"
-        if not dry_run and _yes(f"{said}; raise it all the same?"):
+        if not dry_run and _yes(f"{said}; raise it anyway?"):
             chosen.meant.append(meant)
         else:
             chosen.refused.append(LeftAlone(meant.task.pid, meant.task.comm, reason))

@@ -28,7 +28,7 @@ from oomctl.targets.words import Target
 def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> int:
     """Explain where TARGETs stand with the OOM killer.
 
-    Shows every term of the badness, the rank, why a process cannot be chosen if so, and which
+    Shows every term of the badness, the rank or why a process cannot be chosen, and which
     oom_score_adj would make it the first victim or save it. Says who probably set the present value and
     how sure that is (the kernel does not record it), and where the unit declares another one.
 

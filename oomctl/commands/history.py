@@ -60,7 +60,7 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since
 @click.argument("number", type=click.IntRange(1), required=False, metavar="[N]")
 @click.option("--file", "-f", "path", metavar="FILE", help="Read this log (plain, .gz, .xz) instead; - is stdin.")
 @click.option("--since", type=TimeType(), metavar="TIME", help="Only events since then: 2026-11-23, yesterday, 2h.")
-@click.option("-n", "-N", "--lines", "--num", "lines", type=click.IntRange(1), help="Only the last so many events.")
+@click.option("-n", "-N", "--lines", "--num", "lines", type=click.IntRange(1), help="Only the last events, this many.")
 @json_option
 def history(number: int | None, path: str | None, since: datetime | None, lines: int | None, as_json: bool) -> int:
     """List past OOM kills, or tell number N of them in full.

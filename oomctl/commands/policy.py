@@ -151,13 +151,13 @@ def explain(targets: tuple[Target, ...], paths: tuple[str, ...], as_json: bool) 
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often, where that is how it works.",
+    help="How often to look, where it polls.",
 )
 def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
     """Keep the policy true: processes that start, execute or change their user get their value.
 
-    By the kernel's process events where they are to be had, else by polling; the first line says which. SIGHUP
-    reads the files again (a broken one changes nothing), SIGTERM and Ctrl-C end it.
+    It uses the kernel's process events where there are any, and polls elsewhere; the first line says which.
+    SIGHUP reads the files again (a broken one changes nothing), SIGTERM and Ctrl-C end it.
     """
     from oomctl.policy.service import Service  # sockets and more, which a TAB behind policy has no time for
 

@@ -21,7 +21,7 @@ def selftest(as_json: bool) -> int:
     """Let this kernel choose among three toy processes and compare.
 
     Makes a memory cgroup of 96 MiB, starts three small processes in it, predicts, fills it up and sees
-    whom the kernel kills. Nothing outside that cgroup is touched; it needs root.
+    which of them the kernel kills. Nothing outside that cgroup is touched; it needs root.
 
     \b
     oomctl selftest

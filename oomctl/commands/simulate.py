@@ -73,7 +73,7 @@ def simulate(
     source: str | None,
     as_json: bool,
 ) -> int:
-    """Predict whom the kernel would kill if memory ran out now. Nothing is killed.
+    """Predict which process would be killed if memory ran out now. Nothing is killed.
 
     Without a scope the whole machine runs out of memory. What-if options can be given several times and
     combined; they change only the model.

@@ -60,7 +60,7 @@ class Delay(click.FloatRange):
 @click.option("--sort", "-s", "sort_key", metavar="FIELD", help="Sort by another field than badness.")
 @click.option("-o", "columns", metavar="FIELD,...", help="Show these columns.")
 @click.option("-u", "--user", metavar="USER", help="Only this user's processes.")
-@click.option("--once", is_flag=True, help="Print one list and end; anywhere but on a terminal that is so anyway.")
+@click.option("--once", is_flag=True, help="Print one list and end, as without a terminal.")
 @click.option(
     *("-d", "--delay", "delay_s"),
     type=Delay(0.1, 3600),
@@ -85,7 +85,7 @@ def top(
     wanted: str | None,
     as_json: bool,
 ) -> int:
-    """Rank processes by how soon the OOM killer would take them.
+    """Rank processes by how soon the OOM killer would kill them.
 
     The order is the kernel's own (badness in pages), not the rounded oom_score. Processes that can
     never be chosen come last, without a rank. TARGETs limit the list; ranks stay those among all.

@@ -94,7 +94,7 @@ FIELDS: tuple[Field, ...] = (
 )
 
 MEANINGS = {
-    "rank": "place in the order in which the kernel would take them",
+    "rank": "place in the order in which the kernel would kill them",
     "pid": "process ID",
     "ppid": "process ID of the parent",
     "user": "owner",

@@ -22,7 +22,7 @@ KEYS = (
     Key("f1,question_mark,h", "help", "? F1 h", "this help", "Help"),
     Key("slash,backslash,f3,f4", "filter", "/ \\ F3 F4", "filter as you type; Esc clears it", "Filter"),
     Key("f6,greater_than_sign,full_stop,less_than_sign,comma", "sort", "F6 > .", "sort by a column", "Sort"),
-    Key("I", "turn_round", "I", "turn the order round"),
+    Key("I", "turn_round", "I", "reverse the order"),
     Key("M", "sort_by('rss_bytes')", "M", "sort by resident memory"),
     Key("N", "sort_by('pid')", "N", "sort by PID"),
     Key("R", "sort_by('')", "R", "sort by rank, the kernel's order"),
@@ -52,7 +52,7 @@ MOVING = (
     ("Up Down k j", "one process up or down; the wheel of the mouse scrolls, a click selects"),
     ("PgUp PgDn b Space", "a screen up or down"),
     ("Home End g G", "to the first, to the last"),
-    ("click on a title", "sort by that column, again: turn round"),
+    ("click on a title", "sort by that column; again: reverse the order"),
 )
 
 

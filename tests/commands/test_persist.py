@@ -265,7 +265,7 @@ def test_another_drop_in_that_wins_is_named(web: ProcTree, systemd: StandIn) -> 
     later.write_text("[Service]\nOOMScoreAdjust=100\n")
     ran = ask(web, "set", "300", "--persist", "nginx.service")
     assert ran.status == 3
-    assert f"{drop_in(systemd)}: the unit has OOMScoreAdjust=100 all the same" in ran.stderr
+    assert f"{drop_in(systemd)}: the unit still has OOMScoreAdjust=100;" in ran.stderr
     assert str(later) in ran.stderr
     assert adjs(web, 10) == [300]
 

@@ -44,9 +44,9 @@ def test_an_example_has_no_mistakes_and_reasons_for_all_it_does(path: Path, tmp_
     assert all(rule.reason for rule in policy.rules)
 
 
-def test_the_readme_names_every_example() -> None:
-    readme = (PROJECT / "README.md").read_text()
-    assert [path.name for path in EXAMPLES if f"(examples/policy/{path.name})" not in readme] == []
+def test_the_manual_names_every_example() -> None:
+    page = (PROJECT / "man" / "oomctl-policy.5").read_text()
+    assert [path.name for path in EXAMPLES if f".Pa {path.name}\n" not in page] == []
 
 
 def test_on_a_server_sshd_and_the_database_are_protected(proc_tree: ProcTree) -> None:

@@ -1,0 +1,18 @@
+# What CONTRIBUTING.md says to run. PYTHON is the one that has the extra `dev`: make test PYTHON=python3
+PYTHON ?= .venv/bin/python
+# The rooms that compute: no kernel, no terminal, no machine, a few seconds.
+QUICK = tests/kernel tests/render tests/live tests/origins tests/scenario tests/test_architecture.py
+
+.PHONY: lint test test-quick vm
+
+lint:
+	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
+
+test:
+	$(PYTHON) -m pytest
+
+test-quick:
+	$(PYTHON) -m pytest -q $(QUICK)
+
+vm:
+	$(PYTHON) -m pytest -m vm
