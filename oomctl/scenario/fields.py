@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -17,12 +17,8 @@ MOST_NODES = 1 << 16
 """Numbers of NUMA nodes are below this; MAX_NUMNODES is 1024 at most."""
 _MOST_UNKNOWN = 100  # names of fields that are not understood
 _SHOWN = 40  # characters of a value or name in a message
-# What worked cases carry besides: facts that the kernel does not look at, and expected answers.
-_FOR_READERS = {
-    "": {"schema", "name", "why", "victim", "outcome", "killed", "selected", "log_pid"},
-    "context": set(),
-    "tasks[]": {"ns_pid", "hugetlb_pages", "rss_exact", "user", "unit", "cmdline"},
-}
+_FOR_READERS = {"user", "unit", "cmdline"}
+"""What may be said of a task besides: the kernel does not look at it."""
 
 
 class Fields:
@@ -36,6 +32,11 @@ class Fields:
         self._asked: set[str] = set()
         self._below: list[Fields] = []
         self._unknown_below: list[str] = []
+
+    def ask(self, names: frozenset[str]) -> Mapping[str, object]:
+        """Return what there is, unchecked: all of ``names`` are known fields."""
+        self._asked |= names
+        return self._values
 
     def page_size(self, default: int) -> int:
         size: int = self.whole("page_size", default, least=1024, most=1 << 24)
@@ -97,9 +98,9 @@ class Fields:
         value = self._take(name, None)
         return None if value is None else self._descend(value, self._at(name))
 
-    def children(self, name: str, most: int, required: bool = True) -> Iterator[Fields]:
+    def children(self, name: str, most: int) -> Iterator[Fields]:
         """Yield one object of a list after the other. Each can be asked until the next one is taken."""
-        value = self._take(name, _REQUIRED if required else [])
+        value = self._take(name, _REQUIRED)
         if not isinstance(value, list):
             raise _wrong(self._at(name), "a list", value)
         if len(value) > most:
@@ -133,8 +134,8 @@ class Fields:
 
     def unknown(self) -> Iterator[str]:
         """Paths of the fields here and below that nobody asked for; of lists the first hundred."""
-        kind = "tasks[]" if self._path.startswith("tasks[") and "." not in self._path else self._path
-        for name in sorted(self._values.keys() - self._asked - _FOR_READERS.get(kind, set())):
+        is_task = self._path.startswith("tasks[") and "." not in self._path
+        for name in sorted(self._values.keys() - self._asked - (_FOR_READERS if is_task else set())):
             yield self._at(name)
         for fields in self._below:
             yield from fields.unknown()
