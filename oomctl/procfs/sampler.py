@@ -115,7 +115,7 @@ class Sampler:
 
 def _with_sharers(procfs: Procfs, tasks: list[Task], of: Iterable[int]) -> list[Task]:
     """Mark who shares memory: everybody who does, or where that is too many to ask those that share with ``of``."""
-    if procfs.own_pid is None:
+    if not procfs.is_own:
         return tasks
     if len(tasks) <= SHARE:
         return with_shared_memory(tasks)

@@ -122,8 +122,8 @@ def memcg_limits(procfs: Procfs, tasks: Sequence[Task]) -> dict[str, MemcgLimits
 
 
 def _with_shared_memory(procfs: Procfs, tasks: list[Task], of: Task | None = None) -> list[Task]:
-    """Ask the kernel who shares memory; one that runs elsewhere cannot be asked."""
-    return with_shared_memory(tasks, of) if procfs.own_pid is not None else tasks
+    """Ask the kernel who shares memory; that of another place cannot be asked."""
+    return with_shared_memory(tasks, of) if procfs.is_own else tasks
 
 
 def _in_walk_order(tasks: list[Task], pids: Sequence[int], version: int) -> list[Task]:

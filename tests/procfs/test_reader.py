@@ -10,7 +10,8 @@ import pytest
 from oomctl.errors import ImpossibleHere
 from oomctl.kernel.selection import why_not
 from oomctl.model.kernel import Constraint, Context, Task
-from oomctl.procfs.reader import Procfs, Score, start_ticks_at
+from oomctl.procfs.reader import Procfs, Score
+from oomctl.procfs.statfiles import start_ticks_at
 from tests.proc_tree import PF_EXITING, ProcTree
 
 SIGKILL_PENDING = 1 << 8
