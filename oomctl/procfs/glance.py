@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import Counters
+from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Task
 from oomctl.procfs.files import VANISHED, read_at
 from oomctl.procfs.halves import by_halves
@@ -52,7 +53,7 @@ def glance(procfs: Procfs, scores: Sequence[Score], count: int, reach_pages: int
     ]
     exited = procfs.tasks([pid for _, whole, _ in parts for pid in whole])
     tasks += exited.read
-    tasks.sort(key=lambda task: (task.start_ticks, task.pid))
+    tasks.sort(key=scan_order)
     return Tasks(tasks, exited.hidden + sum(hidden for _, _, hidden in parts))
 
 

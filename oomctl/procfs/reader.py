@@ -16,6 +16,7 @@ from typing import NamedTuple
 from oomctl.errors import ImpossibleHere
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness, oom_score
 from oomctl.kernel.rules import Counters, Pgtables
+from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Task, Thread
 from oomctl.procfs.facts import Facts
 from oomctl.procfs.files import PASSING, VANISHED, is_pid, parses, pids_in, pids_listed_at, read_at
@@ -101,7 +102,7 @@ class Procfs(Facts):
     def tasks(self, pids: Iterable[int] | None = None) -> Tasks:
         """Read the processes ``pids`` (default: all), leaving out oomctl's own and those that end meanwhile.
 
-        In the kernel's global scan order as far as userspace sees it: by start time, then PID.
+        In the kernel's scan order.
         """
         hidden = 0
         read: list[Task] = []
@@ -117,7 +118,7 @@ class Procfs(Facts):
                 continue
             except OSError:  # not permitted, or Malformed
                 hidden += 1
-        read.sort(key=lambda task: (task.start_ticks, task.pid))
+        read.sort(key=scan_order)
         return Tasks(read, hidden)
 
     def task(self, pid: int) -> Task:
