@@ -29,6 +29,8 @@ class Seen(NamedTuple):
 
 
 class Opened(NamedTuple):
+    """What a walk ended at, open for reading or listing."""
+
     descriptor: int
     is_directory: bool
 

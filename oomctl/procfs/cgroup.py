@@ -121,6 +121,7 @@ class Memcgs:
         )
 
     def usage(self, path: str) -> Usage:
+        """Return what is charged to ``path`` and below; 0 where the files are not to be had."""
         directory = self.directory(path)
         if self.version == 1:
             memory = _number(directory, "memory.usage_in_bytes")

@@ -29,14 +29,17 @@ class Provenance(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Basename of the executable."""
         return os.path.basename(self.path)
 
     @property
     def only_root_can_change_it(self) -> bool:
+        """Whether the file is root's and nobody else may write it; its directories are not looked at."""
         return self.owner_uid == 0 and not self.mode & (stat.S_IWGRP | stat.S_IWOTH)
 
     @property
     def set_user_id(self) -> bool:
+        """Whether the file is set-user-ID."""
         return bool(self.mode & stat.S_ISUID)
 
 

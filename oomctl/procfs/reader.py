@@ -54,12 +54,16 @@ class Score(NamedTuple):
 
 
 class Scores(NamedTuple):
+    """``oom_score`` of every process but oomctl's own, in the order of /proc."""
+
     listed: list[Score]
     hidden: int
     """Processes that exist but cannot be read from here."""
 
 
 class Tasks(NamedTuple):
+    """Processes in the kernel's scan order."""
+
     read: list[Task]
     hidden: int
     """Processes that exist but cannot be read from here."""
@@ -71,6 +75,7 @@ class Procfs(Facts):
     def __init__(
         self, root: str = "/proc", page_size: int | None = None, cpus: int | None = None, on_purpose: bool = False
     ) -> None:
+        """Read what does not change, as ``Facts`` does; no process yet."""
         super().__init__(root, page_size, cpus, on_purpose)
         self.own_pid = os.getpid() if self.is_own else None
         """Left out of every survey: it is over before the memory is."""

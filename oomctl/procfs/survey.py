@@ -201,5 +201,6 @@ def _with_group(procfs: Procfs, memcgs: Memcgs, scenario: Scenario, first: Task)
 
 
 def with_ancestors(tasks: Sequence[Task], memcgs: Memcgs) -> set[str]:
+    """Return the paths of the memory cgroups that ``tasks`` are in, and of all above those, with the root."""
     paths = {task.memcg for task in tasks if task.memcg is not None}
     return {ancestor for path in paths for ancestor in memcgs.ancestors(path)}

@@ -36,6 +36,8 @@ class Shortage(NamedTuple):
 
 
 class Question(NamedTuple):
+    """What the kernel is to decide, and where it was read."""
+
     scenario: Scenario
     procfs: Procfs | None
     """None for a document."""

@@ -28,6 +28,8 @@ class Kind(NamedTuple):
 
 
 class Field(NamedTuple):
+    """One attribute of a value of the model, and its place in a document."""
+
     name: str
     """In the document."""
     attribute: str
@@ -189,6 +191,7 @@ def read_task(fields: Fields, page_size: int) -> Task:
 
 
 def task_document(task: Task) -> dict[str, Any]:
+    """Return what ``read_task`` reads."""
     document = TASK.written(task)
     if task.vfork:
         document["vfork_of"] = task.ppid
@@ -202,6 +205,7 @@ def read_limits(fields: Fields) -> MemcgLimits:
 
 
 def limits_document(limits: MemcgLimits) -> dict[str, Any]:
+    """Return what ``read_limits`` reads; null is unlimited."""
     return _LIMITS[limits.version].written(limits)
 
 
@@ -212,4 +216,5 @@ def read_node(fields: Fields) -> NodePages:
 
 
 def node_document(pages: NodePages) -> dict[str, Any]:
+    """Return what ``read_node`` reads."""
     return _NODE.written(pages)
