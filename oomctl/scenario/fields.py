@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -37,9 +37,9 @@ class Fields:
         self._below: list[Fields] = []
         self._unknown_below: list[str] = []
 
-    def ask(self, names: frozenset[str]) -> Mapping[str, object]:
+    def ask(self, names: Iterable[str]) -> Mapping[str, object]:
         """Return what there is, unchecked: all of ``names`` are known fields."""
-        self._asked |= names
+        self._asked.update(names)
         return self._values
 
     def page_size(self, default: int) -> int:
