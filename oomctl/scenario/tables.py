@@ -21,7 +21,7 @@ class Kind(NamedTuple):
     read: Callable[[Fields, str], Any]
     """Checks and returns what an object has under a name. Raises BadInput."""
     left_out: Any = NEVER
-    """The value that is not written; such a field may be missing."""
+    """The value that is not written, since it is the default."""
     required: bool = False
     """It may not be missing, as the model has no default."""
     write: Callable[[Any], Any] | None = None
