@@ -22,7 +22,7 @@ IN_SDIST = (
     *("oomctl/cli/main.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py", "man/build.py"),
 )
 IN_WHEEL = (
-    *("oomctl/py.typed", "LICENSE", "oomctl/completion/outline.json", "oomctl/schemas/process.json"),
+    *("oomctl/py.typed", "LICENSE", "oomctl/schemas/process.json"),
     *(f"oomctl/completion/script.{shell}" for shell in ("bash", "zsh", "fish")),
     *(f"share/bash-completion/completions/{name}" for name in ("oomctl", "oomadm")),
     *(f"share/man/man8/{name}.8" for name in ("oomctl", "oomadm", "oomctl-top", "oomctl-policy")),

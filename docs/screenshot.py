@@ -1,25 +1,34 @@
-"""Draw what ``oomctl top`` shows on a terminal, here and now: python docs/screenshot.py > docs/top.svg"""
+"""Draw what ``oomctl top --once`` shows of a made-up desktop: python -m docs.screenshot > docs/top.svg"""
 
 from __future__ import annotations
 
 import io
 import re
 import sys
+import tempfile
+from pathlib import Path
 
 from click.testing import CliRunner
 from rich.console import Console
 from rich.text import Text
 
+from docs.live_screenshot import desktop
 from oomctl.cli.main import cli
+from oomctl.render import fields
 
-ARGUMENTS = ("top", "-n", "7")
+ARGUMENTS = ("top", "--once", "-n", "7")
+# Without users: who has which number differs from machine to machine.
+COLUMNS = ",".join(name for name in fields.DEFAULT if name != "user")
 WIDTH = 124
 
 
 def listing() -> str:
     """Return what the command prints on a terminal of that width with 256 colours."""
     terminal = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": str(WIDTH), "NO_COLOR": None}
-    result = CliRunner(env=terminal).invoke(cli, [*ARGUMENTS, "--once", "--format", "table"], color=True)
+    with tempfile.TemporaryDirectory() as directory:
+        machine = {"OOMCTL_PROC": str(desktop(Path(directory)).root)}
+        asked = [*ARGUMENTS, "-o", COLUMNS, "--format", "table"]
+        result = CliRunner(env={**terminal, **machine}).invoke(cli, asked, color=True)
     if result.exit_code:
         raise SystemExit(result.output)
     return result.output

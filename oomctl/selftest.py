@@ -31,6 +31,8 @@ _INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 class Toy(NamedTuple):
+    """A process that is started to be chosen among others."""
+
     comm: str
     size_bytes: int
     adj: int
@@ -43,12 +45,15 @@ TOYS = (Toy("oomctl-large", 56 * _MIB, 0), Toy("oomctl-liked", 8 * _MIB, 100), T
 
 
 class Result(NamedTuple):
+    """What was predicted and what the kernel did."""
+
     prediction: Round
     killed: dict[int, str]
     """PIDs and names of the toys that the kernel killed."""
 
     @property
     def agrees(self) -> bool:
+        """Whether exactly those died of whom that was said."""
         return {task.pid for task in self.prediction.killed} == self.killed.keys()
 
 

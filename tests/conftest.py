@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from oomctl.procfs.reader import Procfs
 from tests.proc_tree import ProcTree
+from tests.processes import Sleeper, adj_of, sleepers, toy
+from tests.small_server import add_server
 
 pytest_plugins = ("tests.vm.options",)
 
@@ -52,6 +54,35 @@ def proc_tree(tmp_path: Path) -> ProcTree:
 def procfs(proc_tree: ProcTree) -> Procfs:
     """Reads ``proc_tree``; what is added to it later is seen too."""
     return proc_tree.procfs()
+
+
+@pytest.fixture
+def server(proc_tree: ProcTree) -> ProcTree:
+    """A small server: one big process of a user, a database of two processes, and who can never be chosen."""
+    add_server(proc_tree)
+    return proc_tree
+
+
+@pytest.fixture
+def sleeper() -> Iterator[Sleeper]:
+    """Starts harmless processes of our own, and ends them."""
+    with sleepers() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def toys() -> Iterator[None]:
+    """One harmless process of each name that README and the manual use."""
+    with sleepers() as start:
+        for name in ("postgres", "java", "firefox"):
+            toy(start, name)
+        yield
+
+
+@pytest.fixture
+def own_value_is_0() -> None:
+    """Children inherit the value of whoever runs the tests."""
+    assert adj_of(os.getpid()) == 0, "run the tests with an oom_score_adj of 0"
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
 
 PF_EXITING = 0x4
 PF_KTHREAD = 0x200000
 ROOTS_PROGRAM = "/usr/bin/env"
 """A program that root owns and nobody else may write."""
+LISTENER = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
+"""The command line of the sshd that listens."""
 INITIAL = {"pid": "pid:[4026531836]", "user": "user:[4026531837]"}
 CONTAINER = {"pid": "pid:[4026532001]", "user": "user:[4026532002]"}
 
@@ -258,3 +261,18 @@ class ProcTree:
 def escaped(path: str) -> str:
     """Write a path as mountinfo does (``mangle``)."""
     return "".join(f"\\{ord(char):03o}" if char in " \t\n\\#" else char for char in path)
+
+
+def adjs(proc_tree: ProcTree, *pids: int) -> list[int]:
+    """The values of ``oom_score_adj`` that the files have now."""
+    return [written_adj(proc_tree, pid) for pid in pids]
+
+
+def written_adj(proc_tree: ProcTree, pid: int) -> int:
+    return int((proc_tree.root / str(pid) / "oom_score_adj").read_text())
+
+
+def memcgs_of(procfs: Procfs) -> Memcgs:
+    memcgs = Memcgs.of(procfs)
+    assert memcgs is not None
+    return memcgs

@@ -15,6 +15,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "oomctl"
 CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+PROJECT = PACKAGE.parent
+READERS = sorted(path for place in ("tests", "docs", "benchmarks") for path in (PROJECT / place).rglob("*.py"))
+"""Who may read tests: they themselves, and what stands beside them."""
 
 # Room -> the rooms, and the single modules of rooms, that it may import from; its own modules always. Below stands only
 # what is above in the list: no room leans on one that leans on it.
@@ -40,14 +43,14 @@ DOORS: dict[str, tuple[str, ...]] = {
     "commands": (
         *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario", "changes", "origins"),
         *("policy", "live", "render", "console", "selftest", "cli.options", "cli.parameters", "cli.namesake"),
-        *("tui.app", "completion.shells"),
+        *("cli.summaries", "tui.app", "completion.shells"),
     ),
     "cli": ("errors", "kernel.badness", "guard", "targets.words", "console", "completion.shells"),
     "__main__": ("cli.main",),
     "__init__": (),
 }
 PURE = ("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view")
-UPWARDS = ("cli.options", "cli.parameters", "cli.namesake")
+UPWARDS = ("cli.options", "cli.parameters", "cli.namesake", "cli.summaries")
 """What commands and completion are written with; the group itself, ``cli.main``, is above them."""
 OPENED_BY = {
     "commands": ("cli.main",),
@@ -173,11 +176,22 @@ def test_a_module_opens_with_a_sentence(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text())) or path.name == "__main__.py"
 
 
+def test_what_tests_share_is_in_a_module_of_its_own() -> None:
+    """A module of tests is nobody's library: what two of them need has a subject, and is named by it."""
+    from_tests = {
+        f"{path.relative_to(PROJECT)}: {name}"
+        for path in READERS
+        for name in imports(path)
+        if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")
+    }
+    assert from_tests == set()
+
+
 @pytest.mark.parametrize(
     ("argv", "unwanted"),
     [
         pytest.param(["--version"], {"rich", "psutil", "textual", "json", "pwd"}, id="version"),
-        pytest.param(["--help"], {"rich", "psutil"}, id="help"),
+        pytest.param(["--help"], {"rich", "psutil", "oomctl.commands"}, id="help"),
         pytest.param(["set", "--help"], {"rich", "psutil"}, id="help of set"),
         pytest.param(["set", "0", "1", "--dry-run"], {"rich", "psutil", "subprocess", "tempfile"}, id="set"),
         pytest.param(["run", "-n", "0", "true"], {"rich", "psutil"}, id="run"),
@@ -203,16 +217,32 @@ main()
     assert ran.stderr.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("line", ["oomctl ", "oomctl top --", "oomctl explain s", "oomctl top user:", "oomctl set "])
-def test_a_tab_loads_no_command_and_none_of_the_heavy_libraries(line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "commands"),
+    [
+        pytest.param("oomctl ", [], id="a command"),
+        pytest.param("oomctl top --", ["top"], id="an option"),
+        pytest.param("oomctl explain s", ["explain"], id="a target"),
+        pytest.param("oomctl top user:", ["top"], id="a user"),
+        pytest.param("oomctl set ", ["adjust"], id="a value of oom_score_adj"),
+        pytest.param("oomctl policy ", ["policy"], id="a subcommand"),
+        pytest.param("oomctl history --since ", ["history"], id="a time"),
+    ],
+)
+def test_a_tab_loads_no_other_command_than_the_one_on_the_line_and_no_heavy_library(
+    line: str, commands: list[str]
+) -> None:
     spied = """
 import atexit, sys
-unwanted = {"rich", "psutil", "oomctl.targets.matching", "oomctl.commands.top", "oomctl.commands.adjust"}
-atexit.register(lambda: print(sorted(unwanted & set(sys.modules)), file=sys.stderr))
+heavy = {"rich", "psutil", "textual", "socket"}
+def report():
+    loaded = [name for name in sys.modules if name in heavy or name.startswith("oomctl.commands.")]
+    print(sorted(loaded), file=sys.stderr)
+atexit.register(report)
 from oomctl.cli.main import main
 main()
 """
     env = {**os.environ, "_OOMCTL_COMPLETE": "zsh_complete", "OOMCTL_LINE": line}
     ran = subprocess.run([sys.executable, "-c", spied], capture_output=True, text=True, timeout=30, env=env, check=True)
     assert ran.stdout
-    assert ran.stderr.splitlines()[-1] == "[]"
+    assert ran.stderr.splitlines()[-1] == str([f"oomctl.commands.{name}" for name in commands])

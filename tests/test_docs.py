@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from tests.tasks import task
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
 CHANGES = {"set", "protect", "sacrifice", "reset"}
-TOY = "import sys, time; open('/proc/self/comm', 'w').write(sys.argv[1]); print(flush=True); time.sleep(600)"
 
 
 def blocks(marker: str) -> list[str]:
@@ -66,21 +64,6 @@ def mentions() -> list[str]:
     """Return every piece of code in README that begins with oomctl, from its text as from its blocks."""
     spans = re.findall(r"`(oomctl [^`]+)`", README)
     return spans + re.findall(r"^(?:\$ |sudo )?(oomctl .*)$", README, re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def toys() -> Iterator[None]:
-    """Start one harmless process of each name that the examples use."""
-    started = []
-    for name in ("postgres", "java", "firefox"):
-        toy = subprocess.Popen([sys.executable, "-c", TOY, name], stdout=subprocess.PIPE)
-        assert toy.stdout is not None
-        toy.stdout.readline()
-        started.append(toy)
-    yield
-    for toy in started:
-        toy.kill()
-        toy.communicate()
 
 
 def run(arguments: list[str], stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ import pytest
 from oomctl import errors
 from oomctl.cli.main import COMMANDS
 from oomctl.policy import document
-from tests.test_docs import TOY
 
 PROJECT = Path(__file__).parents[1]
 MAN = PROJECT / "man"
@@ -40,19 +38,6 @@ def policies() -> list[str]:
     """Return every policy of the pages."""
     blocks = [re.findall(r"^(\[\[rule]]\n(?:.*\n)*?)\.Ed$", page.read_text(), re.MULTILINE) for page in PAGES]
     return [text for page in blocks for text in page]
-
-
-@pytest.fixture(scope="module")
-def toys() -> Iterator[None]:
-    started = []
-    for name in ("postgres", "java", "firefox"):
-        started.append(subprocess.Popen([sys.executable, "-c", TOY, name], stdout=subprocess.PIPE))
-        assert started[-1].stdout is not None
-        started[-1].stdout.readline()
-    yield
-    for toy in started:
-        toy.kill()
-        toy.communicate()
 
 
 @pytest.fixture

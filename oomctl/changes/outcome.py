@@ -8,11 +8,11 @@ from oomctl import errors
 from oomctl.console import complain, emit, emit_after_change
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import out_of_memory
-from oomctl.kernel.selection import scan
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
-from oomctl.model.kernel import Scenario, Task
+from oomctl.model.kernel import Scenario
 from oomctl.procfs.reader import Procfs
 from oomctl.render import changes as render
+from oomctl.render.text import named
 
 _STATUS_OF = {"denied": errors.NOT_PERMITTED, "vanished": errors.VANISHED, "refused": errors.REFUSED}
 
@@ -32,16 +32,13 @@ def report(
     for change in changes:
         if change.status in ("changed", "dry-run") and change.after is not None:
             after = whatif.with_adj(after, change.pid, change.after)
-    was, will_be = _ranks(before, procfs), _ranks(after, procfs)
-    ranked = [
-        change._replace(rank_before=was.get(change.pid), rank_after=will_be.get(change.pid)) for change in changes
-    ]
-    said = render.Report(ranked, left_alone, _victim(before, procfs), _victim(after, procfs), undone, kept)
+    was, will_be = out_of_memory(before, procfs.rules), out_of_memory(after, procfs.rules)
+    said = render.report_of(changes, was, will_be, left_alone)._replace(undone=undone, persisted=kept)
     was_made = "changed" in [change.status for change in changes] + [persisted.status for persisted in kept]
     (emit_after_change if was_made else emit)(render.document(said, command) if as_json else render.text(said))
     for change in changes:
         if change.status in _STATUS_OF:
-            complain(f"{change.pid} ({change.comm}): {change.reason}")
+            complain(f"{named(change)}: {change.reason}")
     for persisted in kept:
         if persisted.status == "ineffective":
             complain(f"{persisted.path}: {persisted.reason}")
@@ -57,13 +54,3 @@ def exit_status(statuses: Sequence[str], some_unmatched: bool, some_left_alone: 
     if failures:
         return _STATUS_OF[failures[0]]
     return errors.REFUSED if some_left_alone else errors.DONE
-
-
-def _ranks(scenario: Scenario, procfs: Procfs) -> dict[int, int]:
-    ranking = scan(scenario.tasks, scenario.context, procfs.rules).ranking
-    return {candidate.task.pid: rank for rank, candidate in enumerate(ranking, start=1)}
-
-
-def _victim(scenario: Scenario, procfs: Procfs) -> Task | None:
-    victim = out_of_memory(scenario, procfs.rules).victim
-    return victim.task if victim else None

@@ -11,6 +11,7 @@ from oomctl.model.changes import DropIn, LeftAlone, Persisted
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.details import DetailReader
 from oomctl.procfs.reader import Procfs
+from oomctl.render.text import named
 from oomctl.systemd.manager import Manager, NoAnswer, UnitState
 from oomctl.systemd.units import check_name, check_persistable, drop_in_text
 from oomctl.targets.selection import Scope, select
@@ -44,7 +45,6 @@ def wanted(
     procfs: Procfs,
     setting: int | None,
     scope: Scope,
-    user: bool,
 ) -> Wanted:
     """Find the units meant, and refuse every one that must not be given ``setting``, before anything is written.
 
@@ -55,7 +55,7 @@ def wanted(
     others = [target for target in targets if target.kind != "unit"]
     selection = select(others, scenario.tasks, procfs, adj, scope)
     try:
-        units = [_named(target.value, Manager(user), setting) for target in named]
+        units = [_named(target.value, Manager(scope.own_units), setting) for target in named]
         units += _units_of(selection.meant, procfs, setting)
     except NoAnswer as error:
         raise ImpossibleHere(_NO_SYSTEMD.format(error, adj)) from None
@@ -87,7 +87,7 @@ def _units_of(tasks: Sequence[Task], procfs: Procfs, setting: int | None) -> lis
         details = reader.details(task)
         if details.unit is None:
             raise ImpossibleHere(
-                f"{task.pid} ({task.comm}) is in no unit of systemd; set the value where it is started:"
+                f"{named(task)} is in no unit of systemd; set the value where it is started:"
                 f" oomctl run -n {setting or 0} -- COMMAND"
             )
         members.setdefault((details.unit, details.manager_uid), []).append(task)
@@ -101,7 +101,7 @@ def _unit_of(name: str, manager_uid: int | None, members: Sequence[Task], settin
     if found.state.main_pid not in [task.pid for task in members]:
         first = members[0]
         raise Refused(
-            f"{first.pid} ({first.comm}) is not the main process of {found.state.id}, and all of that unit would get"
+            f"{named(first)} is not the main process of {found.state.id}, and all of that unit would get"
             f" the value; name {found.state.id} if you mean that"
         )
     return found

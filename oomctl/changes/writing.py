@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from oomctl import errors
 from oomctl.changes import persisting
@@ -29,6 +29,7 @@ class Meant(NamedTuple):
 
     @property
     def raises(self) -> bool:
+        """Whether the OOM killer will be likelier to take it."""
         return self.adj > self.task.adj
 
 
@@ -60,6 +61,7 @@ def choose(
     adj: int,
     scope: Scope,
 ) -> Chosen:
+    """Find who gets ``adj`` by these targets, the units among them as their service manager knows them."""
     named, units = resolved(targets, scope.own_units)
     selection = select(named, scenario.tasks, procfs, adj, scope, units)
 
@@ -77,23 +79,24 @@ def choose(
 
 
 def persist(
-    command: str,
-    adj: int,
     targets: Sequence[Target],
     scenario: Scenario,
     procfs: Procfs,
+    setting: int | None,
     scope: Scope,
-    options: dict[str, Any],
+    dry_run: bool,
     record: Record,
 ) -> tuple[Chosen, list[Persisted]]:
-    """Let the units that are meant keep the value, and choose their processes that have to get it now."""
-    setting = None if command == "reset" else adj
-    wanted = persisting.wanted(targets, scenario, procfs, setting, scope, options["user"])
-    kept = _keep(wanted.units, setting, options["dry_run"], record)
+    """Let the units that are meant keep ``setting`` (None: no value any more), and choose who has to get it now.
+
+    Raises what ``persisting.wanted`` does before anything is written; a later failure leaves in ``record`` what was.
+    """
+    wanted = persisting.wanted(targets, scenario, procfs, setting, scope)
+    kept = _keep(wanted.units, setting, dry_run, record)
     chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
     for unit in wanted.units:
         target = Target(unit.state.id, "unit", unit.state.id)
-        value = persisting.next_value(unit, setting, options["dry_run"])
+        value = persisting.next_value(unit, setting, dry_run)
         found = choose([target], scenario, procfs, value, scope._replace(own_units=unit.manager.user))
         chosen.meant.extend(found.meant)
         chosen.left_alone.extend(found.left_alone)

@@ -14,24 +14,26 @@ from typing import Any, NoReturn
 import click
 
 from oomctl import __version__, errors
+from oomctl.cli.summaries import WholeSummaries
 from oomctl.console import complain, discard_stdout
 
-# In the order in which help lists them; each is a module of oomctl.commands with a command of that name.
+# In the order in which help lists them: the module that has a command of that name, and the first sentence of that
+# command's help, so that to list all commands, in help or for a TAB, imports none of them.
 COMMANDS = {
-    "top": "oomctl.commands.top",
-    "simulate": "oomctl.commands.simulate",
-    "explain": "oomctl.commands.explain",
-    "set": "oomctl.commands.adjust",
-    "protect": "oomctl.commands.adjust",
-    "sacrifice": "oomctl.commands.adjust",
-    "reset": "oomctl.commands.adjust",
-    "undo": "oomctl.commands.undo",
-    "policy": "oomctl.commands.policy",
-    "run": "oomctl.commands.run",
-    "snapshot": "oomctl.commands.snapshot",
-    "history": "oomctl.commands.history",
-    "selftest": "oomctl.commands.selftest",
-    "completion": "oomctl.commands.completion",
+    "top": ("oomctl.commands.top", "Rank processes by how soon the OOM killer would take them."),
+    "simulate": ("oomctl.commands.simulate", "Predict whom the kernel would kill if memory ran out now."),
+    "explain": ("oomctl.commands.explain", "Explain where TARGETs stand with the OOM killer."),
+    "set": ("oomctl.commands.adjust", "Set oom_score_adj of TARGETs to ADJ (-1000..1000)."),
+    "protect": ("oomctl.commands.adjust", "Keep the OOM killer away from TARGETs: set -1000."),
+    "sacrifice": ("oomctl.commands.adjust", "Offer TARGETs to the OOM killer before others: set 1000."),
+    "reset": ("oomctl.commands.adjust", "Give TARGETs the kernel's default again: set 0."),
+    "undo": ("oomctl.commands.undo", "Put back the values that your last change replaced."),
+    "policy": ("oomctl.commands.policy", "Give processes the oom_score_adj that rules in a file say."),
+    "run": ("oomctl.commands.run", "Run COMMAND with an oom_score_adj of its own."),
+    "snapshot": ("oomctl.commands.snapshot", "Print this machine as a scenario for oomctl simulate --from."),
+    "history": ("oomctl.commands.history", "List past OOM kills, or tell number N of them in full."),
+    "selftest": ("oomctl.commands.selftest", "Let this kernel choose among three toy processes and compare."),
+    "completion": ("oomctl.commands.completion", "Print the script that lets a shell complete oomctl."),
 }
 
 # Not listed in help: what people type because another program of the same name has it.
@@ -60,7 +62,7 @@ def _past_click() -> Iterator[None]:
         raise _Interrupted from None
 
 
-class Commands(click.Group):
+class Commands(WholeSummaries):
     """A group that imports a command when it is used, and whose failures are one line and a status."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -74,10 +76,13 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
+    def summaries(self, ctx: click.Context) -> dict[str, str]:
+        return {name: summary for name, (_, summary) in COMMANDS.items()}
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name) or HIDDEN.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
+        module = HIDDEN[cmd_name] if cmd_name in HIDDEN else COMMANDS[cmd_name][0]
         attribute = "set_" if cmd_name == "set" else cmd_name  # `set` is a type in Python
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - for mypy
@@ -88,7 +93,7 @@ class Commands(click.Group):
         status = errors.DONE
         try:
             if _COMPLETE in os.environ:
-                sys.exit(_answer_shell(os.environ[_COMPLETE]))
+                sys.exit(_answer_shell(self, os.environ[_COMPLETE]))
             status = super().main(args, prog_name, **extra) or errors.DONE
             sys.stdout.flush()
         except errors.OomctlError as error:
@@ -119,10 +124,10 @@ class Commands(click.Group):
         sys.exit(status)
 
 
-def _answer_shell(instruction: str) -> int:
+def _answer_shell(group: click.Group, instruction: str) -> int:
     from oomctl.completion.shells import answer
 
-    return answer(instruction)
+    return answer(group, instruction)
 
 
 def _short_help(context: click.Context) -> str:

@@ -14,18 +14,28 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def json_option(function: _Function) -> _Function:
+    """Add ``--json``, as ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
 
 
 def dry_run_option(function: _Function) -> _Function:
+    """Add ``--dry-run``, as ``dry_run``."""
     text = "Print what would change and write nothing."
     return click.option("--dry-run", "--dryrun", is_flag=True, help=text)(function)
 
 
 def cgroup_option(function: _Function) -> _Function:
+    """Add ``--cgroup``: the path of a memory cgroup, or None."""
     return click.option("--cgroup", metavar="PATH", help="Ask about this memory cgroup instead of the machine.")(
         function
     )
+
+
+def shortage_options(function: _Function) -> _Function:
+    """Add ``--cgroup``, ``--nodes`` and ``--mempolicy``: which memory runs out."""
+    nodes = click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
+    mempolicy = click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
+    return cgroup_option(nodes(mempolicy(function)))
 
 
 def format_options(*formats: str) -> Callable[[_Function], _Function]:

@@ -22,6 +22,7 @@ class AdjType(click.ParamType):  # type: ignore[type-arg]  # generic only since 
     name = "adj"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the value."""
         if isinstance(value, int):
             return value
         text = unescaped(str(value).strip())
@@ -37,6 +38,7 @@ class SizeType(click.ParamType):  # type: ignore[type-arg]
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
         if isinstance(value, int):
             return value
         size = parse_size(str(value))
@@ -51,6 +53,7 @@ class TargetType(click.ParamType):  # type: ignore[type-arg]
     name = "target"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Target:
+        """Return the target, with the minus that ``NumbersAsArguments`` hid."""
         return value if isinstance(value, Target) else parse_target(unescaped(value))
 
 
@@ -67,6 +70,7 @@ class AdjOfTarget(click.ParamType):  # type: ignore[type-arg]
     name = "TARGET=ADJ"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Target, int]:
+        """Return both; BadInput names the option."""
         word, text = _pair(self.name, value, param)
         return parse_target(word), _adj(text, value, param)
 
@@ -77,6 +81,7 @@ class SizeOfTarget(click.ParamType):  # type: ignore[type-arg]
     name = "TARGET=SIZE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Target, int]:
+        """Return both; BadInput names the option."""
         word, text = _pair(self.name, value, param)
         return parse_target(word), _size(text, value, param)
 
@@ -87,6 +92,7 @@ class AdditionType(click.ParamType):  # type: ignore[type-arg]
     name = "SIZE[@ADJ]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Addition:
+        """Return it, its adj 0 where none is given; BadInput names the option."""
         size, at, adj = str(value).partition("@")
         return Addition(_size(size, value, param), _adj(adj, value, param) if at else 0)
 
@@ -130,6 +136,7 @@ class NumbersAsArguments(click.Command):
     """A command whose arguments may be negative numbers without a ``--`` in front."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse with each leading minus of a number hidden."""
         options = [param for param in self.params if isinstance(param, click.Option)]
         takes_value = {name for option in options if not option.is_flag for name in option.opts}
         escaped: list[str] = []

@@ -19,11 +19,12 @@ from oomctl.errors import Refused
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model.changes import Change, LeftAlone, Persisted
 from oomctl.model.kernel import Task
+from oomctl.policy import oldscale
 from oomctl.procfs import survey
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
-from oomctl.render.text import visible
+from oomctl.render.text import named
 from oomctl.targets.matching import no_match
 from oomctl.targets.selection import Scope
 from oomctl.targets.words import Target
@@ -31,7 +32,6 @@ from oomctl.targets.words import Target
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MOST_RAISED = 20
 """Raising more at once asks for a yes: ``user:root`` is one word, and it is half of the machine."""
-_OLD_SCALE = range(-17, 16)  # OOM_DISABLE..OOM_ADJUST_MAX of the oom_adj that 2.6.36 replaced
 
 
 def _change_options(function: _Function) -> _Function:
@@ -66,7 +66,7 @@ def _change_options(function: _Function) -> _Function:
 @click.argument("adj", type=ADJ)
 @_change_options
 def set_(adj: int, targets: tuple[Target, ...], **options: Any) -> int:
-    """Set oom_score_adj of TARGETs to ADJ (-1000..1000; negative numbers need no --).
+    """Set oom_score_adj of TARGETs to ADJ (-1000..1000). Negative numbers need no --.
 
     A TARGET is a PID, a name (of the process or its executable, * and ? are wildcards), a unit
     (nginx.service), cgroup:PATH, user:NAME or cmd:REGEX. Lowering goes to the root of each match, because
@@ -122,8 +122,9 @@ def reset(targets: tuple[Target, ...], **options: Any) -> int:
 
 def _change(command: str, adj: int, targets: Sequence[Target], options: dict[str, Any]) -> int:
     """Choose, write, read back and report; return the exit status."""
-    if adj in _OLD_SCALE and adj != 0:
-        complain(f"hint: {adj} is a small step here; -17..15 was the scale of oom_adj, whose -17 is -1000 today")
+    doubt = oldscale.doubt(adj)
+    if doubt is not None:
+        complain(f"hint: {doubt}")
     procfs = machine_procfs()
     # A PID is meant as it is now, whatever takes it over before it is written.
     with procfs.held(int(target.value) for target in targets if target.kind == "pid"):
@@ -137,7 +138,8 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
     record = recording.Record(" ".join(said), procfs, options["dry_run"])
     kept: list[Persisted] = []
     if options["persist"]:
-        chosen, kept = persist(command, adj, targets, scenario, procfs, scope, options, record)
+        setting = None if command == "reset" else adj
+        chosen, kept = persist(targets, scenario, procfs, setting, scope, options["dry_run"], record)
     else:
         chosen = choose(targets, scenario, procfs, adj, scope)
     for target in chosen.unmatched:
@@ -164,7 +166,7 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
 def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:
     """Ask about what is risky; without anybody to ask it is refused."""
     for meant, reason in chosen.risky:
-        if not dry_run and _yes(f"{meant.task.pid} ({visible(meant.task.comm)}): {reason}; raise it all the same?"):
+        if not dry_run and _yes(f"{named(meant.task)}: {reason}; raise it all the same?"):
             chosen.meant.append(meant)
         else:
             chosen.refused.append(LeftAlone(meant.task.pid, meant.task.comm, reason))
@@ -196,7 +198,7 @@ def _warn_of_limits(tasks: Sequence[Task], procfs: Procfs) -> None:
     for task in tasks:
         memcg = limiting_memcg(procfs, task)
         if memcg is not None:
-            found.setdefault(memcg, []).append(f"{task.pid} ({task.comm})")
+            found.setdefault(memcg, []).append(named(task))
     for memcg, names in found.items():
         complain(
             f"hint: at {ADJ_MIN} the limit of cgroup {memcg} cannot take {', '.join(names)} either;"

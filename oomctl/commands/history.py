@@ -39,6 +39,7 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the moment, with a zone: the local one where none is given."""
         text = str(value).strip().lower()
         now = datetime.now().astimezone()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -62,10 +63,11 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since
 @click.option("-n", "-N", "--lines", "--num", "lines", type=click.IntRange(1), help="Only the last so many events.")
 @json_option
 def history(number: int | None, path: str | None, since: datetime | None, lines: int | None, as_json: bool) -> int:
-    """List past OOM kills, or tell one (N, its number in the list) in full.
+    """List past OOM kills, or tell number N of them in full.
 
-    Reads the journal (all boots), else the kernel's ring buffer. Each report is replayed by the rules of
-    its own kernel: AGREES says whether oomctl would have predicted that victim.
+    N is the number that the list shows. Reads the journal (all boots), else the kernel's ring buffer.
+    Each report is replayed by the rules of its own kernel: AGREES says whether oomctl would have predicted
+    that victim.
 
     \b
     oomctl history

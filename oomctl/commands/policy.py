@@ -12,13 +12,13 @@ from oomctl.changes import recording
 from oomctl.changes.outcome import exit_status, report
 from oomctl.cli.options import dry_run_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
+from oomctl.cli.summaries import WholeSummaries
 from oomctl.console import complain, emit
 from oomctl.model.changes import Change, LeftAlone
 from oomctl.model.kernel import Task
 from oomctl.policy import loading as files
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.rule import Rule
-from oomctl.policy.service import Service
 from oomctl.procfs import survey
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reader import Procfs
@@ -32,6 +32,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def file_option(function: _Function) -> _Function:
+    """Add ``--file``: other files than the standard ones, as ``paths``."""
     return click.option(
         "-f",
         "--file",
@@ -42,9 +43,9 @@ def file_option(function: _Function) -> _Function:
     )(function)
 
 
-@click.group()
+@click.group(cls=WholeSummaries)
 def policy() -> None:
-    """Rules in a file that say which processes get which oom_score_adj.
+    """Give processes the oom_score_adj that rules in a file say.
 
     \b
     [[rule]]
@@ -158,6 +159,8 @@ def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
     By the kernel's process events where they are to be had, else by polling; the first line says which. SIGHUP
     reads the files again (a broken one changes nothing), SIGTERM and Ctrl-C end it.
     """
+    from oomctl.policy.service import Service  # sockets and more, which a TAB behind policy has no time for
+
     Service(machine_procfs(), paths, interval, only_poll).run()
 
 

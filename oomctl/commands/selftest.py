@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 
@@ -13,6 +12,7 @@ from oomctl.cli.options import json_option
 from oomctl.console import emit
 from oomctl.errors import ANSWER_IS_NO, DONE
 from oomctl.procfs.machine import machine_procfs
+from oomctl.render.document import json_line
 
 
 @click.command()
@@ -42,7 +42,7 @@ def selftest(as_json: bool) -> int:
             "margin_pages": result.prediction.margin_pages,
             "error_bound_pages": result.prediction.error_bound_pages,
         }
-        emit(json.dumps(document) + "\n")
+        emit(json_line(document))
     else:
         verdict = "the prediction is right" if result.agrees else "THE PREDICTION IS WRONG, please report this"
         emit(

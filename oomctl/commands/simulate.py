@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from oomctl.cli.options import cgroup_option, json_option
+from oomctl.cli.options import json_option, shortage_options
 from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
 from oomctl.console import emit, emit_parts
 from oomctl.errors import ANSWER_IS_NO, DONE
@@ -24,9 +24,7 @@ _ALL_ROUNDS = 10_000
 
 
 @click.command(cls=NumbersAsArguments)
-@cgroup_option
-@click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
-@click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
+@shortage_options
 @click.option("--for", "nearest_for", type=TARGET, help="The limit that TARGET would hit first runs out.")
 @click.option(
     "--set",

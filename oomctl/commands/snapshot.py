@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from oomctl.cli.options import cgroup_option
+from oomctl.cli.options import shortage_options
 from oomctl.console import complain, emit
 from oomctl.procfs import nodes as numa
 from oomctl.procfs import survey
 from oomctl.procfs.machine import machine_procfs
+from oomctl.render.document import json_line
 from oomctl.scenario import question as questions
 from oomctl.scenario.document import LARGEST_DOCUMENT, as_document
 
 
 @click.command()
-@cgroup_option
-@click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
-@click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
+@shortage_options
 def snapshot(cgroup: str | None, nodes: str | None, mempolicy: bool) -> None:
-    """Print a scenario document of this machine for `oomctl simulate --from`.
+    """Print this machine as a scenario for oomctl simulate --from.
 
     It holds the numbers the OOM killer judges by, names and owners of processes, and the limits of
     their cgroups; no command lines, no environment.
@@ -37,7 +34,7 @@ def snapshot(cgroup: str | None, nodes: str | None, mempolicy: bool) -> None:
         numa.nodes(procfs),
         procfs.meminfo.swap_total // procfs.page_size,
     )
-    text = json.dumps(document) + "\n"
+    text = json_line(document)
     if len(text) > LARGEST_DOCUMENT:
         most = LARGEST_DOCUMENT >> 20
         complain(f"snapshot: {len(text) >> 20} MiB, of which simulate --from reads {most}; --cgroup PATH asks for less")

@@ -16,7 +16,7 @@ from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.console import emit
 from oomctl.errors import BadInput
 from oomctl.kernel.selection import ranked_rows, scan
-from oomctl.live.ask import Ask
+from oomctl.live.ask import Ask, has_cmdlines
 from oomctl.model.kernel import Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
@@ -35,6 +35,7 @@ class Lines(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
     name = "lines"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return the number; ``sys.maxsize`` for all."""
         if value == "all":
             return sys.maxsize
         if re.fullmatch(r"0*[1-9]\d{0,8}", str(value), re.ASCII):
@@ -46,6 +47,7 @@ class Delay(click.FloatRange):
     """Seconds; click's own range lets ``nan`` through."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds, in the range."""
         seconds = float(super().convert(value, param, ctx))
         if math.isnan(seconds):
             self.fail(f"{value!r} is no number of seconds", param, ctx)
@@ -141,7 +143,7 @@ def _once(ask: Ask, output: str) -> int:
         rows = [row for row in rows if row.task.pid in only]
         if not rows:
             raise ask.nothing_matched()
-    cmdlines = output == "json" or any(field.name == "cmdline" for field in (*ask.fields, ask.sort) if field)
+    cmdlines = output == "json" or has_cmdlines(*ask.fields, ask.sort)
     if ask.sort:
         rows = fields.sort_rows(with_details(rows, procfs, cmdlines), ask.sort, procfs.page_size)
     rows = with_details(rows[:lines], procfs, cmdlines)
@@ -149,7 +151,8 @@ def _once(ask: Ask, output: str) -> int:
         candidates=len(found.ranking) + scenario.unread_candidates,
         unkillable=len(found.spared) + scenario.unread_unkillable,
     )
-    emit(ranking.render(rows, ask.fields, machine, output))
+    highest = found.ranking[0].badness if found.ranking else 0
+    emit(ranking.render(rows, ask.fields, machine, highest, output))
     return 0
 
 

@@ -18,9 +18,10 @@ from oomctl.procfs.machine import machine_procfs
 @dry_run_option
 @json_option
 def undo(dry_run: bool, as_json: bool) -> int:
-    """Put back the values that your last set, protect, sacrifice, reset, policy apply or top replaced.
+    """Put back the values that your last change replaced.
 
-    Only in the very processes that were changed, and only where nothing else has set another value since.
+    A change is a set, protect, sacrifice, reset or policy apply, or what top wrote. Values are put back only
+    in the very processes that were changed, and only where nothing else has set another value since.
     A drop-in that --persist wrote goes as well. Undo again goes one change further back. What you change
     with sudo, undo with sudo.
 

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+import click
 from click.shell_completion import CompletionItem
 
 from oomctl.cli.parameters import MINUS, unescaped
@@ -67,15 +68,25 @@ TIMES = {
 _SIZES = ("128M", "256M", "512M", "1G", "2G", "4G", "8G", "16G")
 
 
-def complete(kind: str, incomplete: str) -> Items:
-    """Return what a value of ``kind`` (its name in help) that begins like ``incomplete`` can be."""
-    completer = _COMPLETERS.get(kind)
+def complete(param: click.Parameter, incomplete: str) -> Items:
+    """Return what a value of ``param`` that begins like ``incomplete`` can be."""
+    if isinstance(param.type, click.Choice):
+        choices = [str(choice) for choice in param.type.choices]
+        return [item(choice, FORMATS.get(choice, "")) for choice in choices if choice.startswith(incomplete)]
+    completer = _COMPLETERS.get(value_of(param))
     if completer is None:
         return []
     try:
         return completer(unescaped(incomplete))
     except (OomctlError, OSError):
         return []  # nobody wants an error message in the middle of a line
+
+
+def value_of(param: click.Parameter) -> str:
+    """Return the kind of a parameter's value as help names it, without what says how often: ``TARGET``."""
+    kind = param.type.name if isinstance(param, click.Option) else str(param.name)
+    shown = (param.metavar or kind.upper()).removesuffix("...")
+    return re.sub(r"^\[(.*)\]$", r"\1", shown)
 
 
 def item(value: str, about: str = "", *, goes_on: bool = False) -> CompletionItem[str]:
@@ -277,7 +288,6 @@ _COMPLETERS: dict[str, Callable[[str], Items]] = {
     "USER": users,
     "FIELD": one_field,
     "FIELD,": field_list,
-    "CHOICE": _from(FORMATS),
     "TIME": _from(TIMES),
     "RELEASE": _from(known_kernels()),
     "FILE": _of_shell("file"),

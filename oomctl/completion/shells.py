@@ -10,19 +10,24 @@ what it gets, so ``bashwords`` writes them.
 
 from __future__ import annotations
 
-import importlib.resources
-import json
 import os
 import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, split_arg_string
+import click
+from click.shell_completion import (
+    CompletionItem,
+    ShellComplete,
+    _resolve_context,
+    _resolve_incomplete,
+    add_completion_class,
+    shell_complete,
+    split_arg_string,
+)
 
 from oomctl.cli.parameters import MINUS
 from oomctl.completion import bashwords
-from oomctl.completion.candidates import complete
-from oomctl.completion.outline import stand_in
 from oomctl.render.text import visible
 
 PROGRAMS = ("oomctl", "oomadm")
@@ -53,10 +58,24 @@ class _OwnComplete(ShellComplete):
         option, equals, value = incomplete.partition("=") if incomplete.startswith("--") else ("", "", incomplete)
         found = []
         if not (equals and value[:1] == "-"):
-            found = super().get_completions(args, incomplete)
+            found = self._found(args, incomplete)
         if re.fullmatch(r"-\d*", value):
-            found += super().get_completions(args, f"{option}{equals}{MINUS}{value[1:]}")
+            found += self._found(args, f"{option}{equals}{MINUS}{value[1:]}")
         return [self._whole(item, option + equals if equals else "") for item in found if item.value.isprintable()]
+
+    def _found(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
+        """Find what is asked for as click does; but a value is completed by what help calls it.
+
+        click converts the words before it, and takes what it cannot convert for missing, without a word.
+        """
+        # Both are click's own, and so since 8.0: what is asked for is to be had in no other way.
+        context = _resolve_context(self.cli, self.ctx_args, self.prog_name, args)
+        asked, begun = _resolve_incomplete(context, args, incomplete)
+        if isinstance(asked, click.Command):
+            return asked.shell_complete(context, begun)
+        from oomctl.completion.candidates import complete  # names of commands and options take no look at the machine
+
+        return complete(asked, begun)
 
     def _whole(self, item: CompletionItem[str], before: str) -> CompletionItem[str]:
         return CompletionItem(before + item.value, type=item.type, help=item.help)
@@ -133,18 +152,14 @@ class Fish(_OwnComplete):
     name = "fish"
 
 
-def answer(instruction: str) -> int:
-    """Answer a TAB (``bash_complete``) or print a script (``bash_source``)."""
-    from click.shell_completion import shell_complete
-
-    outline = json.loads(_file("outline.json"))
-    return shell_complete(stand_in("oomctl", outline, complete), {}, "oomctl", "_OOMCTL_COMPLETE", instruction)
+def answer(group: click.Group, instruction: str) -> int:
+    """Answer a TAB on a line of ``group`` (``bash_complete``) or print a script (``bash_source``)."""
+    return shell_complete(group, {}, "oomctl", "_OOMCTL_COMPLETE", instruction)
 
 
 def script(shell: str, program: str) -> str:
     """Return the script that teaches ``shell`` to complete ``program``."""
-    return _file(f"script.{shell}").replace("PROGRAM", program)
+    import importlib.resources  # slow to import, and a TAB needs no script
 
-
-def _file(name: str) -> str:
-    return importlib.resources.files("oomctl.completion").joinpath(name).read_text(encoding="utf-8")
+    text = importlib.resources.files("oomctl.completion").joinpath(f"script.{shell}").read_text(encoding="utf-8")
+    return text.replace("PROGRAM", program)

@@ -13,6 +13,11 @@ from oomctl.targets.matching import matching
 from oomctl.targets.words import Target
 
 
+def has_cmdlines(*fields: Field | None) -> bool:
+    """Return whether any of ``fields`` is the command line, which is read only if somebody wants to see it."""
+    return any(field is not None and field.name == "cmdline" for field in fields)
+
+
 class Ask(NamedTuple):
     """What ``top`` was asked for."""
 
@@ -27,6 +32,7 @@ class Ask(NamedTuple):
 
     @property
     def limits(self) -> bool:
+        """Whether the list has only some of the processes."""
         return bool(self.targets) or self.user is not None
 
     def pids(self, scenario: Scenario, procfs: Procfs) -> set[int] | None:
@@ -40,6 +46,7 @@ class Ask(NamedTuple):
         return {task.pid for task in tasks if self.user in (None, user_name(task.uid), str(task.uid))}
 
     def nothing_matched(self) -> NothingMatched:
+        """Return the error that says what was asked for and is not there."""
         words = " ".join(target.word for target in self.targets)
         owner = [] if self.user is None else [f"user {self.user}"]
         return NothingMatched(f"no process matches {' of '.join([*([words] if words else []), *owner])}")

@@ -29,6 +29,7 @@ class Keyboard:
         tty.setcbreak(self._fd, termios.TCSANOW)
 
     def restore(self) -> None:
+        """Put the terminal back as it was found."""
         termios.tcsetattr(self._fd, termios.TCSANOW, self._was)
 
     @property

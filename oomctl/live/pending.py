@@ -8,10 +8,10 @@ from typing import NamedTuple
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.live.standing import Standing
 from oomctl.model.changes import Change
-from oomctl.model.kernel import Round, Task
+from oomctl.model.kernel import Task
 from oomctl.render import changes as render
 from oomctl.render.changes import Report
-from oomctl.render.text import count, visible
+from oomctl.render.text import count, named, visible
 
 
 class Mark(NamedTuple):
@@ -38,6 +38,7 @@ class Marks(NamedTuple):
         return Marks(rest if adj == task.adj else (*rest, Mark(task, adj)))
 
     def without_last(self) -> Marks:
+        """Take the latest mark away."""
         return Marks(self.marks[:-1])
 
     def still_true(self, tasks: Iterable[Task]) -> tuple[Marks, tuple[Mark, ...]]:
@@ -59,11 +60,7 @@ def stepped(adj: int, step: int) -> int:
 
 def report(standing: Standing, changes: Sequence[Change]) -> Report:
     """Return what ``changes`` do to ranks and victim; ``standing`` has been judged with exactly those in mind."""
-    was, will_be = _ranks(standing.now), _ranks(standing.then)
-    ranked = [
-        change._replace(rank_before=was.get(change.pid), rank_after=will_be.get(change.pid)) for change in changes
-    ]
-    return Report(ranked, [], _victim(standing.now), _victim(standing.then))
+    return render.report_of(changes, standing.now, standing.then)
 
 
 def possible(changes: Iterable[Change]) -> list[Change]:
@@ -75,26 +72,14 @@ def question(asked: Report) -> list[str]:
     """Return the question before anything is written: who gets which value, who does not and why."""
     number = len(possible(asked.changes))
     title = f"Write oom_score_adj of {count(number, 'process', 'processes')}?" if number else "Nothing can be written."
-    return [title, "", *_said(asked)]
+    return [title, "", *outcome(asked)]
 
 
 def outcome(done: Report) -> list[str]:
-    """Return what became of it."""
-    return _said(done)
-
-
-def _said(made: Report) -> list[str]:
+    """Return what became of it, the refusals first."""
     refused = [
-        f"{change.pid} ({visible(change.comm)}): {change.status}: {visible(change.reason or '')}"
-        for change in made.changes
+        f"{named(change)}: {change.status}: {visible(change.reason or '')}"
+        for change in done.changes
         if change.status in ("refused", "denied", "vanished")
     ]
-    return [*refused, *render.text(made).splitlines()]
-
-
-def _ranks(result: Round) -> dict[int, int]:
-    return {candidate.task.pid: rank for rank, candidate in enumerate(result.ranking, start=1)}
-
-
-def _victim(result: Round) -> Task | None:
-    return result.victim.task if result.victim else None
+    return [*refused, *render.text(done).splitlines()]

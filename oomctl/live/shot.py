@@ -22,6 +22,14 @@ class Shot(NamedTuple):
     procfs: Procfs
 
 
+def first_shot(sampler: Sampler, ask: Ask) -> Shot:
+    """Look for the first time; NothingMatched where the list is limited to processes that are not there."""
+    shot = shoot(sampler, ask)
+    if shot.only is not None and not shot.only:
+        raise ask.nothing_matched()
+    return shot
+
+
 def shoot(sampler: Sampler, ask: Ask, fresh: Collection[int] = (), sharers_of: Collection[int] = ()) -> Shot:
     """Look again; the arguments are those of ``Sampler.look``."""
     look, procfs = sampler.look(fresh, sharers_of)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oomctl.live.ask import Ask
-from oomctl.live.shot import Shot, shoot
+from oomctl.live.ask import Ask, has_cmdlines
+from oomctl.live.shot import Shot, first_shot, shoot
 from oomctl.live.standing import judged
 from oomctl.live.view import View, shown
 from oomctl.procfs.details import with_details
 from oomctl.procfs.sampler import Sampler
-from oomctl.render import heading
-from oomctl.render.lines import layout, plain, row_line, title_line
+from oomctl.render.lines import heading_lines, layout, row_line, title_line
 
 if TYPE_CHECKING:
     from oomctl.render.screen import Frame
@@ -26,9 +25,7 @@ def run(ask: Ask, sampler: Sampler, delay_s: float) -> int:
     from oomctl.live.keyboard import keyboard, stop_here
     from oomctl.render.screen import Screen
 
-    now = shoot(sampler, ask)
-    if now.only is not None and not now.only:
-        raise ask.nothing_matched()
+    now = first_shot(sampler, ask)
     fresh: list[int] = []
     screen = Screen()
     while True:
@@ -51,16 +48,14 @@ def _frame(now: Shot, ask: Ask, size: tuple[int, int]) -> tuple[Frame, list[int]
     page = now.machine.page_size
     room = max(height - _LINES_ABOVE, 1)
     rows = list(standing.rows)
-    if ask.sort is not None and ask.sort.name == "cmdline":
+    if has_cmdlines(ask.sort):
         rows = with_details(rows, now.procfs, cmdline=True)
     rows = shown(rows, View(ask.sort), page, now.only)[: min(ask.lines or room, room)]
-    if any(field.name == "cmdline" for field in ask.fields):
+    if has_cmdlines(*ask.fields):
         rows = with_details(rows, now.procfs, cmdline=True)
     shape = layout(ask.fields, width)
     lines = [
-        plain(f"{now.machine.scope}: {heading.memory(now.machine)}", width),
-        plain(heading.pressure(now.look, standing.now), width),
-        plain(f"next: {heading.next_victim(now.look, standing.now)}", width, "bold"),
+        *heading_lines(now.machine, now.look, standing.now, width),
         title_line(shape, ask.sort.name if ask.sort else None),
         *(row_line(row, shape, standing.highest, page) for row in rows),
     ]

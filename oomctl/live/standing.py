@@ -8,11 +8,13 @@ from typing import NamedTuple
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.selection import ranked_rows
 from oomctl.kernel.whatif import with_adj
-from oomctl.model.kernel import Round, Scenario
+from oomctl.model.kernel import Round, Scenario, Task
 from oomctl.model.listing import Look, Row
 
 
 class Standing(NamedTuple):
+    """What the kernel would do now, and what it would do if things were changed."""
+
     look: Look
     now: Round
     """What the kernel would do as things are."""
@@ -27,6 +29,10 @@ class Standing(NamedTuple):
     def highest(self) -> int:
         """Badness of the first in pages; 0 where nobody can be chosen."""
         return self.then.ranking[0].badness if self.then.ranking else 0
+
+    def real(self, pid: int) -> Task:
+        """Return a process as it is, without what-ifs."""
+        return next(task for task in self.look.scenario.tasks if task.pid == pid)
 
 
 def judged(look: Look, what_if: Mapping[int, int] | None = None) -> Standing:

@@ -40,6 +40,7 @@ class Decision(NamedTuple):
 
     @property
     def differs(self) -> bool:
+        """Whether the process has to get the rule's value."""
         return self.left_alone is None and self.task.adj != self.rule.adj
 
     @property

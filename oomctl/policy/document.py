@@ -19,6 +19,7 @@ else:
 
 from oomctl.errors import BadInput
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
+from oomctl.policy import oldscale
 from oomctl.policy.rule import Mistake, Place, Policy, Rule
 from oomctl.targets.words import Target, parse_target
 
@@ -31,7 +32,6 @@ _MOST_BYTES_TRIED = 1 << 20
 """Of all statements, counted anew with each attempt: what stands behind them has no line."""
 _MOST_DOTS = 1000
 """In a line: the time that a key of so many parts takes grows with the square of their number."""
-_OLD_SCALE = range(-17, 16)  # OOM_DISABLE..OOM_ADJUST_MAX of the oom_adj that 2.6.36 replaced
 _DECODE_ERROR = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 
 
@@ -178,9 +178,9 @@ class _Reader:
         if isinstance(adj, bool) or not isinstance(adj, int) or not ADJ_MIN <= adj <= ADJ_MAX:
             self._wrong(index, "adj", expected, adj)
             return 0
-        if adj in _OLD_SCALE and adj != 0:
-            message = f"adj: {adj} is a small step here; -17..15 was the scale of oom_adj, whose -17 is -1000 today"
-            self._mistake(self._lines.of_key(index, "adj"), message, "warning")
+        doubt = oldscale.doubt(adj)
+        if doubt is not None:
+            self._mistake(self._lines.of_key(index, "adj"), f"adj: {doubt}", "warning")
         return adj
 
     def _targets(self, index: int, entry: Mapping[str, object]) -> tuple[Target, ...]:

@@ -41,6 +41,8 @@ _PATIENCE_SECONDS = 1.0
 
 
 class Event(NamedTuple):
+    """Something that happened to a process (``struct proc_event`` of include/uapi/linux/cn_proc.h)."""
+
     kind: str
     """fork, exec, uid, comm or exit."""
     pid: int
@@ -50,6 +52,8 @@ class Event(NamedTuple):
 
 
 class Batch(NamedTuple):
+    """What one read brought."""
+
     events: list[Event]
     lost: bool
     """The kernel had no room for some: only looking at every process says what is true now."""
@@ -99,9 +103,11 @@ class ProcessEvents:
             raise
 
     def close(self) -> None:
+        """End the subscription."""
         self._socket.close()
 
     def fileno(self) -> int:
+        """Return the descriptor that is readable when something has happened."""
         return self._socket.fileno()
 
     def read(self, most: int = 4096) -> Batch:

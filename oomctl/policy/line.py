@@ -32,6 +32,7 @@ class Line:
             self._users.setdefault(user, _OfUser()).put(pid, is_new)
 
     def drop(self, pid: int) -> None:
+        """Take a process out, if it is in line."""
         user = self._waiting.pop(pid, None)
         if user is not None:
             self._users[user].drop(pid)

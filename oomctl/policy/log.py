@@ -27,6 +27,7 @@ class Log:
         self._unsaid = 0
 
     def say(self, priority: int, event: str, **fields: object) -> None:
+        """Write one line to stderr: the event, then ``key=value`` for each field that is not None."""
         words = [f"event={event}", *(f"{key}={_value(value)}" for key, value in fields.items() if value is not None)]
         prefix = f"<{priority}>" if self._prefixed else ""
         # Whoever reads this may be gone, or nobody; the policy is to be kept all the same.
@@ -80,6 +81,7 @@ class KeepAlive:
         """When ``say`` is to be called again at the latest; ``time.monotonic()``."""
 
     def say(self) -> None:
+        """Tell systemd that all is well, if it is time to."""
         now = time.monotonic()
         if now >= self.due:
             notify("WATCHDOG=1")

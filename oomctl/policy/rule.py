@@ -9,6 +9,8 @@ from oomctl.targets.words import Target
 
 
 class Place(NamedTuple):
+    """Where in which file something stands."""
+
     path: str
     line: int | None = None
     """Counted from 1; None where the whole file is meant."""
@@ -30,6 +32,7 @@ class Rule(NamedTuple):
     reason: str | None = None
 
     def meant(self) -> Scope:
+        """Return the scope that ``oomctl set`` would be given for it."""
         return Scope(everyone=self.scope == "all", tree=self.scope == "tree", any_user=self.force, force=self.force)
 
 
@@ -53,4 +56,5 @@ class Policy(NamedTuple):
 
     @property
     def errors(self) -> list[Mistake]:
+        """Return the mistakes for which nothing is done by these files."""
         return [mistake for mistake in self.mistakes if mistake.severity == "error"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded
-from oomctl.model.kernel import Task
-from oomctl.render.text import count, visible
+from oomctl.model.kernel import Round, Task
+from oomctl.render.document import json_line
+from oomctl.render.fields import victim_document
+from oomctl.render.text import count, named, named_or_nobody, visible
 
 
 class Report(NamedTuple):
+    """Everything that is said of one change."""
+
     changes: Sequence[Change]
     left_alone: Sequence[LeftAlone]
     victim_before: Task | None
@@ -22,20 +25,33 @@ class Report(NamedTuple):
     persisted: Sequence[Persisted] = ()
 
 
+def report_of(changes: Sequence[Change], was: Round, will_be: Round, left_alone: Sequence[LeftAlone] = ()) -> Report:
+    """Return what ``changes`` do to ranks and victim, by what the kernel would do before and after them."""
+    before, after = _ranks(was), _ranks(will_be)
+    ranked = [
+        change._replace(rank_before=before.get(change.pid), rank_after=after.get(change.pid)) for change in changes
+    ]
+    return Report(ranked, left_alone, was.victim and was.victim.task, will_be.victim and will_be.victim.task)
+
+
+def _ranks(result: Round) -> dict[int, int]:
+    return {candidate.task.pid: rank for rank, candidate in enumerate(result.ranking, start=1)}
+
+
 def document(report: Report, command: str) -> str:
     """Return the JSON document of ``set``, ``protect``, ``sacrifice``, ``reset`` and ``undo``."""
     found: dict[str, Any] = {
         "schema": f"oomctl.{command}/1",
         "changes": [change._asdict() for change in report.changes],
         "left_alone": [{"pid": entry.pid, "comm": entry.comm, "reason": entry.reason} for entry in report.left_alone],
-        "victim_before": _victim(report.victim_before),
-        "victim_after": _victim(report.victim_after),
+        "victim_before": victim_document(report.victim_before),
+        "victim_after": victim_document(report.victim_after),
     }
     if report.persisted:
         found["persisted"] = [_persisted(persisted) for persisted in report.persisted]
     if report.undone is not None:
         found["undone"] = {"what": report.undone.what, "time": report.undone.time}
-    return json.dumps(found) + "\n"
+    return json_line(found)
 
 
 def text(report: Report) -> str:
@@ -49,7 +65,7 @@ def text(report: Report) -> str:
     lines = [_line(change) for change in report.changes if change.status in ("changed", "unchanged", "dry-run")]
     for reason, number in Counter(entry.reason for entry in report.left_alone).items():
         lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
-    before, after = _name(report.victim_before), _name(report.victim_after)
+    before, after = named_or_nobody(report.victim_before), named_or_nobody(report.victim_after)
     if lines and before == after:
         lines.append(f"next victim: {before}, as before")
     elif lines:
@@ -81,7 +97,7 @@ def _persisted(persisted: Persisted) -> dict[str, Any]:
 
 
 def _line(change: Change) -> str:
-    name = f"{change.pid} ({visible(change.comm)})"
+    name = named(change)
     if change.status == "unchanged":
         return f"{name}: oom_score_adj is {change.before} already, {_rank(change.rank_before)}"
     would = "would go " if change.status == "dry-run" else ""
@@ -91,11 +107,3 @@ def _line(change: Change) -> str:
 
 def _rank(rank: int | None) -> str:
     return "cannot be chosen" if rank is None else f"rank {rank}"
-
-
-def _name(victim: Task | None) -> str:
-    return "nobody" if victim is None else f"{victim.pid} ({visible(victim.comm)})"
-
-
-def _victim(victim: Task | None) -> dict[str, Any] | None:
-    return None if victim is None else {"pid": victim.pid, "comm": victim.comm, "oom_score_adj": victim.adj}

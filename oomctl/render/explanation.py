@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Scenario
 from oomctl.model.listing import Origin, Row
+from oomctl.render.document import json_line
 from oomctl.render.fields import process_document
-from oomctl.render.text import aligned, size, visible
+from oomctl.render.text import aligned, named, size, visible
 
 
 class Entry(NamedTuple):
+    """One process that is explained."""
+
     row: Row
     first_adj: int | None
     """The lowest adj at which it is first; None: no adj makes it first, or it cannot be chosen."""
@@ -23,6 +25,8 @@ class Entry(NamedTuple):
 
 
 class Explanation(NamedTuple):
+    """The answer of ``explain``."""
+
     scenario: Scenario
     entries: Sequence[Entry]
     candidates: int
@@ -31,7 +35,7 @@ class Explanation(NamedTuple):
 def document(answer: Explanation) -> str:
     """Return the JSON document of ``explain``."""
     processes = [_process(entry, answer) for entry in answer.entries]
-    return json.dumps({"schema": "oomctl.explain/1", "processes": processes}) + "\n"
+    return json_line({"schema": "oomctl.explain/1", "processes": processes})
 
 
 def _process(entry: Entry, answer: Explanation) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def _paragraph(entry: Entry, answer: Explanation) -> str:
     row, page = entry.row, answer.scenario.page_size
     task, candidate, details = row.task, row.candidate, row.details
     where = visible(details.unit or details.cgroup or "no cgroup")
-    lines = [f"{task.pid} ({visible(task.comm)}), {visible(details.user or '?')}, {where}"]
+    lines = [f"{named(task)}, {visible(details.user or '?')}, {where}"]
     if details.cmdline:
         lines.append(f"  {visible(details.cmdline)}")
     total = answer.scenario.context.totalpages

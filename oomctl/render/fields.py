@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.errors import BadInput
+from oomctl.model.kernel import Task
 from oomctl.model.listing import Row
 from oomctl.render.text import size, visible
 
 
 class Field(NamedTuple):
+    """One column: what it is called, what its value is and how that is written."""
+
     name: str
     """As in JSON."""
     aliases: tuple[str, ...]
@@ -40,13 +43,18 @@ class Field(NamedTuple):
         return "" if value is None else visible(str(value).lower() if isinstance(value, bool) else str(value))
 
 
+def pid_of(task: Task) -> int | None:
+    """Return None for a process of a what-if: a negative number would be a process group to ``kill``."""
+    return task.pid if task.pid > 0 else None
+
+
 def _badness_bytes(row: Row, page_size: int) -> int | None:
     return None if row.candidate is None else row.candidate.badness * page_size
 
 
 FIELDS: tuple[Field, ...] = (
     Field("rank", (), "RANK", lambda row, _: row.rank, biggest_first=False),
-    Field("pid", (), "PID", lambda row, _: row.task.pid if row.task.pid > 0 else None, biggest_first=False),
+    Field("pid", (), "PID", lambda row, _: pid_of(row.task), biggest_first=False),
     Field("ppid", (), "PPID", lambda row, _: row.task.ppid, biggest_first=False),
     Field("user", (), "USER", lambda row, _: row.details.user, number=False, biggest_first=False),
     Field("uid", (), "UID", lambda row, _: row.task.uid, biggest_first=False),
@@ -131,6 +139,11 @@ def find_all(names: str) -> tuple[Field, ...]:
 def process_document(row: Row, page_size: int) -> dict[str, Any]:
     """Return the ``process`` object of the JSON contract."""
     return {name: _BY_NAME[name].value(row, page_size) for name in _OF_A_PROCESS}
+
+
+def victim_document(victim: Task | None) -> dict[str, Any] | None:
+    """Return the few facts of a victim that stands beside the answer."""
+    return None if victim is None else {"pid": pid_of(victim), "comm": victim.comm, "oom_score_adj": victim.adj}
 
 
 def sort_rows(rows: Sequence[Row], field: Field, page_size: int) -> list[Row]:

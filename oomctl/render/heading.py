@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from oomctl.model.kernel import Certainty, Outcome, Round, Task
+from oomctl.model.kernel import Certainty, Outcome, Round
 from oomctl.model.listing import Look, Machine
-from oomctl.render.text import count, size, visible
+from oomctl.render.text import count, named, named_or_nobody, size
 
 
 def memory(machine: Machine) -> str:
@@ -26,7 +26,7 @@ def next_victim(look: Look, result: Round) -> str:
     if result.outcome is not Outcome.KILL or result.victim is None:
         return result.reason
     page = look.scenario.page_size
-    name = name_of(result.victim.task)
+    name = named(result.victim.task)
     frees = f"its kill frees {size(result.freed_pages * page)}"
     others = len(result.killed) - 1
     if others:
@@ -42,14 +42,10 @@ def certainty(look: Look, result: Round) -> str:
     if result.certainty is Certainty.CERTAIN:
         return "certain" if result.margin_pages is None else f"certain, leads by {size(result.margin_pages * page)}"
     rivals = [task for task in result.contenders if result.victim is None or task.pid != result.victim.task.pid]
-    named = ", ".join(name_of(task) for task in rivals[:2]) + (", …" if len(rivals) > 2 else "")
-    return f"close: or {named}"
-
-
-def name_of(task: Task) -> str:
-    return f"{task.pid} ({visible(task.comm)})"
+    names = ", ".join(named(task) for task in rivals[:2]) + (", …" if len(rivals) > 2 else "")
+    return f"close: or {names}"
 
 
 def victim_name(result: Round) -> str:
     """Return the victim's name, or ``nobody``."""
-    return name_of(result.victim.task) if result.outcome is Outcome.KILL and result.victim else "nobody"
+    return named_or_nobody(result.victim.task if result.outcome is Outcome.KILL and result.victim else None)

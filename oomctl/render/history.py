@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
@@ -10,8 +9,9 @@ from typing import Any, NamedTuple
 
 from oomctl.model.kernel import Candidate, Constraint
 from oomctl.model.oomreport import Kill, OomReport, Replay, TableRow
+from oomctl.render.document import with_array
 from oomctl.render.simulation import terms_table
-from oomctl.render.text import aligned, count, size, visible
+from oomctl.render.text import aligned, count, named, size, visible
 
 _TITLES = ("N", "TIME", "LIMIT", "TRIGGER", "VICTIM", "RSS", "ADJ", "AGREES")
 _RIGHT = (True, False, False, False, False, True, True, False)
@@ -20,6 +20,8 @@ _DEFAULT_PAGE = 4096
 
 
 class Event(NamedTuple):
+    """One report of the log, and what the rules of its kernel say of it."""
+
     report: OomReport
     replay: Replay
     epoch_s: float | None
@@ -32,11 +34,7 @@ def document(events: Iterable[Event]) -> Iterator[str]:
 
     A log may hold more events than there is memory for.
     """
-    before = '{"schema": "oomctl.history/1", "events": ['
-    for event in events:
-        yield before + json.dumps(_event(event))
-        before = ", "
-    yield ("" if before == ", " else before) + "]}\n"
+    yield from with_array('{"schema": "oomctl.history/1", "events": ', map(_event, events), "}\n")
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -95,7 +93,7 @@ def cells(event: Event) -> tuple[str, ...]:
         _when(event),
         visible(_limit(report)),
         visible(report.trigger_comm or "?"),
-        _name(report.victim) if report.victim else "panic" if report.panic else "nobody",
+        named(report.victim) if report.victim else "panic" if report.panic else "nobody",
         size(_rss(report.victim, row, _page_size(event)) if report.victim else None),
         _or_dash(_adj(report.victim, row) if report.victim else None),
         _agrees(event),
@@ -121,7 +119,7 @@ def brief(report: OomReport, boot_time: float, page_size: int) -> str:
     rss, adj = size(_rss(report.victim, row, report.page_size or page_size)), _or_dash(_adj(report.victim, row))
     others = len(report.killed) - 1
     along = f" and {count(others, 'other')}" if others > 0 else ""
-    return f"{when} killed {_name(report.victim)}{along}, {rss}, adj {adj}: {where}"
+    return f"{when} killed {named(report.victim)}{along}, {rss}, adj {adj}: {where}"
 
 
 def full(event: Event) -> str:
@@ -136,12 +134,12 @@ def full(event: Event) -> str:
     lines += _ranking(event, page)
     if report.victim is not None:
         row = report.row_of(report.victim.pid)
-        lines.append(f"Victim    {_name(report.victim)}, {size(_rss(report.victim, row, page))} of RSS")
+        lines.append(f"Victim    {named(report.victim)}, {size(_rss(report.victim, row, page))} of RSS")
     else:
         lines.append(f"Victim    nobody{': the kernel panicked' if report.panic else ''}")
     others = [kill for kill in report.killed if report.victim is None or kill.pid != report.victim.pid]
     if others:
-        names = ", ".join(_name(kill) for kill in others)
+        names = ", ".join(named(kill) for kill in others)
         lines.append(f"          killed along with it: {names}")
     lines.append(f"Replay    {_agrees(event)}: {visible(event.replay.reason)}")
     if report.missing:
@@ -251,10 +249,6 @@ def _rss(kill: Kill, row: TableRow | None, page: int) -> int | None:
 
 def _adj(kill: Kill, row: TableRow | None) -> int | None:
     return kill.oom_score_adj if kill.oom_score_adj is not None or row is None else row.oom_score_adj
-
-
-def _name(kill: Kill) -> str:
-    return f"{kill.pid} ({visible(kill.comm)})"
 
 
 def _or_dash(value: int | None) -> str:

@@ -1,15 +1,17 @@
-"""One line of a live ranking: which columns fit, how wide they are, and a bar for what badness is made of.
+"""The lines of a ranking: which columns fit, how wide they are, and a bar for what badness is made of.
 
-Column widths depend on the width of the screen only, so that nothing moves sideways from one refresh to the next.
+In a live ranking widths depend on the width of the screen only, so that nothing moves sideways from one refresh to the
+next; in a table that is printed once each column is as wide as what stands in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from oomctl.model.kernel import Candidate
-from oomctl.model.listing import Group, Row
+from oomctl.model.kernel import Candidate, Round
+from oomctl.model.listing import Group, Look, Machine, Row
+from oomctl.render import heading
 from oomctl.render.fields import Field
 from oomctl.render.text import size, visible
 
@@ -36,11 +38,30 @@ _FIRST_TO_GO = ("pgtables_bytes", "swap_bytes", "oom_score", "user", "group", "r
 
 
 class Layout(NamedTuple):
+    """Where the cells of each line stand."""
+
     columns: tuple[tuple[Field, int], ...]
     """Fields with their widths in cells."""
     bar: int
     """Width of the bar behind the rank; 0: none."""
     width: int
+    """Of the whole line."""
+    gap: int = 1
+    """Spaces between two columns."""
+
+    def field_at(self, x: int) -> Field | None:
+        """Return the field in whose column, bar or gap behind it the cell ``x`` of a line is."""
+        left = 0
+        for field, width in self.columns:
+            left += width + self.gap + (self.bar + self.gap if field.name == "rank" and self.bar else 0)
+            if x < left:
+                return field
+        return None
+
+    def without_margin(self) -> Layout:
+        """Return the same columns without the empty cells behind the last one."""
+        taken = _taken([width for _, width in self.columns], self.bar, self.gap)
+        return self._replace(width=min(self.width, taken))
 
 
 class Bar(NamedTuple):
@@ -51,42 +72,91 @@ class Bar(NamedTuple):
     taken: int
 
 
+_Bounds = Callable[[Field], tuple[int, int]]
+"""The least and the most cells that a column is worth."""
+
+
 def layout(fields: Sequence[Field], width: int) -> Layout:
-    """Choose among ``fields`` those that fit into ``width`` cells, and share the room that is left."""
-    kept = list(fields)
-    bar = _LEAST_BAR if any(field.name == "rank" for field in fields) else 0
-    for name in _FIRST_TO_GO:
-        if _least(kept, bar) <= width:
-            break
-        kept = [field for field in kept if field.name != name] or kept
-    if _least(kept, bar) > width:
-        bar = 0
-    widths = [_bounds(field)[0] for field in kept]
-    spare = max(width - _least(kept, bar), 0)
-    for name in ("comm", "user"):  # a little room makes a whole name of half of one
+    """Choose among ``fields`` those that fit into ``width`` cells, whatever they say, and share what room is left."""
+    return _laid_out(fields, width, _bounds, 1, ("comm", "user"))
+
+
+def layout_for(fields: Sequence[Field], width: int, cells: Sequence[Sequence[str]]) -> Layout:
+    """Do the same for these very ``cells``, which give each column its width; each line has one for every field."""
+    from rich.cells import cell_len
+
+    texts = [(field.title, *column) for field, *column in zip(fields, *cells, strict=True)]
+    needed = {field.name: max(map(cell_len, column)) for field, column in zip(fields, texts, strict=True)}
+
+    def bounds(field: Field) -> tuple[int, int]:
+        longest = needed[field.name]
+        return longest if _is_number(field) else min(longest, _bounds(field)[0]), longest
+
+    gap = 2 if _taken([needed[field.name] for field in fields], _least_bar(fields), 2) <= width else 1
+    return _laid_out(fields, width, bounds, gap, ("comm", "user", *needed)).without_margin()
+
+
+def _laid_out(fields: Sequence[Field], width: int, bounds: _Bounds, gap: int, before_bar: Iterable[str]) -> Layout:
+    """Lay out what fits; room that is left goes to the columns ``before_bar`` first."""
+    kept, bar = _that_fit(fields, width, bounds, gap)
+    widths = [bounds(field)[0] for field in kept]
+    spare = max(width - _taken(widths, bar, gap), 0)
+
+    def widen(name: str) -> None:
+        nonlocal spare
         for index, field in enumerate(kept):
             if field.name == name:
-                more = min(spare, _bounds(field)[1] - widths[index])
+                more = min(spare, bounds(field)[1] - widths[index])
                 widths[index] += more
                 spare -= more
-    if bar:
-        more = min(spare // 2, _MOST_BAR - bar)
-        bar += more
-        spare -= more
-    for index, field in enumerate(kept):
-        more = min(spare, _bounds(field)[1] - widths[index])
-        widths[index] += more
-        spare -= more
-    return Layout(tuple(zip(kept, widths, strict=True)), bar, width)
+
+    for name in before_bar:  # a little room makes a whole name of half of one
+        widen(name)
+    longer = min(spare // 2, _MOST_BAR - bar) if bar else 0
+    spare -= longer
+    for field in kept:
+        widen(field.name)
+    return Layout(tuple(_whole(zip(kept, widths, strict=True), width, gap)), bar + longer, width, gap)
 
 
-def _least(fields: Sequence[Field], bar: int) -> int:
-    return sum(_bounds(field)[0] + 1 for field in fields) - 1 + (bar + 1 if bar else 0)
+def _that_fit(fields: Sequence[Field], width: int, bounds: _Bounds, gap: int) -> tuple[list[Field], int]:
+    """Return the fields that are kept on a screen of that width, and the width of their bar."""
+
+    def too_much(fields: Sequence[Field], bar: int) -> bool:
+        return _taken([bounds(field)[0] for field in fields], bar, gap) > width
+
+    kept, bar = list(fields), _least_bar(fields)
+    for name in _FIRST_TO_GO:
+        if too_much(kept, bar):
+            kept = [field for field in kept if field.name != name] or kept
+    return kept, 0 if too_much(kept, bar) else bar
+
+
+def _whole(columns: Iterable[tuple[Field, int]], width: int, gap: int) -> Iterator[tuple[Field, int]]:
+    """Leave out numbers that the right edge would cut: half of one would be a wrong one."""
+    left = 0  # without a bar: where there is one, everything fits
+    for field, cells in columns:
+        if left + cells <= width or not _is_number(field):
+            yield field, cells
+            left += cells + gap
+
+
+def _least_bar(fields: Sequence[Field]) -> int:
+    return _LEAST_BAR if any(field.name == "rank" for field in fields) else 0
+
+
+def _taken(widths: Sequence[int], bar: int, gap: int) -> int:
+    """Cells of a whole line."""
+    return sum(widths) + gap * (len(widths) - 1) + (bar + gap if bar else 0)
+
+
+def _is_number(field: Field) -> bool:
+    """Whether half of a value would be another value; one of few words counts as that."""
+    return field.number or field.name in _WIDTHS
 
 
 def _bounds(field: Field) -> tuple[int, int]:
-    """The least and the most cells that a column is worth."""
-    if not field.number and field.name not in _WIDTHS:
+    if not _is_number(field):
         return _TEXT_WIDTHS.get(field.name, _OTHER_TEXT)
     width = _WIDTHS.get(field.name, _SIZE_WIDTH)
     return width, width
@@ -112,16 +182,12 @@ def _cells(exact: float, width: int) -> int:
 
 def title_line(shape: Layout, sort_name: str | None = None) -> Text:
     """Return the column titles; the one sorted by is underlined."""
-    from rich.text import Text
 
-    line = Text(style="bold reverse", no_wrap=True)
-    for field, width in shape.columns:
+    def cell(field: Field, width: int) -> _Piece:
         style = "underline" if field.name == sort_name else ""
-        line.append(_fitted(field.title, width, field.number), style)
-        line.append(" ")
-        if field.name == "rank" and shape.bar:
-            line.append(_fitted("MEM ADJ", shape.bar, False) + " ")
-    return _cut(line, shape.width)
+        return _fitted(field.title, width, field.number), style
+
+    return _line(shape, cell, [(_fitted("MEM ADJ", shape.bar, False), "")], "bold reverse")
 
 
 def row_line(row: Row, shape: Layout, first: int, page_size: int, marked: Collection[int] = ()) -> Text:
@@ -129,20 +195,46 @@ def row_line(row: Row, shape: Layout, first: int, page_size: int, marked: Collec
 
     ``first`` is the badness of the first in pages; ``marked`` are PIDs whose adj is only thought of.
     """
+
+    def cell(field: Field, width: int) -> _Piece:
+        text = field.text(row, page_size)
+        if field.name == "oom_score_adj" and row.task.pid in marked:
+            return _fitted(f"*{text}", width, True), "bold reverse"
+        return _fitted(text, width, field.number), ""
+
+    bar = bar_of(row.candidate, first, shape.bar)
+    return _line(shape, cell, _drawn(bar, shape.bar), _style(row))
+
+
+_Piece = tuple[str, str]
+"""Text and style."""
+
+
+def _line(shape: Layout, cell: Callable[[Field, int], _Piece], bar: Sequence[_Piece], style: str) -> Text:
+    """Join the cells of all columns, and the bar behind the rank."""
     from rich.text import Text
 
-    is_marked = row.task.pid in marked
-    line = Text(style=_style(row), no_wrap=True)
+    gap = (" " * shape.gap, "")
+    pieces: list[_Piece] = []
     for field, width in shape.columns:
-        text = field.text(row, page_size)
-        if is_marked and field.name == "oom_score_adj":
-            line.append(_fitted(f"*{text}", width, True), "bold reverse")
-        else:
-            line.append(_fitted(text, width, field.number))
-        line.append(" ")
+        pieces += [cell(field, width), gap]
         if field.name == "rank" and shape.bar:
-            _append_bar(line, bar_of(row.candidate, first, shape.bar), shape.bar)
-    return _cut(line, shape.width)
+            pieces += [*bar, gap]
+    return _cut(Text.assemble(*pieces[:-1], style=style, no_wrap=True), shape.width)
+
+
+def _drawn(bar: Bar, width: int) -> list[_Piece]:
+    rest = width - sum(bar)
+    return [("█" * bar.memory, "cyan"), ("▒" * bar.added, "magenta"), ("-" * bar.taken, "green"), ("·" * rest, "dim")]
+
+
+def heading_lines(machine: Machine, look: Look, result: Round, width: int) -> list[Text]:
+    """Return the lines above a live ranking: memory, pressure, who is next."""
+    return [
+        plain(f"{machine.scope}: {heading.memory(machine)}", width),
+        plain(heading.pressure(look, result), width),
+        plain(f"next: {heading.next_victim(look, result)}", width, "bold"),
+    ]
 
 
 _GROUP_COLUMNS = (("RANK", 5), ("PROCS", 6), ("RSS", 9), ("SWAP", 9), ("PGTABLES", 9))
@@ -173,13 +265,6 @@ def _group_cells(values: Sequence[str], dies: str, name: str, width: int, style:
     columns = _GROUP_COLUMNS if width >= _WIDE_FOR_GROUPS else _GROUP_COLUMNS[:_FEW_GROUP_COLUMNS]
     cells = [_fitted(value, room, True) for value, (_, room) in zip(values, columns, strict=False)]
     return _cut(Text(" ".join([*cells, _fitted(dies, _GROUP_VICTIM, False), name]), style=style, no_wrap=True), width)
-
-
-def _append_bar(line: Text, bar: Bar, width: int) -> None:
-    line.append("█" * bar.memory, "cyan")
-    line.append("▒" * bar.added, "magenta")
-    line.append("-" * bar.taken, "green")
-    line.append("·" * (width - sum(bar)) + " ", "dim")
 
 
 def _style(row: Row) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oomctl.render.text import aligned, count, visible
+from oomctl.render.document import json_line
+from oomctl.render.text import aligned, count, named, visible
 
 
 class MistakeLine(NamedTuple):
+    """A mistake and where it stands."""
+
     file: str
     line: int | None
     severity: str
@@ -50,11 +52,13 @@ class Decided(NamedTuple):
 
 
 def check_document(rules: int, mistakes: Sequence[MistakeLine]) -> str:
+    """Return the JSON document of ``policy check``."""
     found = [mistake._asdict() for mistake in mistakes]
-    return json.dumps({"schema": "oomctl.policy-check/1", "rules": rules, "mistakes": found}) + "\n"
+    return json_line({"schema": "oomctl.policy-check/1", "rules": rules, "mistakes": found})
 
 
 def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:
+    """Return the same for people: a line for each mistake, or that there is none."""
     lines = []
     for file, line, severity, message in mistakes:
         where = file if line is None else f"{file}:{line}"
@@ -63,12 +67,9 @@ def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:
 
 
 def diff_document(differing: Sequence[Decided], hidden: int) -> str:
-    document = {
-        "schema": "oomctl.policy-diff/1",
-        "hidden_processes": hidden,
-        "changes": [_entry(entry) for entry in differing],
-    }
-    return json.dumps(document) + "\n"
+    """Return the JSON document of ``policy diff``."""
+    changes = [_entry(entry) for entry in differing]
+    return json_line({"schema": "oomctl.policy-diff/1", "hidden_processes": hidden, "changes": changes})
 
 
 def diff_text(differing: Sequence[Decided]) -> str:
@@ -84,15 +85,17 @@ def diff_text(differing: Sequence[Decided]) -> str:
 
 
 def explain_document(entries: Sequence[Decided]) -> str:
-    return json.dumps({"schema": "oomctl.policy-explain/1", "processes": [_entry(entry) for entry in entries]}) + "\n"
+    """Return the JSON document of ``policy explain``."""
+    return json_line({"schema": "oomctl.policy-explain/1", "processes": [_entry(entry) for entry in entries]})
 
 
 def explain_text(entries: Sequence[Decided]) -> str:
+    """Return the same for people, a few lines for each process."""
     return "".join(_explained(entry) for entry in entries)
 
 
 def _explained(entry: Decided) -> str:
-    head = f"{entry.pid} ({visible(entry.comm)}): oom_score_adj is {entry.before}"
+    head = f"{named(entry)}: oom_score_adj is {entry.before}"
     rule = entry.rule
     if rule is None:
         return f"{head}; no rule matches it\n"

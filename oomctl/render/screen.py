@@ -26,9 +26,11 @@ class Screen:
         return self._console.width, self._console.height
 
     def draw(self, lines: Frame) -> None:
+        """Replace what is on the screen."""
         self._live.update(Group(*lines), refresh=True)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
+        """Have the screen shown while the block runs."""
         with self._live:
             yield

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario, Task
 from oomctl.model.listing import Machine, Row
-from oomctl.render.fields import process_document
-from oomctl.render.text import aligned, count, size, visible
+from oomctl.render.document import members, with_array
+from oomctl.render.fields import pid_of, process_document, victim_document
+from oomctl.render.text import aligned, count, named, size, visible
 
 _NEAREST = 5
 _TERMS = ("RANK", "PID", "ADJ", "BADNESS", "= RSS", "+ SWAP", "+ PGTABLES", "+ ADJ", "COMMAND")
@@ -23,6 +23,8 @@ class Rows(NamedTuple):
 
 
 class Answer(NamedTuple):
+    """What ``simulate`` was asked, and what came out."""
+
     scenario: Scenario
     rounds: Sequence[Round]
     rows: Sequence[Rows]
@@ -46,7 +48,7 @@ def document(answer: Answer) -> Iterator[str]:
         "memcg": scenario.context.memcg,
         "totalpages": scenario.context.totalpages,
     }
-    yield f"{{{_members(asked)}, "
+    yield f"{{{members(asked)}, "
     yield from _round(answer.rounds[0], answer.rows[0], scenario)
     before = ', "rounds": [{'
     for result, rows in zip(answer.rounds, answer.rows, strict=True):
@@ -54,11 +56,7 @@ def document(answer: Answer) -> Iterator[str]:
         yield from _round(result, rows, scenario)
         before = "}, {"
     rest = {"hidden_processes": scenario.hidden, "baseline": answer.baseline and _baseline(answer.baseline)}
-    yield f"}}], {_members(rest)}}}\n"
-
-
-def _members(values: dict[str, Any]) -> str:
-    return json.dumps(values)[1:-1]
+    yield f"}}], {members(rest)}}}\n"
 
 
 def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
@@ -67,31 +65,19 @@ def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
         "outcome": result.outcome.value,
         "reason": result.reason,
         "victim": rows.victim and process_document(rows.victim, scenario.page_size),
-        "selected_pid": _pid(result.selected) if result.selected else None,
+        "selected_pid": pid_of(result.selected) if result.selected else None,
         "certainty": result.certainty.value,
         "margin_pages": result.margin_pages,
         "error_bound_pages": result.error_bound_pages,
-        "contenders": [_pid(task) for task in result.contenders],
+        "contenders": [pid_of(task) for task in result.contenders],
     }
-    yield f'{_members(said)}, "killed": ['
-    before = ""
-    for row in rows.killed:
-        yield before + json.dumps(process_document(row, scenario.page_size))
-        before = ", "
-    yield f'], "freed_bytes": {result.freed_pages * scenario.page_size}'
+    killed = (process_document(row, scenario.page_size) for row in rows.killed)
+    freed = result.freed_pages * scenario.page_size
+    yield from with_array(f'{members(said)}, "killed": ', killed, f', "freed_bytes": {freed}')
 
 
 def _baseline(result: Round) -> dict[str, Any]:
-    victim = result.victim.task if result.victim else None
-    return {
-        "outcome": result.outcome.value,
-        "victim": victim and {"pid": _pid(victim), "comm": victim.comm, "oom_score_adj": victim.adj},
-    }
-
-
-def _pid(task: Task) -> int | None:
-    """A process of a what-if has no PID; a negative number would be a process group to ``kill``."""
-    return task.pid if task.pid > 0 else None
+    return {"outcome": result.outcome.value, "victim": victim_document(result.victim and result.victim.task)}
 
 
 def text(answer: Answer) -> str:
@@ -198,7 +184,7 @@ def _victim_name(result: Round) -> str:
 
 
 def _name(task: Task) -> str:
-    return f"{task.pid} ({visible(task.comm)})" if task.pid > 0 else f"the added process ({visible(task.comm)})"
+    return named(task) if task.pid > 0 else f"the added process ({visible(task.comm)})"
 
 
 def _nodes(nodes: frozenset[int] | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import Protocol
 
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -19,6 +20,28 @@ def visible(name: str) -> str:
     if name.isascii() and name.isprintable():
         return name
     return "".join(_escaped(char) if unicodedata.category(char) in _HARMFUL else char for char in name)
+
+
+class Named(Protocol):
+    """A process, as whatever has seen it knows it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    @property
+    def comm(self) -> str:
+        """What it calls itself."""
+
+
+def named(process: Named) -> str:
+    """Return ``812 (sshd)``, harmless whatever the process calls itself."""
+    return f"{process.pid} ({visible(process.comm)})"
+
+
+def named_or_nobody(process: Named | None) -> str:
+    """Return the same of a victim; there may be none."""
+    return "nobody" if process is None else named(process)
 
 
 def _escaped(char: str) -> str:

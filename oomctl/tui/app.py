@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar
@@ -16,45 +16,41 @@ from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.widgets import Input, Static
 
 from oomctl.changes import recording
 from oomctl.errors import OomctlError
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.kernel.rules import rules_for
-from oomctl.kernel.whatif import first_adj_that_wins
 from oomctl.live import pending
-from oomctl.live.ask import Ask
+from oomctl.live.ask import Ask, has_cmdlines
 from oomctl.live.pending import Mark, Marks
-from oomctl.live.shot import Shot, shoot
+from oomctl.live.shot import Shot, first_shot, shoot
 from oomctl.live.standing import Standing, judged
 from oomctl.live.view import GROUPINGS, View, grouped, shown
 from oomctl.model.changes import Change, Recorded
 from oomctl.model.kernel import Task
 from oomctl.model.listing import Group, Row
-from oomctl.model.oomreport import OomReport
-from oomctl.oomlog.follow import Follower
 from oomctl.oomlog.sources import KMSG
-from oomctl.origins.facts import facts_of
-from oomctl.origins.known import origin
 from oomctl.procfs.details import with_details
 from oomctl.procfs.sampler import Sampler
-from oomctl.render import explanation, heading, history
+from oomctl.render import heading
 from oomctl.render.changes import Report
 from oomctl.render.fields import FIELDS, Field, find
-from oomctl.render.lines import plain
-from oomctl.render.text import count, visible
+from oomctl.render.lines import heading_lines, plain
+from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
 from oomctl.tui import keys, writing
+from oomctl.tui.details import Details
 from oomctl.tui.dialogs import Choice, Confirm, Notice
+from oomctl.tui.events import Events
+from oomctl.tui.pane import Pane
+from oomctl.tui.prompt import Prompt
 from oomctl.tui.ranking import Contents, Ranking, Titles
 from oomctl.tui.scopes import scopes
 
 _WIDE = 160  # from so many columns on, details and events stand beside the ranking
-_KILLS_EVERY_S = 0.5
-_MOST_EVENTS = 200
 
 
 class TopApp(App[int]):
@@ -102,10 +98,6 @@ class TopApp(App[int]):
         self._view = View(ask.sort)
         self._marks = Marks()
         self._written: list[Recorded] = []
-        self._kills: list[str] = []
-        self._why_no_events = "no OOM kill since boot, as far as the kernel log reaches"
-        self._prompt_for = ""
-        self._typed_for: Task | None = None  # not the selected one by then: it may have ended
         self._paused = False
         self._look_now = asyncio.Event()
         self._said = ""
@@ -120,19 +112,17 @@ class TopApp(App[int]):
                 yield titles
                 yield Ranking(titles)
             with Vertical(id="side"):
-                with VerticalScroll(id="details", classes="pane", can_focus=False):
-                    yield Static(id="explanation")
-                with VerticalScroll(id="events", classes="pane", can_focus=False):
-                    yield Static(id="kills")
-        yield Input(id="prompt", compact=True)
+                yield Details()
+                yield Events(self._kmsg, self._shot.procfs)
+        yield Prompt()
         yield Static(id="status")
 
     def on_mount(self) -> None:
+        """Draw the first look, begin to look again and again, and listen to signals."""
         self._ranking.focus()
         self._say("")
         self._draw()
         self.run_worker(self._until_closed(self.keep_looking()))
-        self.run_worker(self._until_closed(self._follow_kills()))
         if not self.is_headless:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 128 + signal.SIGTERM)
             # Not by the loop: without its terminal textual waits for ever to write what nobody reads.
@@ -145,18 +135,23 @@ class TopApp(App[int]):
         asyncio.get_running_loop().call_soon_threadsafe(self.exit, 128 + number)
 
     def on_resize(self, event: events.Resize) -> None:
+        """Put details and events beside the ranking where there is room for it, and draw all anew."""
         middle = self.query_one("#middle")
         wide = event.size.width >= _WIDE
         if wide != middle.has_class("wide"):
             middle.set_class(wide, "wide")
-            for pane in self.query(".pane"):
-                pane.set_class(wide, "open")
-            self._draw_events()
+            for pane in self.query(Pane):
+                pane.open(wide)
+            self.query_one(Events).draw()
         self.call_after_refresh(self._draw_all)
 
     @property
     def _ranking(self) -> Ranking:
         return self.query_one(Ranking)
+
+    @property
+    def _prompt(self) -> Prompt:
+        return self.query_one(Prompt)
 
     def _judge(self) -> None:
         """Judge the latest look with the marks as they are, and draw that."""
@@ -164,7 +159,7 @@ class TopApp(App[int]):
         if self._sampler.cgroup is None:  # outside of a cgroup's scope processes are not gone, only out of sight
             self._marks = marks
             if gone:
-                self._say(", ".join(heading.name_of(mark.task) for mark in gone) + " ended; nothing to write there")
+                self._say(", ".join(named(mark.task) for mark in gone) + " ended; nothing to write there")
         self._standing = judged(self._shot.look, self._marks.what_if)
         self._draw()
 
@@ -191,55 +186,21 @@ class TopApp(App[int]):
         self._draw_details()
 
     def _with_cmdlines(self, rows: tuple[Row, ...]) -> list[Row]:
-        """Read the command lines only if somebody wants to see them."""
-        wanted = (*self._ask.fields, self._view.sort)
-        if any(field is not None and field.name == "cmdline" for field in wanted):
+        if has_cmdlines(*self._ask.fields, self._view.sort):
             return with_details(rows, self._shot.procfs, cmdline=True)
         return list(rows)
 
     def _draw_heading(self) -> None:
-        look, now, then = self._shot.look, self._standing.now, self._standing.then
         width = max(self.size.width, 1)
-        lines = [
-            plain(f"{self._shot.machine.scope}: {heading.memory(self._shot.machine)}", width),
-            plain(heading.pressure(look, now), width),
-            plain(f"next: {heading.next_victim(look, now)}", width, "bold"),
-        ]
+        lines = heading_lines(self._shot.machine, self._shot.look, self._standing.now, width)
         if self._marks.marks:
             marked = count(len(self._marks.marks), "value")
-            what_if = f"what if: {marked} marked, not written; next would be {heading.victim_name(then)}"
+            what_if = f"what if: {marked} marked, not written; next would be {heading.victim_name(self._standing.then)}"
             lines.append(plain(what_if, width, "bold magenta"))
         self.query_one("#heading", Static).update(Text("\n").join(lines))
 
     def _draw_details(self) -> None:
-        pane = self.query_one("#details")
-        row = self._selected_row()
-        if not pane.has_class("open"):
-            return
-        text = "nothing is selected" if row is None else self._explained(row)
-        self.query_one("#explanation", Static).update(Text(text))
-
-    def _explained(self, row: Row) -> str:
-        """Return what ``oomctl explain`` says, but without asking systemd, which may be slow when memory is short."""
-        (row,) = with_details([row], self._shot.procfs, cmdline=True)
-        scenario = self._standing.scenario
-        first_adj = None
-        if row.candidate is not None:
-            first_adj = first_adj_that_wins(scenario, row.task.pid, rules_for(scenario.kernel))
-        (facts,) = facts_of([row._replace(task=self._real(row))], self._shot.procfs, declared={})
-        entry = explanation.Entry(row, first_adj, origin(facts))
-        return explanation.text(explanation.Explanation(scenario, [entry], len(self._standing.then.ranking))).rstrip()
-
-    def _draw_events(self) -> None:
-        text = "\n".join(self._kills) or self._why_no_events
-        self.query_one("#kills", Static).update(Text(text))
-        self.call_after_refresh(self.query_one("#events", VerticalScroll).scroll_end, animate=False)
-
-    def _add_kills(self, reports: Sequence[OomReport]) -> None:
-        page, boot_time = self._standing.scenario.page_size, self._shot.procfs.boot_time()
-        lines = [history.brief(report, boot_time, page) for report in reports]
-        self._kills = [*self._kills, *lines][-_MOST_EVENTS:]
-        self._draw_events()
+        self.query_one(Details).show(self._selected_row(), self._standing, self._shot.procfs)
 
     def _draw_status(self) -> None:
         paused = "paused  " if self._paused else ""
@@ -260,6 +221,7 @@ class TopApp(App[int]):
             await work
 
     async def keep_looking(self) -> None:
+        """Look every so many seconds, and at once when asked to, until the view is closed."""
         while True:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._look_now.wait(), self._delay_s)
@@ -269,6 +231,7 @@ class TopApp(App[int]):
                 await self.look()
 
     async def look(self) -> None:
+        """Look once and draw that; a cgroup that cannot be looked at is left for the machine."""
         cgroup = self._sampler.cgroup
         try:
             shot = await asyncio.to_thread(
@@ -286,47 +249,28 @@ class TopApp(App[int]):
             self._shot = shot
             self._judge()
 
-    async def _follow_kills(self) -> None:
-        try:
-            follower = Follower(self._kmsg)
-        except OomctlError as error:
-            self._why_no_events = str(error)
-            self._draw_events()
-            return
-        try:
-            for _ in range(2):  # the second time for a report that stands at the very end
-                self._add_kills(await asyncio.to_thread(follower.poll))
-            while True:
-                await asyncio.sleep(_KILLS_EVERY_S)
-                found = follower.poll()
-                if found:
-                    self.query_one("#events").add_class("open")
-                    self._add_kills(found)
-                    self._look_now.set()
-        except OomctlError as error:
-            self._why_no_events = str(error)
-        finally:
-            follower.close()
-
     # The selected process
 
     def _selected_row(self) -> Row | None:
         selected = self._ranking.selected
         return selected.first if isinstance(selected, Group) else selected
 
-    def _real(self, row: Row) -> Task:
-        """The process as it is, without what-ifs."""
-        return next(task for task in self._shot.look.scenario.tasks if task.pid == row.task.pid)
-
     def on_ranking_moved(self) -> None:
+        """Explain the process that is selected now."""
         self._said = ""
         self._draw_status()
         self._draw_details()
 
+    def on_events_killed(self) -> None:
+        """Look at once: the ranking has changed."""
+        self._look_now.set()
+
     def on_ranking_opened(self) -> None:
+        """Do what Enter does."""
         self.action_details()
 
     def on_titles_clicked(self, event: Titles.Clicked) -> None:
+        """Sort by that column; by the one sorted by already, the other way round."""
         name = event.field.name
         now = self._view.sort.name if self._view.sort else "rank"
         if name == now:
@@ -337,57 +281,69 @@ class TopApp(App[int]):
     # What keys do
 
     def action_help(self) -> None:
+        """Show all keys."""
         self.push_screen(Notice(keys.help_text()))
 
     def action_quit_view(self) -> None:
+        """End with status 0."""
         self.exit(0)
 
     def action_interrupt(self) -> None:
+        """End with the status of Ctrl-C."""
         self.exit(130)
 
     def action_refresh_now(self) -> None:
+        """Look at once, and draw all anew."""
         self._look_now.set()
         self.refresh(layout=True)
 
     def action_pause(self) -> None:
+        """Stop looking, or go on with it."""
         self._paused = not self._paused
         self._say("")
 
     def action_details(self) -> None:
+        """Open or close the explanation of the selected process; of a group, show the members."""
         selected = self._ranking.selected
         if isinstance(selected, Group):
             self._view = self._view._replace(group_by=None, words=selected.name.removeprefix("-"))
             self._say("")
             self._draw()
             return
-        self.query_one("#details").toggle_class("open")
+        pane = self.query_one(Details)
+        pane.open(not pane.is_open)
         self._draw_details()
 
     def action_events(self) -> None:
-        self.query_one("#events").toggle_class("open")
-        self._draw_events()
+        """Open or close the list of kills."""
+        pane = self.query_one(Events)
+        pane.open(not pane.is_open)
+        pane.draw()
 
     def action_leave(self) -> None:
         """Close the innermost thing that is open."""
-        if self._prompt_for:
+        if self._prompt.is_open:
             self._close_prompt()
         elif self._view.words:
             self._view = self._view._replace(words="")
         else:
-            for pane in ("#details", "#events"):
-                self.query_one(pane).remove_class("open")
+            for pane in self.query(Pane):
+                pane.open(False)
         self._say("")
         self._draw()
 
     def action_turn_round(self) -> None:
+        """Show the last one first."""
         self._view = self._view._replace(reverse=not self._view.reverse)
         self._draw()
 
     def action_sort_by(self, name: str) -> None:
+        """Sort by the field of that name; by rank if it is empty."""
         self._view = self._view._replace(sort=find(name) if name else None, reverse=False, group_by=None)
         self._draw()
 
     def action_sort(self) -> None:
+        """Let a column be chosen, and sort by it."""
         fields: list[Field] = [field for field in FIELDS if field.name not in ("group", "killable")]
         now = self._view.sort.name if self._view.sort else "rank"
         names = [field.name for field in fields]
@@ -399,6 +355,7 @@ class TopApp(App[int]):
         self.push_screen(Choice("Sort by", [f"{f.title:<12} {f.name}" for f in fields], names.index(now)), chosen)
 
     def action_group(self) -> None:
+        """Go on to the next grouping; after the last one, every process is by itself."""
         order: list[str | None] = [None, *GROUPINGS]
         after = order[(order.index(self._view.group_by) + 1) % len(order)]
         self._view = self._view._replace(group_by=after)
@@ -406,6 +363,7 @@ class TopApp(App[int]):
         self._draw()
 
     def action_scope(self) -> None:
+        """Let the memory be chosen that is thought to run out."""
         found = scopes(self._shot.procfs)
         now = next((index for index, scope in enumerate(found) if scope.path == self._sampler.cgroup), 0)
 
@@ -420,14 +378,16 @@ class TopApp(App[int]):
     # What if
 
     def action_step(self, step: int) -> None:
+        """Mark the selected process with an adj that is ``step`` more than what it has or might get."""
         row = self._selected_row()
         if row is not None:
-            self._mark(self._real(row), pending.stepped(row.task.adj, step))
+            self._mark(self._standing.real(row.task.pid), pending.stepped(row.task.adj, step))
 
     def action_mark(self, adj: int) -> None:
+        """Mark the selected process with ``adj``."""
         row = self._selected_row()
         if row is not None:
-            self._mark(self._real(row), adj)
+            self._mark(self._standing.real(row.task.pid), adj)
 
     def _mark(self, task: Task, adj: int) -> None:
         if self._view.group_by:
@@ -439,6 +399,7 @@ class TopApp(App[int]):
         self._judge()
 
     def action_write(self) -> None:
+        """Write all marks, after a question."""
         marks = self._marks.marks
         if not marks:
             self._say("nothing is marked: + - = p s r mark a value for the selected process")
@@ -455,10 +416,11 @@ class TopApp(App[int]):
         return done
 
     def action_undo(self) -> None:
+        """Take the latest mark away; without any, put back what was written last, after a question."""
         if self._marks.marks:
             last = self._marks.marks[-1]
             self._marks = self._marks.without_last()
-            self._say(f"no longer marked: {heading.name_of(last.task)}")
+            self._say(f"no longer marked: {named(last.task)}")
             self._judge()
         elif self._written:
             asked = recording.put_back(self._written[-1], self._shot.procfs, dry_run=True)
@@ -503,39 +465,32 @@ class TopApp(App[int]):
     # Typing
 
     def action_filter(self) -> None:
-        self._open_prompt("filter", self._view.words, "filter: PID, command, user, unit or cgroup")
+        """Let a filter be typed."""
+        self._prompt.ask_for_filter(self._view.words)
 
     def action_type_adj(self) -> None:
+        """Let an adj be typed for the selected process."""
         row = self._selected_row()
         if row is not None and not self._view.group_by:
-            self._typed_for = self._real(row)
             self._ranking.hold_selected()
-            self._open_prompt("adj", "", f"oom_score_adj for {heading.name_of(row.task)}, {ADJ_MIN}..{ADJ_MAX}")
-
-    def _open_prompt(self, what: str, value: str, placeholder: str) -> None:
-        self._prompt_for = what
-        prompt = self.query_one("#prompt", Input)
-        prompt.placeholder = placeholder
-        prompt.value = value
-        prompt.add_class("open")
-        prompt.focus()
+            self._prompt.ask_for_adj(self._standing.real(row.task.pid))
 
     def _close_prompt(self) -> None:
-        self._prompt_for = ""
-        self.query_one("#prompt").remove_class("open")
+        self._prompt.close()
         self._ranking.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if self._prompt_for == "filter":
+        """Show what the filter, as far as it is typed, leaves."""
+        if self._prompt.is_open and self._prompt.about is None:
             self._view = self._view._replace(words=event.value)
             self._draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        what = self._prompt_for
+        """Keep the filter, or mark the process with the adj that was typed for it."""
+        task = self._prompt.about
         self._close_prompt()
         self._say("")
-        task = self._typed_for
-        if what != "adj" or task is None:
+        if task is None:
             return
         adj = parse_adj(event.value)
         if adj is None:
@@ -546,9 +501,6 @@ class TopApp(App[int]):
 
 def run(ask: Ask, sampler: Sampler, delay_s: float) -> int:
     """Show the interactive view until the user has seen enough; return the exit status."""
-    first = shoot(sampler, ask)
-    if first.only is not None and not first.only:
-        raise ask.nothing_matched()
-    app = TopApp(ask, sampler, delay_s, first)
+    app = TopApp(ask, sampler, delay_s, first_shot(sampler, ask))
     status = app.run()
     return app.return_code or status or 0

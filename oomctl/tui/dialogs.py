@@ -25,6 +25,7 @@ class Dialog(ModalScreen[_Answer]):
     ]
 
     def action_leave(self) -> None:
+        """Close it; the answer is None."""
         self.dismiss(None)
 
 
@@ -70,9 +71,11 @@ class Confirm(Dialog[bool]):
         self.query_one("#no").focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer what the button says."""
         self.dismiss(event.button.id == "yes")
 
     def action_answer(self, yes: bool) -> None:
+        """Answer with ``yes`` or no."""
         self.dismiss(yes)
 
 
@@ -96,4 +99,5 @@ class Choice(Dialog[int]):
         options.focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Answer with its index."""
         self.dismiss(event.option_index)

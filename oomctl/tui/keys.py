@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 
 class Key(NamedTuple):
+    """What one or more keys do."""
+
     names: str
     """As textual names them, separated by commas."""
     action: str

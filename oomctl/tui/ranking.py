@@ -41,6 +41,8 @@ class Titles(Widget):
     """The column titles; a click sorts."""
 
     class Clicked(Message):
+        """Somebody wants the list sorted by ``field``."""
+
         def __init__(self, field: Field) -> None:
             super().__init__()
             self.field = field
@@ -54,15 +56,10 @@ class Titles(Widget):
         return self.line
 
     def on_click(self, event: events.Click) -> None:
-        left = 0
-        for field, width in self.shape.columns if self.shape else ():
-            right = left + width + 1
-            if self.shape and field.name == "rank" and self.shape.bar:
-                right += self.shape.bar + 1
-            if left <= event.x < right:
-                self.post_message(self.Clicked(field))
-                return
-            left = right
+        """Tell which column that was."""
+        field = self.shape.field_at(event.x) if self.shape else None
+        if field is not None:
+            self.post_message(self.Clicked(field))
 
 
 class Ranking(ScrollView, can_focus=True):
@@ -94,6 +91,7 @@ class Ranking(ScrollView, can_focus=True):
 
     @property
     def selected(self) -> Row | Group | None:
+        """The line under the cursor; None where there is no line."""
         lines = self._contents.lines
         return lines[self.cursor] if self.cursor < len(lines) else None
 
@@ -141,6 +139,7 @@ class Ranking(ScrollView, can_focus=True):
         self._scroll_to_cursor()
 
     def on_click(self, event: events.Click) -> None:
+        """Select the line; a second click opens it."""
         index = event.y + self.scroll_offset.y
         if index < len(self._contents.lines):
             self.action_move_to(index)
@@ -148,12 +147,15 @@ class Ranking(ScrollView, can_focus=True):
                 self.post_message(self.Opened())
 
     def action_move(self, lines: int) -> None:
+        """Select the line so many further down; upwards below zero."""
         self.action_move_to(max(self.cursor + lines, 0))
 
     def action_move_screen(self, screens: int) -> None:
+        """Do that by so many screens."""
         self.action_move(screens * max(self.size.height - 1, 1))
 
     def action_move_to(self, index: int) -> None:
+        """Select the line with that index; the last one below zero."""
         last = len(self._contents.lines) - 1
         self.cursor = max(last if index < 0 else min(index, last), 0)
         self._held = None

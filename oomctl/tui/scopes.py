@@ -13,7 +13,9 @@ MOST = 2000
 """Cgroups looked at; on a machine with more, those deepest in the tree are left out."""
 
 
-class MemoryLimit(NamedTuple):
+class MemoryScope(NamedTuple):
+    """Memory that may run out, with what is used of it."""
+
     path: str | None
     """None: the machine."""
     usage_bytes: int
@@ -25,10 +27,10 @@ class MemoryLimit(NamedTuple):
         return f"{size(self.usage_bytes):>9} of {limit:<9}  {visible(self.path or 'machine')}"
 
 
-def scopes(procfs: Procfs) -> list[MemoryLimit]:
+def scopes(procfs: Procfs) -> list[MemoryScope]:
     """Return the machine, then cgroups: the fullest first, those without a limit last, by usage."""
     info = procfs.meminfo
-    machine = MemoryLimit(None, info.mem_total - info.mem_available, info.mem_total)
+    machine = MemoryScope(None, info.mem_total - info.mem_available, info.mem_total)
     memcgs = Memcgs.of(procfs)
     if memcgs is None:
         return [machine]
@@ -47,12 +49,12 @@ def _paths(memcgs: Memcgs) -> Iterator[str]:
             yield cgroup
 
 
-def _scope(memcgs: Memcgs, path: str, page_size: int) -> MemoryLimit:
+def _scope(memcgs: Memcgs, path: str, page_size: int) -> MemoryScope:
     limit = memcgs.limits(path).memory_pages
-    return MemoryLimit(path, memcgs.usage(path).memory, None if limit is None else limit * page_size)
+    return MemoryScope(path, memcgs.usage(path).memory, None if limit is None else limit * page_size)
 
 
-def _order(scope: MemoryLimit) -> tuple[bool, float, int]:
+def _order(scope: MemoryScope) -> tuple[bool, float, int]:
     if scope.limit_bytes is None:
         return True, 0.0, -scope.usage_bytes
     return False, -scope.usage_bytes / max(scope.limit_bytes, 1), 0

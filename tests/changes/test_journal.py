@@ -15,6 +15,7 @@ from oomctl.changes import journal as module
 from oomctl.changes.journal import Journal
 from oomctl.errors import NotPermitted
 from oomctl.model.changes import DropIn, Recorded, Replaced
+from tests.privileges import needs_root
 
 BOOT = "8d3a2c7e"
 
@@ -131,7 +132,7 @@ def test_a_directory_that_others_can_write_is_not_trusted(journal: Journal) -> N
         journal.append(recorded())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root only: gives a directory away")
+@needs_root
 def test_another_user_s_directory_is_not_trusted(journal: Journal) -> None:
     journal.append(recorded())
     os.chown(journal.directory, 65534, 65534)
@@ -139,7 +140,7 @@ def test_another_user_s_directory_is_not_trusted(journal: Journal) -> None:
         journal.entries()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root only: gives a file away")
+@needs_root
 def test_a_file_of_another_user_in_one_s_own_directory_is_not_trusted(journal: Journal) -> None:
     journal.append(recorded())
     os.chown(journal.path, 65534, 65534)
@@ -225,7 +226,7 @@ def test_the_home_is_the_effective_user_s_and_not_what_sudo_left_in_the_environm
 IN_HOME = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".local/state/oomctl")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root only: gives a directory away")
+@needs_root
 @pytest.mark.parametrize("theirs", ["directory", "above", "link", "open to all"])
 def test_a_place_that_somebody_else_had_a_hand_in_is_not_taken_for_root_s_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: str

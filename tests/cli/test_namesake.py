@@ -10,6 +10,7 @@ import pytest
 
 from oomctl.cli import namesake
 from tests.commands.invoke import program
+from tests.privileges import needs_root
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_fifo_in_the_path_is_not_waited_for(tmp_path: Path) -> None:
     assert program("--version", env={"PATH": path}).status == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root only: gives files away")
+@needs_root
 @pytest.mark.parametrize("theirs", ["file", "directory", "link", "writable file", "writable directory"])
 def test_a_program_that_another_user_could_have_put_there_is_not_executed(
     systemds: Path, tmp_path: Path, theirs: str

@@ -7,9 +7,8 @@ import json
 import pytest
 
 from tests.commands.invoke import Ran, ask
-from tests.proc_tree import CONTAINER, ProcTree
+from tests.proc_tree import CONTAINER, LISTENER, ProcTree, adjs
 
-LISTENER = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
 THROWN_OUT = "a login session: whoever works in it would be the first to be thrown out (--force overrides)"
 SESSION = "a login session: everything its user starts would inherit the protection (--force overrides)"
 
@@ -23,10 +22,6 @@ def family(proc_tree: ProcTree) -> ProcTree:
     proc_tree.add(13, "helper", 4000, uid=0, ppid=12)
     proc_tree.add(20, "db", 5000, uid=54321)
     return proc_tree
-
-
-def adjs(proc_tree: ProcTree, *pids: int) -> list[int]:
-    return [int((proc_tree.root / f"{pid}/oom_score_adj").read_text()) for pid in pids]
 
 
 def test_a_change_says_old_and_new_rank_and_next_victim(server: ProcTree) -> None:

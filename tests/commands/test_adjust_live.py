@@ -14,20 +14,11 @@ import pytest
 
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
-from tests.commands.conftest import Sleeper, adj_of
 from tests.commands.invoke import ROOT, program
+from tests.privileges import NOBODY, READ_ONLY, WITHOUT_CAPABILITY, needs_root
+from tests.processes import Sleeper, adj_of, ready
 
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-WITHOUT_CAPABILITY = ("setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource")
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root only: becomes another user, mounts")
-
-pytestmark = [pytest.mark.live, pytest.mark.unprivileged]
-
-
-@pytest.fixture(autouse=True)
-def own_value_is_0() -> None:
-    """Children inherit the value of whoever runs the tests."""
-    assert adj_of(os.getpid()) == 0, "run the tests with an oom_score_adj of 0"
+pytestmark = [pytest.mark.live, pytest.mark.unprivileged, pytest.mark.usefixtures("own_value_is_0")]
 
 
 def said(text: str) -> str:
@@ -248,9 +239,7 @@ NOT_DUMPABLE = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0); print(flush=
 @needs_root
 def test_a_process_that_is_not_dumpable_is_told_apart_from_a_foreign_one(sleeper: Sleeper) -> None:
     process = sleeper(*NOBODY, sys.executable, "-c", NOT_DUMPABLE, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    with process.stdout:
-        process.stdout.readline()
+    ready(process)
     ran = program("set", "500", str(process.pid), before=NOBODY)
     assert ran.status == 4
     assert said(ran.stderr).endswith(
@@ -268,9 +257,6 @@ def test_root_that_lost_its_power_over_files_is_told_so(sleeper: Sleeper) -> Non
     assert said(ran.stderr).endswith(
         "the process belongs to uid 65534, and root here lacks CAP_DAC_OVERRIDE; write as that user or from the host"
     )
-
-
-READ_ONLY = ("unshare", "--mount", "sh", "-c", 'mount -o remount,ro,bind /proc && exec "$@"', "sh")
 
 
 @needs_root
@@ -349,9 +335,7 @@ def test_whoever_shares_the_memory_takes_the_value_along(sleeper: Sleeper) -> No
     """Two threads are one process to oom_score_adj, whichever thread is asked."""
     source = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); print(flush=True)"
     process = sleeper(sys.executable, "-c", source, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    with process.stdout:
-        process.stdout.readline()
+    ready(process)
     assert program("set", "500", str(process.pid)).status == 0
     values = {path.read_text() for path in Path(f"/proc/{process.pid}/task").glob("*/oom_score_adj")}
     assert values == {"500\n"}

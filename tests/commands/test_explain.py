@@ -11,7 +11,7 @@ import pytest
 
 from oomctl.procfs.reader import Procfs
 from tests.commands.invoke import Ran, ask
-from tests.commands.test_simulate import PROCESS, assert_has
+from tests.documents import PROCESS, assert_has
 from tests.proc_tree import ProcTree
 
 

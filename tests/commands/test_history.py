@@ -12,10 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from oomctl.cli.main import cli
+from tests.oomlog.real_logs import INDEX, LOGS
 
-LOGS = Path(__file__).parents[1] / "data" / "oom-logs"
 MYSQLD, MAL = LOGS / "3.x-machine-swap-decides.log", LOGS / "3.7-memcg-with-mem-info.log"
-INDEX = [json.loads(line) for line in (LOGS / "index.jsonl").read_text().splitlines()]
 EVENT_FIELDS = {
     *("index", "time", "kernel", "constraint", "memcg", "totalpages", "page_size", "trigger"),
     *("victim", "killed", "tasks", "complete", "replay"),
@@ -26,7 +25,7 @@ def run(*args: str, document: bytes | None = None) -> Any:
     return CliRunner().invoke(cli, args, input=document)
 
 
-@pytest.mark.parametrize("entry", INDEX, ids=lambda entry: str(entry["id"]))
+@pytest.mark.parametrize("entry", INDEX.values(), ids=lambda entry: str(entry["id"]))
 def test_every_log_gives_the_victim_of_its_index(entry: dict[str, Any]) -> None:
     result = run("history", "--file", str(LOGS / f"{entry['id']}.log"), "--json")
     assert result.exit_code == 0, result.stderr
@@ -39,7 +38,7 @@ def test_every_log_gives_the_victim_of_its_index(entry: dict[str, Any]) -> None:
     assert [kill["pid"] for kill in event["killed"][:1]] == ([] if event["victim"] is None else [victim["pid"]])
 
 
-@pytest.mark.parametrize("entry", INDEX, ids=lambda entry: str(entry["id"]))
+@pytest.mark.parametrize("entry", INDEX.values(), ids=lambda entry: str(entry["id"]))
 def test_every_event_can_be_told_in_full(entry: dict[str, Any]) -> None:
     result = run("history", "1", "--file", str(LOGS / f"{entry['id']}.log"))
     assert result.exit_code == 0, result.stderr

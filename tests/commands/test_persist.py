@@ -14,9 +14,8 @@ from oomctl.guard import programs as helpers
 from oomctl.model.changes import DropIn, Recorded
 from oomctl.systemd import manager
 from tests.commands.invoke import Ran, ask
-from tests.commands.test_adjust import LISTENER, adjs
-from tests.commands.test_schemas import errors_in
-from tests.proc_tree import ProcTree
+from tests.documents import errors_in
+from tests.proc_tree import LISTENER, ProcTree, adjs
 from tests.systemd.stand_in import StandIn
 
 NGINX = "0::/system.slice/nginx.service\n"

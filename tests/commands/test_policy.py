@@ -11,22 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.commands.conftest import Sleeper, adj_of
 from tests.commands.invoke import Ran, ask, program
-from tests.commands.test_adjust import LISTENER, adjs
-from tests.commands.test_adjust_live import NOBODY, needs_root
-from tests.proc_tree import ProcTree
+from tests.policy.rules import rule
+from tests.privileges import NOBODY, needs_root
+from tests.proc_tree import LISTENER, ProcTree, adjs
+from tests.processes import Sleeper, adj_of
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> Path:
     return tmp_path / "policy.toml"
-
-
-def rule(target: str | list[str], adj: int, **more: object) -> str:
-    return f"[[rule]]\ntarget = {json.dumps(target)}\nadj = {adj}\n" + "".join(
-        f"{key} = {json.dumps(value)}\n" for key, value in more.items()
-    )
 
 
 SERVER = rule("postgres", -900, reason="the data") + rule("java", 300)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.invoke import OOMCTL, ROOT, Ran, program
-from tests.commands.test_adjust_live import WITHOUT_CAPABILITY, needs_root
+from tests.privileges import WITHOUT_CAPABILITY, needs_root
 
 pytestmark = pytest.mark.live
 OWN_ADJ = ("cat", "/proc/self/oom_score_adj")

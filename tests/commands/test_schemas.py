@@ -4,54 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
 
 from oomctl.cli.main import COMMANDS, cli
 from tests.commands.invoke import ask, program
+from tests.documents import NAMES, SCHEMAS, errors_in
 from tests.proc_tree import ProcTree
 
 PROJECT = Path(__file__).parents[2]
-SCHEMAS = {path.name: json.loads(path.read_text()) for path in sorted((PROJECT / "oomctl" / "schemas").glob("*.json"))}
 LOGS = sorted((PROJECT / "tests" / "data" / "oom-logs").glob("*.log"))[::8]
-PART = "process.json"
-"""Not a document of its own; documents hold it, with further fields."""
-NAMES = {
-    name: [described["const"]] if "const" in described else described["enum"]
-    for name, schema in SCHEMAS.items()
-    if (described := schema["properties"].get("schema"))
-}
-"""Schema file -> what a document that it describes calls itself."""
-
-
-def closed(schema: Any) -> Any:
-    """Return ``schema`` made strict: users may meet fields that are added later, the tests must not."""
-    if isinstance(schema, list):
-        return [closed(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    strict = {name: closed(part) for name, part in schema.items()}
-    return strict | {"unevaluatedProperties": False} if "properties" in schema or "$ref" in schema else strict
-
-
-def schema_of(document: dict[str, Any]) -> str:
-    """Return the file that describes a document, by the name it gives itself."""
-    found = [name for name, names in NAMES.items() if document["schema"] in names]
-    assert found, f"no schema file describes {document['schema']}"
-    return found[0]
-
-
-def errors_in(document: dict[str, Any]) -> list[str]:
-    part = closed(SCHEMAS[PART])
-    del part["unevaluatedProperties"]
-    registry: Registry[Any] = Registry().with_resource(PART, Resource.from_contents(part))
-    validator = Draft202012Validator(closed(SCHEMAS[schema_of(document)]), registry=registry)
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.commands.invoke import Ran, ask
+from tests.documents import OPTIONAL_TEXT, PROCESS, assert_has
 from tests.proc_tree import ProcTree
+from tests.scenario.documents import CASES
 
-CASES = json.loads((Path(__file__).parent.parent / "data/selection-cases.json").read_text())["cases"]
 ZONE = """Node {node}, zone   Normal
   pages free     {free}
         min      10
@@ -69,25 +70,6 @@ def test_the_three_stages(server: ProcTree) -> None:
     assert lines[-1].startswith("Certainty  certain: it leads by 274.4MiB, the counters may be off by ")
 
 
-OPTIONAL_TEXT = (str, type(None))
-PROCESS = {
-    "pid": int,
-    "comm": str,
-    "user": OPTIONAL_TEXT,
-    "uid": int,
-    "start_time": (int, float),
-    "oom_score_adj": int,
-    "oom_score": int,
-    "badness_pages": int,
-    "rss_bytes": int,
-    "swap_bytes": int,
-    "pgtables_bytes": int,
-    "killable": bool,
-    "reason": OPTIONAL_TEXT,
-    "cgroup": OPTIONAL_TEXT,
-    "unit": OPTIONAL_TEXT,
-    "cmdline": OPTIONAL_TEXT,
-}
 ROUND = {
     "outcome": str,
     "reason": str,
@@ -109,12 +91,6 @@ DOCUMENT = {
     **ROUND,
     "rounds": list,
 }
-
-
-def assert_has(found: dict[str, Any], fields: dict[str, Any]) -> None:
-    for name, kind in fields.items():
-        assert name in found
-        assert isinstance(found[name], kind), name
 
 
 def test_the_document_has_every_promised_field(server: ProcTree) -> None:

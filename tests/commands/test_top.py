@@ -8,18 +8,10 @@ import re
 import pytest
 
 from tests.commands.invoke import Ran, ask
-from tests.commands.test_simulate import PROCESS, assert_has
+from tests.documents import PROCESS, assert_has
 from tests.proc_tree import ProcTree
+from tests.small_server import RANKING
 
-PLAIN = """\
-RANK  PID  USER   OOM    ADJ    BADNESS       RSS    SWAP  PGTABLES  UNIT/CGROUP  COMMAND
-   1   20  54321  726      0   352.6MiB  351.6MiB  1.0MiB   0.04MiB  -            java
-   2   11  root   679      0    78.2MiB   78.1MiB       0   0.04MiB  -            postgres
-   3   10  root   600   -100  -195.3MiB  195.3MiB       0   0.04MiB  -            postgres
-   -    1  root     0      0          -    1.2MiB       0   0.04MiB  -            systemd
-   -   30  root     0  -1000          -   19.5MiB       0   0.04MiB  -            safe
-   -   40  root     0      0          -         0       0         0  -            kworker/0:1
-"""
 TSV = """\
 rank\tpid\tuser\toom_score\toom_score_adj\tbadness_bytes\trss_bytes\tswap_bytes\tpgtables_bytes\tgroup\tcomm
 1\t20\t54321\t726\t0\t369729536\t368640000\t1048576\t40960\t\tjava
@@ -38,9 +30,9 @@ def pids(proc_tree: ProcTree, *argv: str) -> list[int]:
 
 
 def test_plain_text_in_a_pipe(server: ProcTree) -> None:
-    assert ask(server, "top") == Ran(0, PLAIN, "")
-    assert ask(server, "top", "--once") == Ran(0, PLAIN, "")
-    assert ask(server, "top", "--format", "plain") == Ran(0, PLAIN, "")
+    assert ask(server, "top") == Ran(0, RANKING, "")
+    assert ask(server, "top", "--once") == Ran(0, RANKING, "")
+    assert ask(server, "top", "--format", "plain") == Ran(0, RANKING, "")
 
 
 def test_tab_separated_values_are_bytes_and_nothing(server: ProcTree) -> None:
@@ -167,20 +159,22 @@ def test_the_table_has_a_summary_and_a_bar(server: ProcTree) -> None:
     server.meminfo(4_000_000, swap_total_kb=1024, swap_free_kb=512)
     lines = ask(server, "top", "--format", "table").stdout.splitlines()
     assert lines[0] == "machine: 1.91GiB left of 3.81GiB, swap 0.50MiB left of 1.0MiB; 3 killable, 3 not"
-    assert lines[1].split()[:4] == ["RANK", "NEAR", "PID", "USER"]
-    assert [line.split()[1:3] for line in lines[2:5]] == [["████████", "20"], ["██······", "11"], ["········", "10"]]
+    assert lines[1].split()[:5] == ["RANK", "MEM", "ADJ", "PID", "USER"]
+    bars = ["█" * 24, "█" * 5 + "·" * 19, "-" * 13 + "·" * 11]
+    assert [line.split()[1:3] for line in lines[2:5]] == [[bars[0], "20"], [bars[1], "11"], [bars[2], "10"]]
 
 
 def test_a_table_on_a_narrow_terminal_keeps_its_numbers(server: ProcTree) -> None:
-    """Text gives way first: half a PID is none."""
+    """Text and what matters least give way first: half a PID is none."""
     server.add(4_194_304, "a-long-name-yes", 80_000, uid=0, score=720)
-    lines = narrow(server, "80")
-    assert all(len(line) <= 80 for line in lines)
-    assert lines[1].split()[:3] == ["RANK", "PID", "USER"]
+    lines = narrow(server, "72")
+    assert all(len(line) <= 72 for line in lines)
+    titles = ["RANK", "MEM", "ADJ", "PID", "USER", "ADJ", "BADNESS", "RSS", "UNIT/CG…", "COMMAND"]
+    assert lines[1].split() == titles
     rows = [line.split() for line in lines[2:]]
-    assert [row[1] for row in rows] == ["20", "4194304", "11", "10"]
+    assert [row[2] for row in rows] == ["20", "4194304", "11", "10"]
     assert [row[5] for row in rows] == ["352.6MiB", "312.5MiB", "78.2MiB", "-195.3MiB"]
-    assert rows[1][-1] == "a-long-…"
+    assert rows[1][-1] == "a-long-nam…"
 
 
 def narrow(proc_tree: ProcTree, columns: str) -> list[str]:

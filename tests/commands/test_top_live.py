@@ -11,8 +11,8 @@ import pytest
 
 from tests.commands.invoke import Ran, ask, program
 from tests.commands.terminal import Terminal, terminal, without_sequences
-from tests.commands.test_top import PLAIN
 from tests.proc_tree import ProcTree
+from tests.small_server import RANKING
 
 ALTERNATE_SCREEN, BACK = "\x1b[?1049h", "\x1b[?1049l"
 HIDDEN_CURSOR, CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -159,7 +159,7 @@ def test_no_color_is_respected(screen: Terminal, server: ProcTree) -> None:
 
 
 def test_without_a_terminal_it_is_the_list_whatever_the_delay(server: ProcTree) -> None:
-    assert ask(server, "top", "-d", "5") == Ran(0, PLAIN, "")
+    assert ask(server, "top", "-d", "5") == Ran(0, RANKING, "")
 
 
 @pytest.mark.parametrize("delay", ["0", "-1", "x", "nan", "inf", "99999"])

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from oomctl.changes.journal import Journal
-from tests.commands.conftest import Sleeper, adj_of
 from tests.commands.invoke import ROOT, Ran, ask, program
-from tests.commands.test_adjust import adjs
-from tests.commands.test_adjust_live import NOBODY, READ_ONLY, needs_root
-from tests.proc_tree import ProcTree
+from tests.privileges import NOBODY, READ_ONLY, needs_root
+from tests.proc_tree import ProcTree, adjs
+from tests.processes import Sleeper, adj_of
 
 
 def undone(proc_tree: ProcTree, *argv: str) -> Ran:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -215,6 +216,25 @@ def test_help_fits_80_columns_and_has_an_example(proc_tree: ProcTree, command: s
     lines = result.stdout.splitlines()
     assert [line for line in lines if len(line) > 80] == []
     assert any(re.match(r"  (eval .*)?oomctl ", line) for line in lines)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_summed_up_by_the_first_sentence_of_its_own_help(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert COMMANDS[name][1] == command.get_short_help_str(1000)
+
+
+def test_help_sums_up_each_command_on_one_line_of_80_columns(proc_tree: ProcTree) -> None:
+    result = CliRunner().invoke(cli, ["--help"], env={"COLUMNS": "80"})
+    listed = result.stdout.partition("Commands:\n")[2].splitlines()
+    assert listed == [f"  {name:<10}  {summary}" for name, (_, summary) in COMMANDS.items()]
+
+
+def test_what_a_subcommand_does_is_not_cut_off(proc_tree: ProcTree) -> None:
+    listed = ask(proc_tree, "policy", "--help").stdout.partition("Commands:\n")[2]
+    assert "status 1 if there is any." in " ".join(listed.split())
+    assert "..." not in listed
 
 
 def test_without_a_command_the_first_steps_are_shown_as_misuse(proc_tree: ProcTree) -> None:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import Sleeper, adj_of
 from tests.commands.invoke import OOMCTL, ROOT, Ran, ask, program
-from tests.commands.test_adjust_live import NOBODY, needs_root
+from tests.privileges import NOBODY, needs_root
 from tests.proc_tree import ProcTree
+from tests.processes import Sleeper, adj_of, ready
 
 pytestmark = pytest.mark.unprivileged
 
@@ -119,9 +119,7 @@ def test_hostile_paths_in_a_cgroup_are_harmless(proc_tree: ProcTree) -> None:
 
 def named(sleeper: Sleeper, name: bytes) -> int:
     process = sleeper(sys.executable, "-c", NAMED.format(name=name), stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    with process.stdout:
-        process.stdout.readline()
+    ready(process)
     return process.pid
 
 

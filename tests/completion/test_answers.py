@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from oomctl.cli.main import COMMANDS, cli
 from oomctl.completion import candidates
-from oomctl.completion.outline import value_of
 from oomctl.kernel.rules import known_kernels, rules_for
 from oomctl.render import fields
 from tests.commands.invoke import ask
@@ -64,6 +63,29 @@ def test_every_option_is_offered_with_its_help(machine: ProcTree, name: str) -> 
     options = {opt: one.help for one in command.params if isinstance(one, click.Option) for opt in one.opts}
     offered = dict(answered(machine, f"oomctl {name} -"))
     assert options.items() <= offered.items()
+
+
+def test_subcommands_come_with_the_whole_of_what_they_do(machine: ProcTree) -> None:
+    assert answered(machine, "oomctl policy c") == [
+        ("check", "List every mistake with its file and line; status 1 if there is any.")
+    ]
+
+
+def test_a_hidden_command_is_not_offered_and_offers_nothing(machine: ProcTree) -> None:
+    assert values(machine, "oomctl d") == []
+    assert values(machine, "oomctl dump ") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("oomctl set 5000 ja", "oomctl set 1 cgroup: ja", "oomctl top -n none ja", "oomctl top --format x ja"),
+        *("oomctl simulate --set java --for ja", "oomctl simulate --add 1@x --free x --for ja", "oomctl top cmd:( ja"),
+        "oomctl protect --level x ja",
+    ],
+)
+def test_what_a_command_would_refuse_hinders_no_tab_behind_it(machine: ProcTree, line: str) -> None:
+    assert values(machine, line) == ["java"]
 
 
 def test_an_option_given_once_is_not_offered_again_unless_it_may_be(machine: ProcTree) -> None:
@@ -168,7 +190,7 @@ def test_another_shell_is_refused(machine: ProcTree) -> None:
     assert "'bash', 'zsh', 'fish'" in ran.stderr
 
 
-def test_what_completion_is_made_of_is_freshly_generated() -> None:
+def test_the_scripts_are_freshly_generated() -> None:
     spec = importlib.util.spec_from_file_location("build", PROJECT / "completions" / "build.py")
     assert spec is not None
     assert spec.loader is not None
@@ -180,4 +202,4 @@ def test_what_completion_is_made_of_is_freshly_generated() -> None:
 
 @pytest.mark.parametrize("metavar", ["TARGET...", "[TARGET]...", "TARGET", "FIELD,...", "SIZE[@ADJ]", "PATH"])
 def test_what_help_calls_a_value_decides_what_completes_it(metavar: str) -> None:
-    assert candidates.is_known(value_of(click.Argument(["x"], metavar=metavar)))
+    assert candidates.is_known(candidates.value_of(click.Argument(["x"], metavar=metavar)))

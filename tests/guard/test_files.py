@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from oomctl.guard import files
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root only: gives files away")
+from tests.privileges import needs_root
 
 
 def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:

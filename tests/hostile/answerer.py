@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from oomctl.cli.main import cli
 from oomctl.completion.shells import answer
 
 PROJECT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ def _answer_for_ever(place: Path) -> None:
         os.environ.update(asked)
         printed = io.BytesIO()
         with contextlib.redirect_stdout(io.TextIOWrapper(printed, write_through=True)):
-            answer(asked["_OOMCTL_COMPLETE"])
+            answer(cli, asked["_OOMCTL_COMPLETE"])
             (place / "answer").write_bytes(printed.getvalue())
 
 

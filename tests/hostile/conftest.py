@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.commands.conftest import server, sleeper
+from tests.shells.conftest import shell
 
-__all__ = ["server", "sleeper"]
+__all__ = ["shell"]

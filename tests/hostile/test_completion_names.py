@@ -57,13 +57,6 @@ def processes() -> Iterator[Typed]:
         yield typed
 
 
-@pytest.fixture(params=home.SHELLS)
-def shell(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    home.require(name)
-    return name
-
-
 def is_offered(name: str, shell: str, sure: str, in_path: bool = False) -> bool:
     """Whether a TAB may insert ``name``; ``sure`` are the characters that bash surely takes for parts of a word."""
     if not name.isprintable():

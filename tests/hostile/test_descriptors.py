@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from oomctl.changes.journal import Journal
-from tests.commands.conftest import Sleeper, adj_of
 from tests.commands.invoke import ROOT
+from tests.processes import Sleeper, adj_of
 
 pytestmark = pytest.mark.live
 

@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import Sleeper, adj_of
 from tests.commands.invoke import ROOT, Ran, program
+from tests.privileges import needs_root
+from tests.processes import Sleeper, adj_of, ready
 
 pytestmark = [
     pytest.mark.live,
     pytest.mark.unprivileged,
-    pytest.mark.skipif(os.geteuid() != 0, reason="root only: becomes other users"),
+    pytest.mark.usefixtures("own_value_is_0"),
+    needs_root,
 ]
 
 _NUMBERS = itertools.count(os.getpid() * 100)
@@ -34,11 +36,6 @@ time.sleep(60)
 """
 
 
-@pytest.fixture(autouse=True)
-def own_value_is_0() -> None:
-    assert adj_of(os.getpid()) == 0, "run the tests with an oom_score_adj of 0"
-
-
 @pytest.fixture
 def name() -> str:
     return f"zz{next(_NUMBERS)}"
@@ -48,13 +45,6 @@ def name() -> str:
 def binary(tmp_path: Path, name: str) -> str:
     """A program of root's, called as the database is."""
     return shutil.copy(shutil.which("sleep") or "", str(tmp_path / name))
-
-
-def ready(process: subprocess.Popen[bytes]) -> int:
-    assert process.stdout is not None
-    with process.stdout:
-        process.stdout.readline()
-    return process.pid
 
 
 def raised(pid: int) -> int:

@@ -9,13 +9,14 @@ import sys
 import pytest
 
 from tests.commands.invoke import ROOT
+from tests.privileges import needs_root
 
 REUSES = int(os.environ.get("OOMCTL_REUSES", "200"))
 """100,000 take some 15 minutes."""
 
 
 @pytest.mark.live
-@pytest.mark.skipif(os.geteuid() != 0, reason="root only: hands out PIDs in a namespace of its own")
+@needs_root
 @pytest.mark.parametrize("how", ["identity", "number", "name"])
 def test_a_pid_that_was_taken_over_is_never_written(how: str) -> None:
     inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]

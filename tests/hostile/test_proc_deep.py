@@ -10,17 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from oomctl.procfs.cgroup import Memcgs
 from tests.commands.invoke import ask
-from tests.proc_tree import ProcTree
+from tests.proc_tree import ProcTree, memcgs_of
 
 DEPTH = 1200  # deeper than functions may be nested
-
-
-def memcgs_of(tree: ProcTree) -> Memcgs:
-    memcgs = Memcgs.of(tree.procfs())
-    assert memcgs is not None
-    return memcgs
 
 
 @contextmanager
@@ -60,7 +53,7 @@ def test_members_are_found_at_any_depth(proc_tree: ProcTree, name: str) -> None:
     with nested(top, name, DEPTH) as innermost:
         put(innermost, "cgroup.procs", "10\n")
         put(innermost, "memory.oom.group", "1\n")
-        memcgs = memcgs_of(proc_tree)
+        memcgs = memcgs_of(proc_tree.procfs())
         found = list(memcgs.members("/m"))
         path = "/m" + f"/{name}" * DEPTH
         shown = "/m" + f"/{name}" * min(DEPTH, (4096 - 2) // (len(name) + 1))
@@ -92,7 +85,7 @@ def test_a_cgroup_of_any_name_is_one(proc_tree: ProcTree, name: str) -> None:
     proc_tree.add(10, "inside", 9000, cgroup=f"0::/m/{name}\n")
     proc_tree.cgroup("/m")
     proc_tree.cgroup(f"/m/{name}", (10,), memory__max="409600000\n")
-    assert list(memcgs_of(proc_tree).members("/m")) == [("/m", []), (f"/m/{name}", [10])]
+    assert list(memcgs_of(proc_tree.procfs()).members("/m")) == [("/m", []), (f"/m/{name}", [10])]
     for argv in (["top", "--cgroup", f"/m/{name}"], ["simulate", "--for", "10"], ["explain", "10"]):
         ran = ask(proc_tree, *argv)
         assert (ran.status, ran.stderr) == (0, "")
@@ -105,6 +98,6 @@ def test_thousands_of_cgroups_are_read_one_after_the_other(proc_tree: ProcTree) 
     top = proc_tree.cgroup("/m", (10,), memory__max="409600000\n")
     for number in range(3000):
         (top / str(number)).mkdir()
-    members = memcgs_of(proc_tree).members("/m")
+    members = memcgs_of(proc_tree.procfs()).members("/m")
     assert next(members) == ("/m", [10])
     assert sum(1 for _ in members) == 3000

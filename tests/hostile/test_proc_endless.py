@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.test_adjust_live import NOBODY
 from tests.hostile.measured import measured
+from tests.privileges import NOBODY
 from tests.proc_tree import ProcTree
 
 pytestmark = [pytest.mark.live, pytest.mark.unprivileged]

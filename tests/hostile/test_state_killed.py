@@ -17,8 +17,8 @@ from oomctl.model.changes import Change, Recorded
 from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
-from tests.commands.conftest import Sleeper, adj_of
 from tests.commands.invoke import program
+from tests.processes import Sleeper, adj_of
 
 pytestmark = pytest.mark.live
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from tests.kernel_live.kernel_log import parse
-
-KILLED = "Memory cgroup out of memory: Killed process {pid} (toy) total-vm:16812kB, anon-rss:7528kB"
-GROUP = "Tasks in /toys/a are going to be killed due to memory.oom.group set"
+from tests.oomlog.messages import GROUP, KILLED
 
 
 def killed(*lines: str) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ import pytest
 from oomctl import selftest
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
-from tests.commands.test_schemas import errors_in
+from tests.documents import errors_in
 
 COMMAND = [sys.executable, "-m", "oomctl", "selftest"]
 
@@ -114,7 +114,7 @@ def test_without_permission_it_says_so() -> None:
     code = (
         "import locale, os, sys, pwd, oomctl.cli.main, oomctl.commands.selftest, oomctl.render.text\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "sys.argv[1:] = ['selftest']; oomctl.cli.main()"
+        "sys.argv[1:] = ['selftest']; oomctl.cli.main.main()"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 7

@@ -9,14 +9,8 @@ import pytest
 
 from oomctl.errors import ImpossibleHere
 from oomctl.oomlog.follow import Follower
+from tests.oomlog.messages import KILL
 
-KILL = (
-    "6,{0},{1},-;java invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n"
-    "6,{0},{1},-;oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
-    "task_memcg=/a,task=java,pid={2},uid=0\n"
-    "3,{0},{1},-;Out of memory: Killed process {2} (java) total-vm:100kB, anon-rss:50kB, file-rss:0kB, "
-    "shmem-rss:0kB, UID:0 pgtables:40kB oom_score_adj:7\n"
-)
 OTHER = "6,9,9,-;eth0: link up\n"
 
 

@@ -4,12 +4,11 @@ import pytest
 
 from oomctl.model.kernel import Constraint
 from oomctl.model.oomreport import OomReport, Selected
-from oomctl.oomlog.parser import parse
+from tests.oomlog.messages import TABLE, reports
 
 SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/"
 TOTALS = ["3 total pagecache pages", "Free swap  = 0kB", "Total swap = 0kB", "100000 pages RAM", "1000 pages reserved"]
 HEADER = "java invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
-TABLE = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"
 ROW = "[   1234]  1000  1234     9000     5000  1249280        0             0 java"
 OTHER = "[   1235]  1000  1235     9000     4000  1249280        0             0 cron"
 KILL = (
@@ -17,10 +16,6 @@ KILL = (
     " shmem-rss:0kB, UID:1000 pgtables:1220kB oom_score_adj:0"
 )
 WHOLE = [HEADER, *TOTALS, TABLE, ROW, OTHER, f"{SUMMARY},task=java,pid=1234,uid=1000", KILL]
-
-
-def reports(*lines: str) -> list[OomReport]:
-    return list(parse(lines))
 
 
 def only(*lines: str) -> OomReport:

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.model.oomreport import OomReport
-from oomctl.oomlog.parser import parse
 from oomctl.oomlog.prefix import Line, epoch_s, split_prefix
+from tests.oomlog.messages import reports
 
 PREFIXES = [
     pytest.param("", id="none"),
@@ -52,10 +51,6 @@ task_memcg=/a/b c,task=a) [x], b,pid=1234,uid=1000
 Memory cgroup out of memory: Killed process 1234 (a) [x], b) total-vm:1000000kB, anon-rss:49000kB, \
 file-rss:380kB, shmem-rss:0kB, UID:1000 pgtables:1220kB oom_score_adj:0
 """
-
-
-def reports(*lines: str) -> list[OomReport]:
-    return list(parse(lines))
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"], ids=["bare", "LF", "CRLF"])

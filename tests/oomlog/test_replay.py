@@ -7,9 +7,9 @@ from oomctl.model.kernel import Constraint
 from oomctl.model.oomreport import OomReport, Replay
 from oomctl.oomlog.parser import parse
 from oomctl.oomlog.replay import replay, scenario_of
+from tests.oomlog.messages import TABLE as NEW
 
 TOTALS = ["3 total pagecache pages", "Total swap = 0kB", "100000 pages RAM", "0 pages reserved"]
-NEW = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"
 OLD = "[ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name"
 OLDEST = "[ pid ]   uid  tgid total_vm      rss cpu oom_adj oom_score_adj name"
 

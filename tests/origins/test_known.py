@@ -11,6 +11,7 @@ import pytest
 from oomctl.model.kernel import Task
 from oomctl.model.listing import Details
 from oomctl.origins.known import KNOWN, KNOWN_STARTERS, RESET, Ancestry, Facts, origin
+from tests.proc_tree import LISTENER
 from tests.tasks import task
 
 SYSTEMD = task(1, comm="systemd", ppid=0)
@@ -31,7 +32,6 @@ def descended(*line: Task) -> list[Task]:
     return [task._replace(ppid=ppid) for task, ppid in zip(line, parents, strict=True)]
 
 
-LISTENER = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
 SSHD = task(5, comm="sshd", adj=-1000)
 POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-ab.scope"
 BROWSER = task(5, comm="chrome")

@@ -13,8 +13,7 @@ import pytest
 from oomctl.cli.main import cli
 from oomctl.policy.decision import decide
 from oomctl.policy.loading import load
-from tests.commands.test_adjust import LISTENER
-from tests.proc_tree import ProcTree
+from tests.proc_tree import LISTENER, ProcTree
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = sorted((PROJECT / "examples" / "policy").glob("*.toml"))

@@ -20,7 +20,7 @@ from oomctl.policy.decision import Decision, decide
 from oomctl.policy.document import parse
 from oomctl.policy.events import Event
 from oomctl.policy.keeper import Keeper
-from tests.commands.test_policy import rule
+from tests.policy.rules import rule
 from tests.proc_tree import ProcTree
 
 Changed = list[tuple[int, int | None]]

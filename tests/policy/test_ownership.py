@@ -13,7 +13,7 @@ import pytest
 from oomctl.policy.loading import MOST_FILES, load
 from oomctl.policy.ownership import open_trusted
 from tests.commands.invoke import OOMCTL, ROOT, program
-from tests.commands.test_adjust_live import NOBODY, needs_root
+from tests.privileges import NOBODY, needs_root
 
 RULE = '[[rule]]\ntarget = "zzpw"\nadj = 500\n'
 SOMEBODY = 54321

@@ -20,10 +20,10 @@ import pytest
 
 from oomctl.errors import ImpossibleHere
 from oomctl.policy.events import ProcessEvents
-from tests.commands.conftest import adj_of
 from tests.commands.invoke import OOMCTL, ROOT
-from tests.commands.test_adjust_live import NOBODY, needs_root
-from tests.commands.test_policy import rule
+from tests.policy.rules import rule
+from tests.privileges import NOBODY, needs_root
+from tests.processes import Sleeper, adj_of
 
 pytestmark = pytest.mark.live
 PATIENCE_SECONDS = 30
@@ -121,7 +121,6 @@ class Service:
 
 
 Start = Callable[..., Service]
-Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -139,20 +138,6 @@ def service(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def spawn() -> Iterator[Spawn]:
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def start(*argv: str) -> subprocess.Popen[bytes]:
-        processes.append(subprocess.Popen(argv))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture
 def needs_events() -> None:
     try:
         ProcessEvents().close()
@@ -166,37 +151,37 @@ BOTH = pytest.mark.parametrize("options", [("--interval", "0.2"), ("--poll", "--
 
 @BOTH
 def test_a_process_that_runs_and_one_that_starts_later_get_their_value(
-    service: Start, spawn: Spawn, options: list[str]
+    service: Start, sleeper: Sleeper, options: list[str]
 ) -> None:
-    first = spawn("sleep", "62.1")
+    first = sleeper("sleep", "62.1")
     watch = service(SLEEP, *options)
     assert watch.set(first) == f"event=set pid={first.pid} comm=sleep before=0 after=500 rule={watch.file}:1"
-    second = spawn("sleep", "62.2")
+    second = sleeper("sleep", "62.2")
     watch.set(second)
     assert (adj_of(first.pid), adj_of(second.pid)) == (500, 500)
 
 
 @BOTH
-def test_exec_makes_another_process_of_it(service: Start, spawn: Spawn, options: list[str]) -> None:
+def test_exec_makes_another_process_of_it(service: Start, sleeper: Sleeper, options: list[str]) -> None:
     watch = service(SLEEP, *options)
-    shell = spawn("sh", "-c", "sleep 0.5; exec sleep 62.3")
+    shell = sleeper("sh", "-c", "sleep 0.5; exec sleep 62.3")
     assert "comm=sleep" in watch.set(shell)
 
 
 @needs_root
 @BOTH
-def test_a_change_of_user_is_noticed(service: Start, spawn: Spawn, options: list[str]) -> None:
+def test_a_change_of_user_is_noticed(service: Start, sleeper: Sleeper, options: list[str]) -> None:
     watch = service(rule("user:65534", 500), *options)
-    changing = spawn(sys.executable, "-c", "import os, time; time.sleep(0.5); os.setuid(65534); time.sleep(60)")
+    changing = sleeper(sys.executable, "-c", "import os, time; time.sleep(0.5); os.setuid(65534); time.sleep(60)")
     watch.set(changing)
     assert adj_of(changing.pid) == 500
 
 
 @pytest.mark.usefixtures("needs_events")
-def test_a_new_name_is_noticed(service: Start, spawn: Spawn) -> None:
+def test_a_new_name_is_noticed(service: Start, sleeper: Sleeper) -> None:
     watch = service(rule("oomctl-renamed", 500))
     naming = "import time; open('/proc/self/comm', 'w').write('oomctl-renamed'); time.sleep(60)"
-    watch.set(spawn(sys.executable, "-c", naming))
+    watch.set(sleeper(sys.executable, "-c", naming))
 
 
 @pytest.mark.usefixtures("needs_events")
@@ -218,20 +203,20 @@ def test_it_says_that_it_was_asked_to_poll(service: Start) -> None:
     ids=["user namespace", "network namespace"],
 )
 def test_without_events_it_polls_and_says_why(
-    service: Start, spawn: Spawn, before: tuple[str, ...], reason: str
+    service: Start, sleeper: Sleeper, before: tuple[str, ...], reason: str
 ) -> None:
     watch = service(SLEEP, "--interval", "0.2", before=before)
     line = watch.line("event=started mode=polling")
     assert f'reason="no process events from the kernel: {reason}' in line
-    watch.set(spawn("sleep", "62.4"))
+    watch.set(sleeper("sleep", "62.4"))
 
 
 @pytest.mark.unprivileged
 @needs_root
-def test_what_it_may_not_write_is_said_once(service: Start, spawn: Spawn, tmp_path: Path) -> None:
+def test_what_it_may_not_write_is_said_once(service: Start, sleeper: Sleeper, tmp_path: Path) -> None:
     for directory in (tmp_path, *list(tmp_path.parents)[:3]):
         directory.chmod(directory.stat().st_mode | 0o055)
-    sleeping = spawn("sleep", "62.5")
+    sleeping = sleeper("sleep", "62.5")
     watch = service(SLEEP, "--poll", "--interval", "0.1", before=NOBODY)
     line = watch.line("event=denied")
     assert line.startswith(f"event=denied pid={sleeping.pid} comm=sleep before=0 after=0 wanted=500 rule=")
@@ -241,9 +226,9 @@ def test_what_it_may_not_write_is_said_once(service: Start, spawn: Spawn, tmp_pa
 
 
 @BOTH
-def test_sighup_reads_the_file_again(service: Start, spawn: Spawn, options: list[str]) -> None:
+def test_sighup_reads_the_file_again(service: Start, sleeper: Sleeper, options: list[str]) -> None:
     watch = service(SLEEP, *options)
-    sleeping = spawn("sleep", "62.6")
+    sleeping = sleeper("sleep", "62.6")
     watch.set(sleeping)
     watch.file.write_text(rule("cmd:^sleep 62", 600))
     watch.process.send_signal(signal.SIGHUP)
@@ -254,7 +239,7 @@ def test_sighup_reads_the_file_again(service: Start, spawn: Spawn, options: list
     assert adj_of(sleeping.pid) == 600
 
 
-def test_a_broken_new_file_keeps_the_old_rules_and_says_so(service: Start, spawn: Spawn) -> None:
+def test_a_broken_new_file_keeps_the_old_rules_and_says_so(service: Start, sleeper: Sleeper) -> None:
     watch = service(SLEEP, "--interval", "0.2")
     watch.file.write_text(rule("cmd:^sleep 62", 5000))
     watch.process.send_signal(signal.SIGHUP)
@@ -263,12 +248,12 @@ def test_a_broken_new_file_keeps_the_old_rules_and_says_so(service: Start, spawn
     line = watch.line("event=reload-refused")
     assert f"{watch.file}:3: adj: expected a whole number from -1000 to 1000, got 5000" in line
     assert line.endswith('rules=1 kept="the old rules"')
-    watch.set(spawn("sleep", "62.7"))
+    watch.set(sleeper("sleep", "62.7"))
 
 
 @pytest.mark.parametrize("wrong", ["FIFO", "device", "writable", "directory writable"])
 def test_neither_what_is_no_file_nor_what_others_could_change_is_waited_for_or_followed(
-    service: Start, spawn: Spawn, wrong: str
+    service: Start, sleeper: Sleeper, wrong: str
 ) -> None:
     watch = service(SLEEP, "--interval", "0.2")
     if wrong.endswith("writable"):
@@ -279,7 +264,7 @@ def test_neither_what_is_no_file_nor_what_others_could_change_is_waited_for_or_f
         os.mkfifo(watch.file) if wrong == "FIFO" else watch.file.symlink_to("/dev/zero")
     watch.reload()
     watch.line("event=reload-refused")
-    watch.set(spawn("sleep", "62.71"))
+    watch.set(sleeper("sleep", "62.71"))
     assert watch.line("event=set").endswith("after=500 rule=" + str(watch.file) + ":1")
 
 
@@ -292,21 +277,21 @@ def test_a_broken_file_at_the_start_ends_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_when_told_also_in_a_burst(service: Start, spawn: Spawn, number: signal.Signals) -> None:
+def test_it_stops_when_told_also_in_a_burst(service: Start, sleeper: Sleeper, number: signal.Signals) -> None:
     watch = service(SLEEP)
-    spawn("sh", "-c", "while :; do (:); done")
-    watch.set(spawn("sleep", "62.8"))
+    sleeper("sh", "-c", "while :; do (:); done")
+    watch.set(sleeper("sleep", "62.8"))
     assert watch.end(number) == 0
     assert watch.states()[0] == "STOPPING=1"
     assert watch.lines[-1].startswith("event=stopped events=")
 
 
 @pytest.mark.usefixtures("needs_events")
-def test_lost_events_lead_to_a_look_at_everything(service: Start, spawn: Spawn) -> None:
+def test_lost_events_lead_to_a_look_at_everything(service: Start, sleeper: Sleeper) -> None:
     watch = service(SLEEP)
     watch.process.send_signal(signal.SIGSTOP)
     subprocess.run(["sh", "-c", "i=0; while [ $i -lt 7000 ]; do (:); i=$((i+1)); done"], check=True)
-    unheard = spawn("sleep", "62.9")
+    unheard = sleeper("sleep", "62.9")
     watch.process.send_signal(signal.SIGCONT)
     watch.line("event=events-lost")
     watch.set(unheard)
@@ -360,7 +345,7 @@ DEPTH = 400
 
 @needs_root
 @pytest.mark.usefixtures("needs_events")
-def test_a_user_with_many_nested_processes_delays_nobody_else(service: Start, spawn: Spawn, tmp_path: Path) -> None:
+def test_a_user_with_many_nested_processes_delays_nobody_else(service: Start, sleeper: Sleeper, tmp_path: Path) -> None:
     """Each look walked all ancestors: a new process waited for seconds, and so did SIGTERM."""
     name = f"zz-{os.getpid()}"
     watch = service(rule(name, 500, scope="tree"))
@@ -370,7 +355,7 @@ def test_a_user_with_many_nested_processes_delays_nobody_else(service: Start, sp
         assert chain.stdout is not None
         assert chain.stdout.readline() == "up\n"
         before = time.monotonic()
-        watch.set(spawn(str(program), "60"))
+        watch.set(sleeper(str(program), "60"))
         assert watch.end() == 0
         # Some 0.1 s where it has a CPU to itself; it was 20 s and more, of which a busy machine cannot be taken for.
         assert time.monotonic() - before < 5
@@ -393,19 +378,21 @@ def test_a_user_cannot_keep_the_service_from_getting_ready(service: Start) -> No
             chain.kill()
 
 
-def test_a_service_without_standard_files_keeps_the_policy(service: Start, spawn: Spawn, tmp_path: Path) -> None:
+def test_a_service_without_standard_files_keeps_the_policy(service: Start, sleeper: Sleeper, tmp_path: Path) -> None:
     closed = ("sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh")
     watch = service(SLEEP, "--interval", "0.2", before=closed)
-    sleeping = spawn("sleep", "62.72")
+    sleeping = sleeper("sleep", "62.72")
     wait_until(lambda: adj_of(sleeping.pid) == 500)
     assert watch.end() == 0
 
 
 @BOTH
-def test_without_descriptors_it_goes_on_when_there_are_some(service: Start, spawn: Spawn, options: list[str]) -> None:
+def test_without_descriptors_it_goes_on_when_there_are_some(
+    service: Start, sleeper: Sleeper, options: list[str]
+) -> None:
     watch = service(SLEEP, *options)
     watch.limit(resource.RLIMIT_NOFILE, 3)
-    sleeping = spawn("sleep", "62.73")
+    sleeping = sleeper("sleep", "62.73")
     assert watch.line("event=short").startswith('event=short reason="Too many open files"')
     assert adj_of(sleeping.pid) == 0
     watch.unlimit(resource.RLIMIT_NOFILE)
@@ -415,11 +402,11 @@ def test_without_descriptors_it_goes_on_when_there_are_some(service: Start, spaw
     assert len([line for line in watch.lines if line.startswith("event=short")]) == 1
 
 
-def test_systemd_hears_that_it_gets_on_and_only_then(service: Start, spawn: Spawn) -> None:
+def test_systemd_hears_that_it_gets_on_and_only_then(service: Start, sleeper: Sleeper) -> None:
     watch = service(SLEEP, env={"WATCHDOG_USEC": "400000"})
     assert [watch.states() for _ in range(3)] == [["WATCHDOG=1"]] * 3
     watch.limit(resource.RLIMIT_NOFILE, 3)
-    spawn("sleep", "62.74")
+    sleeper("sleep", "62.74")
     watch.line("event=short")
     watch.quiet()
     watch.unlimit(resource.RLIMIT_NOFILE)
@@ -431,7 +418,7 @@ def test_another_process_s_watchdog_is_not_fed(service: Start) -> None:
     watch.quiet()
 
 
-def test_without_memory_it_goes_on_when_there_is_some(service: Start, spawn: Spawn, tmp_path: Path) -> None:
+def test_without_memory_it_goes_on_when_there_is_some(service: Start, sleeper: Sleeper, tmp_path: Path) -> None:
     """Nothing can be allocated that the interpreter does not have already: megabytes of rules are too much for it."""
     directory = tmp_path / "policy.d"
     directory.mkdir()
@@ -443,7 +430,7 @@ def test_without_memory_it_goes_on_when_there_is_some(service: Start, spawn: Spa
     watch.process.send_signal(signal.SIGHUP)
     wait_until(lambda: any("not enough memory" in line for line in watch.lines))
     watch.unlimit(resource.RLIMIT_AS)
-    watch.set(spawn("sleep", "62.75"))
+    watch.set(sleeper("sleep", "62.75"))
     watch.process.send_signal(signal.SIGHUP)
     watch.line("event=reloaded rules=6001")
     assert watch.end() == 0

@@ -10,13 +10,7 @@ from oomctl.kernel.constraint import memcg_totalpages
 from oomctl.model.kernel import MemcgLimits
 from oomctl.procfs.cgroup import Memcgs, Usage
 from oomctl.procfs.reader import Procfs
-from tests.proc_tree import ProcTree
-
-
-def memcgs_of(procfs: Procfs) -> Memcgs:
-    memcgs = Memcgs.of(procfs)
-    assert memcgs is not None
-    return memcgs
+from tests.proc_tree import ProcTree, memcgs_of
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A line of the live ranking: which columns fit, the bar, harmless names."""
+"""A line of a ranking: which columns fit, the bar, harmless names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from oomctl.kernel.selection import ranked_rows
 from oomctl.model.listing import Row
 from oomctl.render import fields
-from oomctl.render.lines import Bar, bar_of, layout, plain, row_line, title_line
+from oomctl.render.lines import Bar, Layout, bar_of, layout, layout_for, plain, row_line, title_line
 from tests.tasks import round_of, task
 
 DEFAULT = tuple(map(fields.find, fields.DEFAULT))
@@ -48,6 +48,45 @@ def test_numbers_are_whole(width: int) -> None:
     (row,) = rows_of(task(4_194_304, rss=10**6, adj=-1000 + 1))
     line = row_line(row, layout(DEFAULT, width), 100, 4096).plain
     assert {"4194304", "-999", "3.81GiB"} <= set(line.split())
+
+
+@pytest.mark.parametrize("width", range(1, 100))
+def test_the_right_edge_cuts_no_number(width: int) -> None:
+    (row,) = rows_of(task(4_194_304, rss=10**6, adj=-999, comm="java"))
+    whole = {"1", "4194304", "-999", "3.81GiB", "-"} | {field.text(row, 4096) for field in DEFAULT}
+    for shape in (layout(DEFAULT, width), printed(width, row)):
+        numbers = [word for word in row_line(row, shape, 1, 4096).plain.split() if word[-1].isdigit() or "B" in word]
+        assert set(numbers) <= whole
+
+
+def printed(width: int, *rows: Row) -> Layout:
+    """The layout of these rows, printed once."""
+    return layout_for(DEFAULT, width, [[field.text(row, 4096) for field in DEFAULT] for row in rows])
+
+
+def test_printed_once_a_column_is_as_wide_as_what_stands_in_it() -> None:
+    (row,) = rows_of(task(10, rss=100, comm="名前"))
+    line = row_line(row, printed(200, row), 100, 4096).plain
+    assert line == f"   1  {'█' * 24}   10  -       -    0  0.39MiB  0.39MiB     0         0  -            名前   "
+
+
+def test_printed_once_on_a_wide_terminal_two_spaces_are_between_columns() -> None:
+    (row,) = rows_of(task(10, rss=100))
+    assert [printed(width, row).gap for width in (200, 100, 80, 40)] == [2, 2, 1, 1]
+
+
+def test_printed_once_a_text_gives_way_before_a_number_does() -> None:
+    (row,) = rows_of(task(4_194_304, rss=10**6, comm="x" * 15, adj=-999))
+    title, line = (str(text) for text in (title_line(printed(40, row)), row_line(row, printed(40, row), 1, 4096)))
+    assert title.split() == ["RANK", "PID", "ADJ", "BADNESS", "COMMAND"]
+    assert line.split()[:3] == ["1", "4194304", "-999"]
+    assert line.split()[-1] == "x" * 13 + "…"
+
+
+def test_a_click_finds_the_column_under_it() -> None:
+    shape = Layout(((fields.find("rank"), 5), (fields.find("pid"), 7)), 8, 30)
+    found = [shape.field_at(x) for x in (0, 5, 6, 14, 15, 22, 23)]
+    assert [field and field.name for field in found] == [*["rank"] * 4, "pid", "pid", None]
 
 
 def test_escape_sequences_in_a_name_are_written_out() -> None:

@@ -1,11 +1,11 @@
-"""The line above the ranking, its bar, and which columns give way."""
+"""The line above the ranking."""
 
 from __future__ import annotations
 
 import pytest
 
 from oomctl.model.listing import Machine
-from oomctl.render.ranking import bar, narrowed, summary
+from oomctl.render.ranking import summary
 
 MIB = 1 << 20
 MACHINE = Machine("7.1", 4096, 1000, "machine", 100 * MIB, 25 * MIB, 0, 0, candidates=3, unkillable=2)
@@ -28,32 +28,3 @@ def test_the_summary_says_how_many_are_hidden(hidden: int, said: str) -> None:
 
 def test_a_hostile_cgroup_is_harmless_in_the_summary() -> None:
     assert "\x1b" not in summary(MACHINE._replace(scope="cgroup /\x1b[31m"))
-
-
-@pytest.mark.parametrize(
-    ("share", "drawn"),
-    [
-        (1.0, "████████"),
-        (0.5, "████····"),
-        (0.0, "········"),
-        (-3.0, "········"),
-        (7.0, "████████"),
-        (0.07, "█·······"),
-    ],
-)
-def test_a_bar_has_one_width(share: float, drawn: str) -> None:
-    assert bar(share) == drawn
-
-
-@pytest.mark.parametrize(
-    ("widths", "numbers", "room", "expected"),
-    [
-        pytest.param([5, 20], [True, False], 25, [5, 20], id="what fits stays"),
-        pytest.param([5, 20], [True, False], 20, [5, 15], id="text gives way"),
-        pytest.param([5, 20, 10], [True, False, False], 25, [5, 10, 10], id="the widest first"),
-        pytest.param([5, 20, 18], [True, False, False], 25, [5, 10, 10], id="down to the same"),
-        pytest.param([30, 20], [True, False], 20, [30, 8], id="never a number, and never all of a text"),
-    ],
-)
-def test_text_gives_way_to_numbers(widths: list[int], numbers: list[bool], room: int, expected: list[int]) -> None:
-    assert narrowed(widths, numbers, room) == expected

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oomctl.render.text import aligned, count, size, visible
+from oomctl.render.text import aligned, count, named, named_or_nobody, size, visible
+from tests.tasks import task
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,9 @@ def test_a_row_ends_without_spaces() -> None:
 def test_counts_agree_with_their_noun() -> None:
     assert [count(number, "round") for number in (0, 1, 2)] == ["0 rounds", "1 round", "2 rounds"]
     assert count(2, "process", "processes") == "2 processes"
+
+
+def test_a_process_is_named_by_number_and_harmless_name() -> None:
+    assert named(task(812, comm="sshd")) == "812 (sshd)"
+    assert named(task(812, comm="\x1b[2J")) == r"812 (\x1b[2J)"
+    assert named_or_nobody(None) == "nobody"

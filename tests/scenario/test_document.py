@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,43 +11,9 @@ from oomctl.errors import BadInput
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model.kernel import Outcome
 from oomctl.scenario.document import LARGEST_DOCUMENT, MOST_OBJECTS, MOST_TASKS, MOST_VALUES, Document, parse
+from tests.scenario.documents import CASES, a_document
 
-CASES = json.loads((Path(__file__).parents[1] / "data/selection-cases.json").read_text())["cases"]
 DELETE = object()
-
-
-def a_document() -> dict[str, Any]:
-    """A document with a value in every kind of field."""
-    return {
-        "schema": "oomctl.scenario/1",
-        "kernel": "6.1.20",
-        "page_size": 4096,
-        "context": {
-            "constraint": "memcg",
-            "memcg": "/m",
-            "totalpages": 100_000,
-            "limits": {"version": 2, "memory_max": 1000, "swap_max": None},
-            "nodes": {"0": {"present": 1000}},
-            "memcgs": {"/m": {"version": 1, "memory_limit": 1000}},
-            "current_mems": [0],
-            "oom_group": ["/m"],
-            "sysrq": False,
-            "order": 0,
-        },
-        "tasks": [
-            {"pid": 10, "comm": "big", "rss": 900, "adj": 0, "memcg": "/m"},
-            {
-                "pid": 11,
-                "comm": "small",
-                "rss": 5,
-                "memcg": "/m",
-                "mems": [0, 1],
-                "mempolicy": {"mode": "bind", "nodes": [0]},
-                "threads": [{"tid": 12, "comm": "worker"}],
-                "exiting": False,
-            },
-        ],
-    }
 
 
 def changed(path: str, value: object) -> dict[str, Any]:

@@ -18,13 +18,6 @@ LIST = {"bash": TAB * 2, "zsh": TAB, "fish": TAB}
 """Keys that list candidates when there are several; readline rings on the first TAB and lists on the second."""
 
 
-@pytest.fixture(params=home.SHELLS)
-def shell(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    home.require(name)
-    return name
-
-
 @pytest.fixture
 def machine(proc_tree: ProcTree) -> ProcTree:
     proc_tree.add(1, "systemd", 300, score=0, uid=0, ppid=0)

@@ -13,8 +13,7 @@ from oomctl.guard import programs as helpers
 from oomctl.systemd import manager
 from oomctl.systemd.manager import Manager
 from tests.commands.invoke import program
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root only: others have their own environment")
+from tests.privileges import needs_root
 
 
 def systemctl(directory: Path, script: str) -> None:

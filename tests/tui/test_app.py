@@ -9,33 +9,30 @@ from pathlib import Path
 import pytest
 
 from oomctl.render import fields
+from oomctl.targets.words import parse_target
 from oomctl.tui import keys
-from tests.commands.conftest import adj_of
 from tests.commands.invoke import ask
-from tests.oomlog.test_follow import KILL
-from tests.proc_tree import ProcTree
+from tests.oomlog.messages import KILL
+from tests.proc_tree import ProcTree, written_adj
+from tests.processes import adj_of
 from tests.tui.driving import Driver, drive
 
 
 @pytest.fixture
-def server(proc_tree: ProcTree) -> ProcTree:
-    """One big process of a user, a database of two processes in a cgroup, and who can never be chosen."""
-    proc_tree.mount_v2()
-    proc_tree.add(1, "systemd", 300, score=0, uid=0, ppid=0)
-    proc_tree.add(10, "postgres", 50_000, score=600, uid=0, adj=-100, cgroup="0::/system.slice/pg.service\n")
-    proc_tree.add(11, "postgres", 20_000, score=679, uid=0, ppid=10, cgroup="0::/system.slice/pg.service\n")
-    proc_tree.add(20, "java", 90_000, swap=256, score=726, uid=54321, cgroup="0::/user.slice/app.service\n")
-    proc_tree.add(30, "safe", 5_000, adj=-1000, score=0, uid=0)
-    proc_tree.add_kthread(40)
-    proc_tree.cgroup("/system.slice")
+def server(server: ProcTree) -> ProcTree:
+    """The small server, with its database in a cgroup and the big process in another."""
+    server.mount_v2()
+    for pid, path in (
+        (10, "/system.slice/pg.service"),
+        (11, "/system.slice/pg.service"),
+        (20, "/user.slice/app.service"),
+    ):
+        server.write(f"{pid}/cgroup", f"0::{path}\n")
+    server.cgroup("/system.slice")
     limits = {"memory__max": "819200000", "memory__current": "409600000"}
-    proc_tree.cgroup("/system.slice/pg.service", (10, 11), **limits)
-    proc_tree.cgroup("/user.slice", memory__current="1048576", memory__max="max")
-    return proc_tree
-
-
-def written_adj(tree: ProcTree, pid: int) -> int:
-    return int((tree.root / str(pid) / "oom_score_adj").read_text())
+    server.cgroup("/system.slice/pg.service", (10, 11), **limits)
+    server.cgroup("/user.slice", memory__current="1048576", memory__max="max")
+    return server
 
 
 def test_who_is_next_how_sure_and_what_the_kill_frees(server: ProcTree) -> None:
@@ -595,7 +592,13 @@ def test_targets_and_columns_hold_here_too(server: ProcTree) -> None:
         await user.sees("postgres -D")
 
     server.write("10/cmdline", b"postgres\0-D\0")
-    drive(server, steps, columns=("rank", "pid", "rss", "cmdline"), words=("postgres",), sort=fields.find("rss"))
+    drive(
+        server,
+        steps,
+        columns=("rank", "pid", "rss", "cmdline"),
+        targets=(parse_target("postgres"),),
+        sort=fields.find("rss"),
+    )
 
 
 def test_only_as_many_as_asked_for(server: ProcTree) -> None:
@@ -628,5 +631,5 @@ def test_it_writes_to_a_real_process(proc_tree: ProcTree) -> None:
             await user.press("y")
             await user.until(lambda: adj_of(process.pid) == 1000)
 
-        drive(proc_tree, steps, proc="/proc", words=(str(process.pid),))
+        drive(proc_tree, steps, proc="/proc", targets=(parse_target(str(process.pid)),))
         process.kill()

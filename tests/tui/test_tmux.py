@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import adj_of
 from tests.commands.invoke import OOMCTL, ROOT
 from tests.proc_tree import ProcTree
+from tests.processes import adj_of
 
 Start = Callable[..., "Tmux"]
 pytestmark = pytest.mark.terminal
@@ -63,6 +63,7 @@ class Tmux:
 
 @pytest.fixture
 def server(proc_tree: ProcTree) -> ProcTree:
+    """Two processes of root, so that a key more or less is seen at once."""
     proc_tree.add(10, "postgres", 50_000, score=690, uid=0)
     proc_tree.add(20, "java", 90_000, score=726, uid=0)
     return proc_tree

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.oomlog.messages import GROUP, KILLED, TABLE
 from tests.vm import agreement, initramfs, kernels, qemu
 from tests.vm.guest import kernel_log, swap
 
 HEADER = "python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
 SUMMARY = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,task=toy,pid={pid},uid=0"
-KILLED = "Memory cgroup out of memory: Killed process {pid} (toy) total-vm:16812kB, anon-rss:7528kB"
-GROUP = "Tasks in /toys/a are going to be killed due to memory.oom.group set"
 
 
 def parsed(*lines: str) -> kernel_log.Kill:
@@ -25,7 +24,7 @@ def parsed(*lines: str) -> kernel_log.Kill:
 def test_a_report_has_its_table_by_thread_group() -> None:
     kill = parsed(
         HEADER,
-        "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
+        TABLE,
         "[     13]     0    12     5119     3787    81920        5             0 a toy",
         SUMMARY.format(pid=12),
         KILLED.format(pid=13),
