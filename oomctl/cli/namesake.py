@@ -8,6 +8,7 @@ import shutil
 import sys
 
 from oomctl.guard import files
+from oomctl.guard.walk import only_ours
 
 PLACES = "/usr/bin:/bin"
 """Where distributions install it, beside whatever PATH says."""
@@ -28,7 +29,7 @@ def find(search_path: str | None = None) -> str | None:
     places = f"{os.environ.get('PATH', '')}:{PLACES}" if search_path is None else search_path
     for directory in places.split(":"):
         path = os.path.join(directory, "oomctl")
-        if os.path.isabs(path) and is_systemds(path) and files.only_ours(path):
+        if os.path.isabs(path) and is_systemds(path) and only_ours(path):
             return path
     return None
 

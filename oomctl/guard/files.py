@@ -8,8 +8,6 @@ import os
 import re
 import stat
 
-_PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_MOST_LINKS = 40  # MAXSYMLINKS, include/linux/namei.h
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -110,52 +108,3 @@ def _runs(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def only_ours(path: str) -> bool:
-    """Whether nobody but root and this user can have put there what ``path`` names, or anything on the way to it.
-
-    Symbolic links are followed under the same rule. What does not exist yet is as good as where it would be made.
-    """
-    try:
-        return os.path.isabs(path) and _only_ours(path)
-    except OSError:  # out of our sight
-        return False
-
-
-def _only_ours(path: str) -> bool:
-    parts = [*reversed(path.split("/")), "/"]
-    links = 0
-    directory = os.open("/", _PATH)
-    try:
-        while parts:
-            try:
-                found = os.open(parts.pop() or ".", _PATH, dir_fd=directory)
-            except FileNotFoundError:
-                return ".." not in parts
-            directory, left = found, directory
-            status = os.fstat(found)
-            if stat.S_ISLNK(status.st_mode):
-                links += 1
-                target = os.readlink("", dir_fd=found)
-                parts += [*reversed(target.split("/")), *(["/"] if os.path.isabs(target) else [])]
-                directory, left = left, found
-            os.close(left)
-            if links > _MOST_LINKS or not _is_ours(status):
-                return False
-        return True
-    finally:
-        os.close(directory)
-
-
-def _is_ours(status: os.stat_result) -> bool:
-    """Whether only root and this user can change what it holds.
-
-    Nobody writes a link, and in a sticky directory others replace only what is their own. A group that may write is
-    taken for the user's own (as a umask of 002 makes it), but not by root.
-    """
-    if status.st_uid not in (0, os.geteuid()):
-        return False
-    writable = status.st_mode & (0o022 if os.geteuid() == 0 else 0o002)
-    is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
-    return not writable or stat.S_ISLNK(status.st_mode) or bool(is_sticky)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from oomctl.guard import files
+from oomctl.guard.walk import only_ours
 
 
 def state() -> str:
@@ -22,7 +22,7 @@ def config() -> str:
 
 def _place(variable: str, usual: str) -> str:
     named = os.environ.get(variable, "")
-    return named if files.only_ours(named) else os.path.join(_home(), usual)
+    return named if only_ours(named) else os.path.join(_home(), usual)
 
 
 def _home() -> str:
@@ -33,4 +33,4 @@ def _home() -> str:
         return pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:  # a container's number without a name
         home = os.environ.get("HOME", "/")
-        return home if files.only_ours(home) else "/"
+        return home if only_ours(home) else "/"

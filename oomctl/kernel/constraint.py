@@ -42,6 +42,19 @@ def nodes_totalpages(
     return max(pages + swap_total_pages, 1)
 
 
+def confined_to_nodes(context: Context, allowed: frozenset[int], totalpages: int, mempolicy: bool) -> Context:
+    """Return the context of an OOM on the NUMA nodes ``allowed``, which ``totalpages`` are the pages of.
+
+    ``mempolicy``: a memory policy confines to them, else a cpuset (``constrained_alloc``).
+    """
+    return context._replace(
+        constraint=Constraint.MEMPOLICY if mempolicy else Constraint.CPUSET,
+        totalpages=totalpages,
+        current_mems=None if mempolicy else allowed,
+        nodemask=allowed if mempolicy else None,
+    )
+
+
 def below(cgroup: str, ancestor: str) -> bool:
     """Whether the path ``cgroup`` is ``ancestor`` or lies under it."""
     return cgroup == ancestor or cgroup.startswith(ancestor.rstrip("/") + "/")

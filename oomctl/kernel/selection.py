@@ -23,6 +23,11 @@ class Scan(NamedTuple):
     """A dying task that makes the kernel choose nobody this time."""
 
 
+def scan_order(task: Task) -> tuple[int, int]:
+    """Sort key for the walk over all tasks (``for_each_process``), as far as userspace sees it: by start, then PID."""
+    return task.start_ticks, task.pid
+
+
 def scan(tasks: tuple[Task, ...], context: Context, rules: Rules) -> Scan:
     """Judge every task as ``oom_evaluate_task`` does, in scan order."""
     candidates: list[Candidate] = []

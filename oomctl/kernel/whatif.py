@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
-from oomctl.kernel.badness import ADJ_MIN, badness
+from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness
 from oomctl.kernel.execution import shares_memory
 from oomctl.kernel.rules import Rules
 from oomctl.kernel.selection import ranked, why_not
@@ -106,13 +107,6 @@ def _lowest_above(rival: Candidate | None, is_later: bool, target: Task, totalpa
         return ranked(pair, rules)[0] is own
 
     # A larger adj never helps to survive, so the winning values are the upper end of the range.
-    lowest, highest = ADJ_MIN + 1, 1000
-    if not wins(highest):
-        return None
-    while lowest < highest:
-        middle = (lowest + highest) // 2
-        if wins(middle):
-            highest = middle
-        else:
-            lowest = middle + 1
-    return lowest
+    adjs = range(ADJ_MIN + 1, ADJ_MAX + 1)
+    losing = bisect_left(adjs, True, key=wins)
+    return adjs[losing] if losing < len(adjs) else None

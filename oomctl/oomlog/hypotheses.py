@@ -17,6 +17,13 @@ from oomctl.model.oomreport import OomReport, SeenIn, TableRow
 
 DEFAULT_PAGE_SIZE = 4096
 _TOTAL_DISCOUNT_ADJ = 30  # CAP_SYS_ADMIN lowers the adj by as many permille, which is 3 % of totalpages
+_LAYOUTS = (
+    ("cpu", (OLDEST,), "2.6.36 to 3.4"),
+    ("rss_anon", ("6.8",), "6.8 and later"),
+    ("nr_pmds", ("4.4", "4.9"), "4.0 to 4.14"),
+    ("nr_ptes", (OLDEST,), "3.5 to 3.19 and RHEL 7"),
+)
+"""A column of the task table that only these kernels print (``dump_tasks``), and whose rules they go by."""
 
 
 class Hypothesis(NamedTuple):
@@ -109,18 +116,13 @@ def _kernels(report: OomReport) -> tuple[tuple[str, ...], str]:
 
 
 def _kernels_of_shape(report: OomReport) -> tuple[tuple[str, ...], str]:
-    """Without a release: which kernels print such lines (section "layouts" of the source trees)."""
+    """Without a release: which kernels print such lines."""
     columns = set(report.columns)
     if "oom_score_adj" not in columns:
         raise BadInput("the layout of a kernel before 2.6.36, which weighed total_vm, CPU time and age")
-    if "cpu" in columns:
-        return ("3.10",), "no release in the log; the layout is that of 2.6.36 to 3.4"
-    if "rss_anon" in columns:
-        return ("6.8",), "no release in the log; the layout is that of 6.8 and later"
-    if "nr_pmds" in columns:
-        return ("4.4", "4.9"), "no release in the log; the layout is that of 4.0 to 4.14"
-    if "nr_ptes" in columns:
-        return ("3.10",), "no release in the log; the layout is that of 3.5 to 3.19 and RHEL 7"
+    for column, kernels, name in _LAYOUTS:
+        if column in columns:
+            return kernels, f"no release in the log; the layout is that of {name}"
     return _kernels_of_kill_line(report)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from oomctl.kernel.constraint import below
+from oomctl.kernel.invocation import COSTLY_ORDER
 from oomctl.kernel.rules import RootDiscount, Rules, rules_for
 from oomctl.model.kernel import Constraint, Context, Scenario, Task
 from oomctl.model.oomreport import OomReport, TableRow
 from oomctl.oomlog.hypotheses import Basis, Hypothesis, discounted_adj, permille_of
-
-_COSTLY_ORDER = 3
 
 
 def scenario_under(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> Scenario:
@@ -27,7 +26,7 @@ def scenario_under(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> 
         current=current.tgid if current else None,
         nodemask=report.nodemask if report.constraint is Constraint.MEMPOLICY else None,
         # The killer did run, whatever its rules about costly orders say.
-        order=report.order if report.order is not None and report.order <= _COSTLY_ORDER else 0,
+        order=report.order if report.order is not None and report.order <= COSTLY_ORDER else 0,
         sysrq=sysrq,
         oom_kill_allocating_task=report.allocating_task,
         oom_groups=frozenset({report.oom_group} if report.oom_group else ()),

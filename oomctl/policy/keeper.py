@@ -17,6 +17,7 @@ from oomctl.policy.forest import Forest
 from oomctl.policy.line import Line
 from oomctl.policy.rule import Rule, RuleScope
 from oomctl.procfs.details import user_name
+from oomctl.procfs.files import is_pid
 from oomctl.procfs.glimpse import glimpse, owner, whole_identity
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import set_floor, write_adj
@@ -68,7 +69,7 @@ class Keeper:
         """Put every process in line, and forget those that are gone."""
         user_name.cache_clear()  # users are added while a service runs
         self._sieve.look_for_cgroups()
-        living = {int(name) for name in os.listdir(self._procfs.root) if name[0] in "123456789"}
+        living = {int(name) for name in os.listdir(self._procfs.root) if is_pid(name)}
         for pid in self._looks.keys() - living:
             self._forget(pid)
         for pid in sorted(living):  # parents mostly before their children

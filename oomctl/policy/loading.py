@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from oomctl.errors import BadInput
 from oomctl.guard.files import read_bounded
+from oomctl.guard.walk import Opened
 from oomctl.policy import document
 from oomctl.policy.overlap import unreachable
-from oomctl.policy.ownership import Distrusted, Opened, open_trusted
+from oomctl.policy.ownership import Distrusted, open_trusted
 from oomctl.policy.rule import Mistake, Place, Policy
 
 STANDARD = ("/etc/oomctl/policy.toml", "/etc/oomctl/policy.d")

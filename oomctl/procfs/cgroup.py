@@ -11,7 +11,8 @@ from oomctl.errors import ImpossibleHere
 from oomctl.guard.files import read_bounded
 from oomctl.kernel.constraint import below
 from oomctl.model.kernel import MemcgLimits
-from oomctl.procfs.reader import LONGEST_LIST, READING, Procfs, pids_in, read_at
+from oomctl.procfs.files import LISTING, LONGEST_LIST, PASSING, READING, pids_in, read_at
+from oomctl.procfs.reader import Procfs
 
 _V1_UNLIMITED = 1 << 62  # PAGE_COUNTER_MAX is just below 2**63 bytes, by page size
 _ESCAPE = re.compile(r"\\([0-7]{3})")
@@ -20,8 +21,6 @@ _LONGEST_CGROUPS = 1 << 16  # v1 has some 14 hierarchies, with a path of up to 4
 _LONGEST_CONTROL = 1 << 16  # memory.stat has 100 lines
 _LONGEST_PATH = 4000  # what the kernel takes at once, PATH_MAX less something
 _LONGEST_SHOWN = 4096
-_PASSING = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-_LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _SIZE = re.compile(r"\d{1,20}", re.ASCII)
 
 
@@ -122,6 +121,7 @@ class Memcgs:
         )
 
     def usage(self, path: str) -> Usage:
+        """Return what is charged to ``path`` and below; 0 where the files are not to be had."""
         directory = self.directory(path)
         if self.version == 1:
             memory = _number(directory, "memory.usage_in_bytes")
@@ -153,7 +153,7 @@ class Memcgs:
 
     def _members_and_children(self, path: str) -> tuple[list[int], list[str]]:
         try:
-            directory = _opened(self.directory(path), _LISTING)
+            directory = _opened(self.directory(path), LISTING)
         except (OSError, ValueError):
             return [], []
         try:
@@ -163,9 +163,9 @@ class Memcgs:
 
     def _processes_at(self, directory: int) -> list[int]:
         # One that moved away and came back while the kernel listed it is there twice.
-        pids = list(dict.fromkeys(pids_in(_bytes_at(directory, "cgroup.procs", LONGEST_LIST))))
+        pids = list(dict.fromkeys(_list_at(directory, "cgroup.procs")))
         if self.version == 1:
-            threads = set(pids_in(_bytes_at(directory, "tasks", LONGEST_LIST)))
+            threads = set(_list_at(directory, "tasks"))
             # An exited leader is not in `tasks`, but its live threads keep the process a member.
             pids = [pid for pid in pids if pid in threads or self._procfs.has_exited(pid)]
         return pids
@@ -173,7 +173,7 @@ class Memcgs:
     def children(self, path: str) -> list[str]:
         """Names of the cgroups right below ``path``, oldest first."""
         try:
-            directory = _opened(self.directory(path), _LISTING)
+            directory = _opened(self.directory(path), LISTING)
         except (OSError, ValueError):
             return []
         try:
@@ -254,25 +254,23 @@ def _number(directory: str, name: str, default: int = 0) -> int:
 
 def _text(directory: str, name: str) -> str:
     """Return a control file's text, empty where this kernel or this cgroup has no such file."""
-    return _bytes(directory, name, _LONGEST_CONTROL).decode(errors="replace")
-
-
-def _bytes(directory: str, name: str, most_bytes: int) -> bytes:
     try:
-        return _read(f"{directory}/{name}", most_bytes)
+        return _read(f"{directory}/{name}", _LONGEST_CONTROL).decode(errors="replace")
     except (OSError, ValueError):
-        return b""
+        return ""
 
 
-def _bytes_at(directory: int, name: str, most_bytes: int) -> bytes:
+def _list_at(directory: int, name: str) -> list[int]:
+    """Return the PIDs in a file below an open directory, none where it cannot be read."""
     try:
-        return _read(name, most_bytes, directory)
+        return pids_in(read_at(directory, name, LONGEST_LIST, in_pieces=True))
     except OSError:
-        return b""
+        return []
 
 
-def _read(path: str, most_bytes: int, directory: int | None = None) -> bytes:
-    descriptor = os.open(path, READING, dir_fd=directory) if directory is not None else _opened(path, READING)
+def _read(path: str, most_bytes: int) -> bytes:
+    """Read a file with a path of any length. Raises OSError, and ValueError for a path with a NUL."""
+    descriptor = _opened(path, READING)
     try:
         return read_bounded(descriptor, most_bytes)
     finally:
@@ -290,7 +288,7 @@ def _children_at(directory: int) -> list[str]:
 
 def _is_directory(path: str) -> bool:
     try:
-        os.close(_opened(path, _PASSING))
+        os.close(_opened(path, PASSING))
     except (OSError, ValueError):
         return False
     return True
@@ -306,7 +304,7 @@ def _opened(path: str, flags: int) -> int:
         cut = whole.rfind(b"/", start + 1, start + _LONGEST_PATH) if len(whole) - start > _LONGEST_PATH else -1
         name = whole[start:cut] if cut > 0 else whole[start:]
         try:
-            inner = os.open(name, _PASSING if cut > 0 else flags, dir_fd=directory)
+            inner = os.open(name, PASSING if cut > 0 else flags, dir_fd=directory)
         finally:
             if directory is not None:
                 os.close(directory)

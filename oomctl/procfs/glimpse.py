@@ -6,7 +6,9 @@ import errno
 import os
 
 from oomctl.model.kernel import Task
+from oomctl.procfs.files import read_at
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.statfiles import PPID, split_stat, uid_in
 
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
@@ -25,15 +27,12 @@ def glimpse(procfs: Procfs, pid: int, with_uid: bool, with_parent: bool) -> Task
     parent = uid = 0
     try:
         if with_parent:
-            stat = _start_of(path + "stat")
-            end = stat.rindex(b")")
-            comm = stat[stat.index(b"(") + 1 : end]
-            parent = int(stat[end + 2 :].split(None, 2)[1])
+            comm, stat = split_stat(read_at(None, path + "stat"))
+            parent = int(stat[PPID])
         else:
-            comm = _start_of(path + "comm").removesuffix(b"\n")
+            comm = read_at(None, path + "comm").removesuffix(b"\n")
         if with_uid:
-            status = _start_of(path + "status")
-            uid = int(status[status.index(b"\nUid:") + 5 :].split(None, 1)[0])
+            uid = uid_in(read_at(None, path + "status"))
     except (ValueError, IndexError):  # not the text of a process
         return None
     except OSError as error:
@@ -64,11 +63,3 @@ def whole_identity(procfs: Procfs, pid: int) -> Task | None:
         if is_shortage(error):
             raise
         return None
-
-
-def _start_of(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 1 << 12)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,9 @@
-"""Long lists of processes are read by two processes, where there are two CPUs."""
+"""Long lists of processes are read by two processes, where there are two CPUs.
+
+It pays while both have nothing else to do. Measured on Linux 6.18 with 5,200 processes and two CPUs that were busy
+with other things, it won nothing: the quick look took 245 ms by one process and 241 ms by two (lower quartiles), the
+scores 96 and 100 ms, for 6 % more CPU time.
+"""
 
 from __future__ import annotations
 

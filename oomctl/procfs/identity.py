@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from oomctl.model.kernel import Task
-from oomctl.procfs.reader import Procfs, read_at
+from oomctl.procfs.files import read_at
+from oomctl.procfs.reader import Procfs
 
 _LONGEST_TEXT = 1 << 16
 

@@ -7,7 +7,9 @@ from collections import Counter
 
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.model.kernel import Mempolicy, NodePages, Task, Thread
-from oomctl.procfs.reader import Procfs, pids_listed_at, read_at, status_at
+from oomctl.procfs.files import pids_listed_at, read_at
+from oomctl.procfs.reader import Procfs
+from oomctl.procfs.statfiles import status_at
 
 _ZONE = re.compile(r"^Node (\d{1,4}), zone\s+\S+$", re.MULTILINE | re.ASCII)
 _FIELD = re.compile(r"^ +(?:pages )?(free|spanned|present) +(\d{1,16})$", re.MULTILINE | re.ASCII)

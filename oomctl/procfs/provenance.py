@@ -29,14 +29,17 @@ class Provenance(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Basename of the executable."""
         return os.path.basename(self.path)
 
     @property
     def only_root_can_change_it(self) -> bool:
+        """Whether the file is root's and nobody else may write it; its directories are not looked at."""
         return self.owner_uid == 0 and not self.mode & (stat.S_IWGRP | stat.S_IWOTH)
 
     @property
     def set_user_id(self) -> bool:
+        """Whether the file is set-user-ID."""
         return bool(self.mode & stat.S_ISUID)
 
 
@@ -77,7 +80,7 @@ def is_machine_init(procfs: Procfs, pid: int) -> bool:
 
 def _own_namespaces(procfs: Procfs) -> list[str]:
     """Return oomctl's namespaces; in a /proc that was named on purpose, those of its PID 1."""
-    places = ("self", "1") if procfs.own_pid is not None else ("1", "self")
+    places = ("self", "1") if procfs.is_own else ("1", "self")
     for place in places:
         try:
             return [os.readlink(f"{procfs.root}/{place}/ns/{name}") for name in _NAMESPACES]
@@ -89,7 +92,7 @@ def _own_namespaces(procfs: Procfs) -> list[str]:
 def _filesystem_of(procfs: Procfs) -> str:
     """Return what stands before a path of the place that ``procfs`` shows: nothing, or the root of its PID 1."""
     root = f"{procfs.root}/1/root"
-    return root if procfs.own_pid is None and os.path.isdir(root) else ""
+    return root if not procfs.is_own and os.path.isdir(root) else ""
 
 
 def _is_here(path: str, file: os.stat_result, replaced: bool) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from oomctl.kernel.badness import badness, score_slack
 from oomctl.kernel.certainty import precision
+from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Constraint, Scenario, Task
 from oomctl.model.listing import Details, Look
 from oomctl.procfs import survey
@@ -72,7 +73,7 @@ class Sampler:
         read = {score.pid for score in due}
         late = [score for score in near if score.pid not in read]
         hidden += self._read(procfs, reader, late[:MOST_NEAR])
-        tasks = sorted((known.task for known in self._known.values()), key=lambda task: (task.start_ticks, task.pid))
+        tasks = sorted((known.task for known in self._known.values()), key=scan_order)
         tasks = _with_sharers(procfs, tasks, [*(score.pid for score in near[:1]), *sharers_of])
         scenario = _scenario(procfs, memcgs, tasks, scores, hidden)
         details = {pid: known.details for pid, known in self._known.items()}
@@ -115,7 +116,7 @@ class Sampler:
 
 def _with_sharers(procfs: Procfs, tasks: list[Task], of: Iterable[int]) -> list[Task]:
     """Mark who shares memory: everybody who does, or where that is too many to ask those that share with ``of``."""
-    if procfs.own_pid is None:
+    if not procfs.is_own:
         return tasks
     if len(tasks) <= SHARE:
         return with_shared_memory(tasks)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.kernel.badness import score_slack
 from oomctl.kernel.certainty import precision
-from oomctl.kernel.constraint import memcg_totalpages, nodes_totalpages
-from oomctl.kernel.selection import scan, why_not
+from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
+from oomctl.kernel.selection import scan, scan_order, why_not
 from oomctl.model.kernel import Constraint, Context, MemcgLimits, Scenario, Task
 from oomctl.procfs import nodes
 from oomctl.procfs.cgroup import Memcgs
@@ -100,14 +100,9 @@ def memory_nodes(procfs: Procfs, allowed: frozenset[int], mempolicy: bool) -> Sc
     if missing:
         raise BadInput(f"node {missing[0]}: no such node with memory; here are {', '.join(map(str, sorted(known)))}")
     swap_pages = procfs.meminfo.swap_total // procfs.page_size
-    totalpages = nodes_totalpages(known, allowed, swap_pages, procfs.rules)
     scenario = machine(procfs)
-    context = scenario.context._replace(
-        constraint=Constraint.MEMPOLICY if mempolicy else Constraint.CPUSET,
-        totalpages=totalpages,
-        current_mems=None if mempolicy else allowed,
-        nodemask=allowed if mempolicy else None,
-    )
+    totalpages = nodes_totalpages(known, allowed, swap_pages, procfs.rules)
+    context = confined_to_nodes(scenario.context, allowed, totalpages, mempolicy)
     tasks = tuple(nodes.with_nodes(task, procfs, policies=mempolicy) for task in scenario.tasks)
     return scenario._replace(context=context, tasks=tasks)
 
@@ -122,14 +117,14 @@ def memcg_limits(procfs: Procfs, tasks: Sequence[Task]) -> dict[str, MemcgLimits
 
 
 def _with_shared_memory(procfs: Procfs, tasks: list[Task], of: Task | None = None) -> list[Task]:
-    """Ask the kernel who shares memory; one that runs elsewhere cannot be asked."""
-    return with_shared_memory(tasks, of) if procfs.own_pid is not None else tasks
+    """Ask the kernel who shares memory; that of another place cannot be asked."""
+    return with_shared_memory(tasks, of) if procfs.is_own else tasks
 
 
 def _in_walk_order(tasks: list[Task], pids: Sequence[int], version: int) -> list[Task]:
     """Sort one cgroup's members as the kernel visits them, exited leaders with live threads last (5.2+)."""
     if version == 1:  # lists by PID; the order of joining is not visible, that of starting comes near
-        return sorted(tasks, key=lambda task: (task.zombie_leader, task.start_ticks, task.pid))
+        return sorted(tasks, key=lambda task: (task.zombie_leader, scan_order(task)))
     position = {pid: index for index, pid in enumerate(pids)}
     return sorted(tasks, key=lambda task: position[task.pid])
 
@@ -198,7 +193,7 @@ def _with_group(procfs: Procfs, memcgs: Memcgs, scenario: Scenario, first: Task)
     tasks = tuple(task._replace(memcg=members.get(task.pid)) for task in (*scenario.tasks, *more))
     unkillable = sum(why_not(task, scenario.context, procfs.rules) is not None for task in more)
     return scenario._replace(
-        tasks=tuple(sorted(tasks, key=lambda task: (task.start_ticks, task.pid))),
+        tasks=tuple(sorted(tasks, key=scan_order)),
         context=scenario.context._replace(oom_groups=frozenset(groups)),
         unread_candidates=max(scenario.unread_candidates - len(more) + unkillable, 0),
         unread_unkillable=max(scenario.unread_unkillable - unkillable, 0),
@@ -206,5 +201,6 @@ def _with_group(procfs: Procfs, memcgs: Memcgs, scenario: Scenario, first: Task)
 
 
 def with_ancestors(tasks: Sequence[Task], memcgs: Memcgs) -> set[str]:
+    """Return the paths of the memory cgroups that ``tasks`` are in, and of all above those, with the root."""
     paths = {task.memcg for task in tasks if task.memcg is not None}
     return {ancestor for path in paths for ancestor in memcgs.ancestors(path)}

@@ -8,8 +8,10 @@ import re
 
 from oomctl.model.changes import Change, Status
 from oomctl.model.kernel import Task
+from oomctl.procfs.files import read_at
 from oomctl.procfs.privilege import why_no_sys_resource
-from oomctl.procfs.reader import Procfs, adj_at, read_at, start_ticks_at
+from oomctl.procfs.reader import Procfs
+from oomctl.procfs.statfiles import adj_at, start_ticks_at
 
 
 def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_if: int | None = None) -> Change:
@@ -133,7 +135,7 @@ def _owner(directory: int) -> int:
 
 def _hidden(procfs: Procfs, pid: int) -> bool:
     """Whether a process is there although /proc does not show it (hidepid=2)."""
-    if procfs.own_pid is None or os.path.exists(f"{procfs.root}/{pid}"):  # a /proc of another place; in sight
+    if not procfs.is_own or os.path.exists(f"{procfs.root}/{pid}"):
         return False
     try:
         os.kill(pid, 0)

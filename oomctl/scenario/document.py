@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from oomctl.errors import BadInput
-from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.constraint import memcg_totalpages, nodes_totalpages
 from oomctl.kernel.rules import Rules, rules_for
-from oomctl.model.kernel import Constraint, Context, MemcgLimits, Mempolicy, NodePages, Scenario, Task, Thread
+from oomctl.model.kernel import Constraint, Context, MemcgLimits, NodePages, Scenario, Task
+from oomctl.scenario import tables
 from oomctl.scenario.fields import Fields, shortened
 
 SCHEMA = "oomctl.scenario/1"
@@ -22,8 +22,8 @@ MOST_VALUES = 1 << 19
 """Numbers, strings, lists and objects in a document: once read, each takes up to 70 bytes, ..."""
 MOST_OBJECTS = 1 << 17
 """... an object ten times as much with what is made of it."""
-MOST_TASKS = 1 << 16
 _MOST_MEMCGS = 1 << 16
+_CONTEXT_OF_V1 = tables.CONTEXT.without("oom_group")
 
 
 class Document(NamedTuple):
@@ -52,17 +52,9 @@ def parse(text: str | bytes) -> Document:
     context_fields = top.child("context")
     context, memcgs, nodes, swap = _context(context_fields, rules)
     page_size = top.page_size(context_fields.page_size(4096))
-    tasks = tuple(_task(fields, page_size) for fields in top.children("tasks", MOST_TASKS))
+    tasks = tuple(tables.read_task(fields, page_size) for fields in top.children("tasks", tables.MOST_TASKS))
     _refuse_duplicates(tasks)
-    scenario = Scenario(
-        kernel,
-        context,
-        tasks,
-        page_size,
-        unread_candidates=top.whole("unread_candidates", 0),
-        unread_unkillable=top.whole("unread_unkillable", 0),
-        hidden=top.whole("hidden_processes", 0),
-    )
+    scenario = Scenario(kernel, context, tasks, page_size, **tables.SCENARIO.read(top))
     return Document(scenario, memcgs, nodes, swap, tuple(top.unknown()))
 
 
@@ -78,7 +70,7 @@ def values_of(text: str | bytes) -> object:
         others, objects = text.count(",") + text.count("["), text.count("{")
     if objects > MOST_OBJECTS or others + objects > MOST_VALUES:
         most = f"{MOST_OBJECTS} objects" if objects > MOST_OBJECTS else f"{MOST_VALUES} values"
-        raise BadInput(f"scenario: more than {most}; expected at most {MOST_TASKS} tasks")
+        raise BadInput(f"scenario: more than {most}; expected at most {tables.MOST_TASKS} tasks")
     try:
         return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
     except RecursionError:
@@ -103,99 +95,18 @@ def as_document(
     swap_total_pages: int,
 ) -> dict[str, Any]:
     """Return the document that ``parse`` reads back; sizes in pages, defaults left out."""
-    context = scenario.context
-    written = {
-        "constraint": context.constraint.value,
-        "totalpages": context.totalpages,
-        "memcg": context.memcg,
-        "current": context.current,
-        "current_mems": _sorted(context.current_mems),
-        "nodemask": _sorted(context.nodemask),
-        "order": context.order or None,
-        "gfp_fs": None if context.gfp_fs else False,
-        "sysrq": context.sysrq or None,
-        "panic_on_oom": context.panic_on_oom or None,
-        "oom_kill_allocating_task": int(context.oom_kill_allocating_task) or None,
-        "oom_group": sorted(context.oom_groups) or None,
-        "cpus": context.cpus,
-        "swap_total": swap_total_pages,
-        "nodes": {str(node): pages._asdict() for node, pages in nodes.items()} or None,
-        "memcgs": {path: _limits_document(limits) for path, limits in memcgs.items()} or None,
-    }
+    context = {**tables.CONTEXT.written(scenario.context), "swap_total": swap_total_pages}
+    if nodes:
+        context["nodes"] = {str(node): tables.node_document(pages) for node, pages in nodes.items()}
+    if memcgs:
+        context["memcgs"] = {path: tables.limits_document(limits) for path, limits in memcgs.items()}
     return {
         "schema": SCHEMA,
         "kernel": scenario.kernel,
         "page_size": scenario.page_size,
-        "hidden_processes": scenario.hidden,
-        "unread_candidates": scenario.unread_candidates,
-        "unread_unkillable": scenario.unread_unkillable,
-        "context": _given(written),
-        "tasks": [_task_document(task) for task in scenario.tasks],
-    }
-
-
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _sorted(nodes: frozenset[int] | None) -> list[int] | None:
-    return None if nodes is None else sorted(nodes)
-
-
-def _task_document(task: Task) -> dict[str, Any]:
-    flags = (
-        *("init", "kthread", "zombie", "running", "oom_victim", "oom_skip"),
-        *("exiting", "ptraced_exit", "origin", "cap_sys_admin"),
-    )
-    facts = {
-        "pid": task.pid,
-        "ppid": task.ppid,
-        "uid": task.uid,
-        "comm": task.comm,
-        "rss": task.rss_pages,
-        "swap": task.swap_pages,
-        "pgtables_pages": task.pgtables_pages,
-        "adj": task.adj,
-        "rss_anon": task.anon_pages,
-        "vsize_bytes": task.vsize_bytes or None,
-        "start_ticks": task.start_ticks or None,
-        "oom_score": task.oom_score,
-        "memcg": task.memcg,
-        "mm": task.mm,
-        "mems": _sorted(task.mems),
-        "mempolicy": _mempolicy_document(task.mempolicy),
-        "threads": [_thread_document(thread) for thread in task.threads] or None,
-        "leader_zombie": task.zombie_leader or None,
-        "vfork_of": task.ppid if task.vfork else None,
-        **{flag: getattr(task, flag) or None for flag in flags},
-    }
-    return _given(facts)
-
-
-def _thread_document(thread: Thread) -> dict[str, Any]:
-    facts = {
-        "tid": thread.tid,
-        "comm": thread.comm,
-        "memcg": thread.memcg,
-        "mems": _sorted(thread.mems),
-        "mempolicy": _mempolicy_document(thread.mempolicy),
-    }
-    return _given(facts)
-
-
-def _mempolicy_document(policy: Mempolicy | None) -> dict[str, Any] | None:
-    return None if policy is None else {"mode": policy.mode, "nodes": sorted(policy.nodes)}
-
-
-def _limits_document(limits: MemcgLimits) -> dict[str, Any]:
-    memory = {1: "memory_limit", 2: "memory_max"}[limits.version]
-    kind = {"memsw_limit": limits.memsw_pages} if limits.version == 1 else {"swap_max": limits.swap_pages}
-    return {
-        "version": limits.version,
-        memory: limits.memory_pages,
-        **kind,
-        "swap_total": limits.swap_total_pages,
-        "swappiness": limits.swappiness,
+        **tables.SCENARIO.written(scenario),
+        "context": context,
+        "tasks": [tables.task_document(task) for task in scenario.tasks],
     }
 
 
@@ -212,117 +123,24 @@ def _refuse_duplicates(tasks: tuple[Task, ...]) -> None:
 
 
 def _context(fields: Fields, rules: Rules) -> tuple[Context, dict[str, MemcgLimits], dict[int, NodePages], int]:
-    kinds = {constraint.value: constraint for constraint in Constraint}
-    constraint = kinds[fields.choice("constraint", tuple(kinds))]
-    nodes = {node: _node_pages(pages) for node, pages in fields.nodes("nodes")}
+    given = (tables.CONTEXT if fields.whole("cgroup", 2) == 2 else _CONTEXT_OF_V1).read(fields)
+    nodes = {node: tables.read_node(pages) for node, pages in fields.nodes("nodes")}
     swap = fields.whole("swap_total", 0)
-    memcgs = {path: _limits(limits) for path, limits in fields.named("memcgs", _MOST_MEMCGS)}
+    memcgs = {path: tables.read_limits(limits) for path, limits in fields.named("memcgs", _MOST_MEMCGS)}
     limits = fields.optional_child("limits")
-    by_limits = None if limits is None else memcg_totalpages(_limits(limits))
-    memcg = fields.text("memcg", "/" if constraint is Constraint.MEMCG else None)
-    current_mems = fields.node_set("current_mems")
-    nodemask = fields.node_set("nodemask")
-    given = fields.whole("totalpages", None, least=1)
-    if given is None:
-        given = by_limits
-    if given is None and nodes:
-        allowed = (nodemask if constraint is Constraint.MEMPOLICY else current_mems) or frozenset(nodes)
-        for node in sorted(allowed - nodes.keys()):
-            raise BadInput(f"context.nodes.{node}: missing, its pages are needed for totalpages")
-        given = nodes_totalpages(nodes, allowed, swap, rules)
-    if given is None:
+    by_limits = None if limits is None else memcg_totalpages(tables.read_limits(limits))
+    if given["constraint"] is Constraint.MEMCG:
+        given.setdefault("memcg", "/")
+    if "totalpages" not in given:
+        given["totalpages"] = by_limits or _totalpages_of_nodes(given, nodes, swap, rules)
+    return Context(**given), memcgs, nodes, swap
+
+
+def _totalpages_of_nodes(given: Mapping[str, Any], nodes: Mapping[int, NodePages], swap: int, rules: Rules) -> int:
+    if not nodes:
         raise BadInput("context.totalpages: missing, and no limits or nodes that it follows from")
-    groups = fields.texts("oom_group") if fields.whole("cgroup", 2) == 2 else frozenset()
-    context = Context(
-        constraint,
-        given,
-        memcg,
-        current=fields.whole("current", None),
-        current_mems=current_mems,
-        nodemask=nodemask,
-        order=fields.whole("order", 0, least=-1),
-        gfp_fs=fields.flag("gfp_fs", True),
-        sysrq=fields.flag("sysrq"),
-        panic_on_oom=fields.whole("panic_on_oom", 0, most=2),
-        oom_kill_allocating_task=fields.flag("oom_kill_allocating_task"),
-        oom_groups=groups,
-        cpus=fields.whole("cpus", None, least=1),
-    )
-    return context, memcgs, nodes, swap
-
-
-def _limits(fields: Fields) -> MemcgLimits:
-    version = fields.whole("version", 2, least=1, most=2)
-    if version == 1:
-        return MemcgLimits(
-            1,
-            fields.whole("memory_limit", None),
-            memsw_pages=fields.whole("memsw_limit", None),
-            swap_total_pages=fields.whole("swap_total", 0),
-            swappiness=fields.whole("swappiness", 60),
-        )
-    return MemcgLimits(
-        2,
-        fields.whole("memory_max", None),
-        swap_pages=fields.whole("swap_max", None),
-        swap_total_pages=fields.whole("swap_total", 0),
-        swappiness=fields.whole("swappiness", 60),
-    )
-
-
-def _node_pages(fields: Fields) -> NodePages:
-    present = fields.whole("present")
-    return NodePages(present, fields.whole("spanned", present))
-
-
-def _task(fields: Fields, page_size: int) -> Task:
-    pgtables_bytes = fields.whole("pgtables_bytes", None)
-    pgtables = fields.whole("pgtables_pages", 0)
-    return Task(
-        pid=fields.whole("pid", least=1),
-        comm=fields.text("comm"),
-        ppid=fields.whole("ppid", 0),
-        uid=fields.whole("uid", 0),
-        rss_pages=fields.whole("rss"),
-        swap_pages=fields.whole("swap", 0),
-        pgtables_pages=pgtables if pgtables_bytes is None else pgtables_bytes // page_size,
-        adj=fields.whole("adj", 0, least=ADJ_MIN, most=ADJ_MAX),
-        start_ticks=fields.whole("start_ticks", 0),
-        oom_score=fields.whole("oom_score", None),
-        anon_pages=fields.whole("rss_anon", None),
-        vsize_bytes=fields.whole("vsize_bytes", 0),
-        memcg=fields.text("memcg", None),
-        mm=fields.text("mm", None),
-        mems=fields.node_set("mems"),
-        mempolicy=_mempolicy(fields),
-        threads=tuple(_thread(thread) for thread in fields.children("threads", MOST_TASKS, required=False)),
-        init=fields.flag("init"),
-        kthread=fields.flag("kthread"),
-        zombie=fields.flag("zombie"),
-        zombie_leader=fields.flag("leader_zombie"),
-        vfork=fields.whole("vfork_of", None) is not None,
-        running=fields.flag("running"),
-        oom_victim=fields.flag("oom_victim"),
-        oom_skip=fields.flag("oom_skip"),
-        exiting=fields.flag("exiting"),
-        ptraced_exit=fields.flag("ptraced_exit"),
-        origin=fields.flag("origin"),
-        cap_sys_admin=fields.flag("cap_sys_admin"),
-    )
-
-
-def _thread(fields: Fields) -> Thread:
-    return Thread(
-        fields.whole("tid", least=1),
-        fields.text("comm", ""),
-        fields.text("memcg", None),
-        fields.node_set("mems"),
-        _mempolicy(fields),
-    )
-
-
-def _mempolicy(fields: Fields) -> Mempolicy | None:
-    policy = fields.optional_child("mempolicy")
-    if policy is None:
-        return None
-    return Mempolicy(policy.text("mode"), policy.node_set("nodes") or frozenset())
+    confined = given.get("nodemask" if given["constraint"] is Constraint.MEMPOLICY else "current_mems")
+    allowed = confined or frozenset(nodes)
+    for node in sorted(allowed - nodes.keys()):
+        raise BadInput(f"context.nodes.{node}: missing, its pages are needed for totalpages")
+    return nodes_totalpages(nodes, allowed, swap, rules)

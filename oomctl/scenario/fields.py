@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -17,16 +17,16 @@ MOST_NODES = 1 << 16
 """Numbers of NUMA nodes are below this; MAX_NUMNODES is 1024 at most."""
 _MOST_UNKNOWN = 100  # names of fields that are not understood
 _SHOWN = 40  # characters of a value or name in a message
-# What worked cases carry besides: facts that the kernel does not look at, and expected answers.
-_FOR_READERS = {
-    "": {"schema", "name", "why", "victim", "outcome", "killed", "selected", "log_pid"},
-    "context": set(),
-    "tasks[]": {"ns_pid", "hugetlb_pages", "rss_exact", "user", "unit", "cmdline"},
-}
+_FOR_READERS = {"user", "unit", "cmdline"}
+"""What may be said of a task besides: the kernel does not look at it."""
 
 
 class Fields:
-    """One JSON object on its way in: every getter checks type and range and names the field when they are wrong."""
+    """One JSON object on its way in.
+
+    Every getter checks type and range and raises BadInput that names the field. What is missing, or null, is the
+    ``default`` where there is one.
+    """
 
     def __init__(self, value: object, path: str) -> None:
         if not isinstance(value, dict):
@@ -37,13 +37,20 @@ class Fields:
         self._below: list[Fields] = []
         self._unknown_below: list[str] = []
 
+    def ask(self, names: Iterable[str]) -> Mapping[str, object]:
+        """Return what there is, unchecked: all of ``names`` are known fields."""
+        self._asked.update(names)
+        return self._values
+
     def page_size(self, default: int) -> int:
+        """Return bytes, a power of two."""
         size: int = self.whole("page_size", default, least=1024, most=1 << 24)
         if size & (size - 1):
             raise _wrong(self._at("page_size"), "a power of two", size)
         return size
 
     def whole(self, name: str, default: Any = _REQUIRED, least: int = 0, most: int = _MOST) -> Any:
+        """Return a whole number from ``least`` to ``most``."""
         value = self._take(name, default)
         if value is default:
             return value
@@ -53,12 +60,14 @@ class Fields:
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
+        """Return a boolean; 0 and 1 are some, too."""
         value = self._take(name, default)
         if value not in (True, False, 0, 1) or isinstance(value, float):
             raise _wrong(self._at(name), "true or false", value)
         return bool(value)
 
     def text(self, name: str, default: Any = _REQUIRED, longest: int = LONGEST_TEXT) -> Any:
+        """Return a string of at most ``longest`` characters."""
         value = self._take(name, default)
         if value is not default and not isinstance(value, str):
             raise _wrong(self._at(name), "a string", value)
@@ -67,12 +76,14 @@ class Fields:
         return value
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        """Return a string that is one of ``choices``."""
         value: str = self.text(name)
         if value not in choices:
             raise _wrong(self._at(name), f"one of {', '.join(choices)}", value)
         return value
 
     def texts(self, name: str) -> frozenset[str]:
+        """Return the strings of a list, or the only one; none where the field is missing."""
         value = self._take(name, None)
         several = [value] if isinstance(value, str) else [] if value is None else value
         if not isinstance(several, list) or not all(isinstance(text, str) for text in several):
@@ -82,6 +93,7 @@ class Fields:
         return frozenset(several)
 
     def node_set(self, name: str) -> frozenset[int] | None:
+        """Return the numbers of NUMA nodes in a list; None where the field is missing."""
         value = self._take(name, None)
         if value is None:
             return None
@@ -91,15 +103,17 @@ class Fields:
         return frozenset(value)
 
     def child(self, name: str) -> Fields:
+        """Return an object that may not be missing."""
         return self._descend(self._take(name, _REQUIRED), self._at(name))
 
     def optional_child(self, name: str) -> Fields | None:
+        """Return an object; None where it is missing."""
         value = self._take(name, None)
         return None if value is None else self._descend(value, self._at(name))
 
-    def children(self, name: str, most: int, required: bool = True) -> Iterator[Fields]:
+    def children(self, name: str, most: int) -> Iterator[Fields]:
         """Yield one object of a list after the other. Each can be asked until the next one is taken."""
-        value = self._take(name, _REQUIRED if required else [])
+        value = self._take(name, _REQUIRED)
         if not isinstance(value, list):
             raise _wrong(self._at(name), "a list", value)
         if len(value) > most:
@@ -126,6 +140,7 @@ class Fields:
             group._note_unknown(fields)
 
     def nodes(self, name: str) -> Iterator[tuple[int, Fields]]:
+        """Yield number and object of NUMA nodes as ``named`` does."""
         for key, fields in self.named(name, MOST_NODES):
             if not (key.isascii() and key.isdigit() and len(key) < 6 and int(key) < MOST_NODES):
                 raise _wrong(f"{self._at(name)}.{shortened(key)}", "a node number as the name", key)
@@ -133,8 +148,8 @@ class Fields:
 
     def unknown(self) -> Iterator[str]:
         """Paths of the fields here and below that nobody asked for; of lists the first hundred."""
-        kind = "tasks[]" if self._path.startswith("tasks[") and "." not in self._path else self._path
-        for name in sorted(self._values.keys() - self._asked - _FOR_READERS.get(kind, set())):
+        is_task = self._path.startswith("tasks[") and "." not in self._path
+        for name in sorted(self._values.keys() - self._asked - (_FOR_READERS if is_task else set())):
             yield self._at(name)
         for fields in self._below:
             yield from fields.unknown()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from oomctl.console import complain
 from oomctl.errors import BadInput, ImpossibleHere, NothingMatched
-from oomctl.kernel.constraint import memcg_totalpages, nodes_totalpages
+from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
 from oomctl.kernel.rules import rules_for
 from oomctl.model.kernel import Constraint, Scenario, Task
 from oomctl.model.listing import Limit, LimitKind, Machine
@@ -36,6 +36,8 @@ class Shortage(NamedTuple):
 
 
 class Question(NamedTuple):
+    """What the kernel is to decide, and where it was read."""
+
     scenario: Scenario
     procfs: Procfs | None
     """None for a document."""
@@ -168,12 +170,8 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
             known = ", ".join(map(str, sorted(document.nodes))) or "none"
             raise BadInput(f"--nodes {scope.nodes}: the document knows the nodes {known}")
         rules = rules_for(scenario.kernel)
-        context = context._replace(
-            constraint=Constraint.MEMPOLICY if scope.mempolicy else Constraint.CPUSET,
-            totalpages=nodes_totalpages(document.nodes, allowed, document.swap_total_pages, rules),
-            current_mems=None if scope.mempolicy else allowed,
-            nodemask=allowed if scope.mempolicy else None,
-        )
+        totalpages = nodes_totalpages(document.nodes, allowed, document.swap_total_pages, rules)
+        context = confined_to_nodes(context, allowed, totalpages, scope.mempolicy)
     return Question(scenario._replace(context=context), None, None)
 
 

@@ -91,7 +91,8 @@ def test_a_process_with_another_start_time_is_not_written(sleeper: Sleeper) -> N
 REUSE = """
 import subprocess, time
 from pathlib import Path
-from oomctl.procfs.reader import Procfs, read_at
+from oomctl.procfs.files import read_at
+from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 
 first = subprocess.Popen(["sleep", "60"])

@@ -11,7 +11,7 @@ import pytest
 from tests.commands.invoke import Ran, ask
 from tests.documents import OPTIONAL_TEXT, PROCESS, assert_has
 from tests.proc_tree import ProcTree
-from tests.scenario.documents import CASES
+from tests.worked_cases import as_document, every_case
 
 ZONE = """Node {node}, zone   Normal
   pages free     {free}
@@ -271,9 +271,9 @@ def test_a_group_dies_together(app: ProcTree) -> None:
     assert "           1 more process dies with it: 20 (java)\n" in text
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@every_case
 def test_every_worked_case_through_the_command_line(proc_tree: ProcTree, case: dict[str, Any]) -> None:
-    found = document(proc_tree, "--from", "-", stdin=json.dumps(case))
+    found = document(proc_tree, "--from", "-", stdin=as_document(case))
     assert found["outcome"] == case["outcome"]
     assert (found["victim"] and found["victim"]["pid"]) == case["victim"]
     assert sorted(process["pid"] for process in found["killed"]) == sorted(case["killed"])

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.files import Malformed, is_pid
 from oomctl.procfs.halves import by_halves
-from oomctl.procfs.reader import Malformed, Procfs, is_pid
+from oomctl.procfs.reader import Procfs
 from tests.commands.invoke import Ran, ask
 from tests.proc_tree import ProcTree
 

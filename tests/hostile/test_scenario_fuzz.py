@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.hostile.fuzzing import corpus, ends_well, fuzz
-from tests.scenario.documents import CASES, a_document
+from tests.scenario.documents import a_document
+from tests.worked_cases import CASES
 
 KERNELS = ("3.10", "4.4", "4.14", "5.0", "5.10", "6.1.20", "6.18", "rhel7", "rhel8.1", "9" * 5000, "6." + "9" * 5000)
 VALUES: tuple[Any, ...] = (

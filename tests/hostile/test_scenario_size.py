@@ -12,10 +12,10 @@ from oomctl.kernel.invocation import out_of_memory, rounds
 from oomctl.kernel.rules import rules_for
 from oomctl.model.kernel import Constraint, Context, MemcgLimits, NodePages, Scenario, Task
 from oomctl.scenario import document as documents
+from oomctl.scenario.tables import MOST_TASKS
 from tests.hostile.fuzzing import cost_of
 from tests.tasks import scenario, task
 
-MOST = documents.MOST_TASKS
 POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{:036d}.slice/cri-containerd-{:064d}.scope"
 
 
@@ -24,7 +24,7 @@ def document(tasks: str, more: str = "", kernel: str = "6.18", extra: str = "") 
     return f'{{"kernel":"{kernel}"{extra},"context":{context},"tasks":[{tasks}]}}'.encode()
 
 
-def tasks(more: str = "", count: int = MOST) -> str:
+def tasks(more: str = "", count: int = MOST_TASKS) -> str:
     return ",".join(
         f'{{"pid":{n},"comm":"a{n}","rss":{n * 77}{more.replace("N", str(n)).replace("H", str(n // 2))}}}'
         for n in range(1, count + 1)
@@ -49,7 +49,7 @@ DOCUMENTS = {
     ),
     "unknown fields": lambda: document(tasks(',"xN":1')),
     "cgroups": lambda: document(
-        tasks(count=1), ',"memcgs":{' + ",".join(f'"{n}":{{"memory_max":{n}}}' for n in range(MOST)) + "}"
+        tasks(count=1), ',"memcgs":{' + ",".join(f'"{n}":{{"memory_max":{n}}}' for n in range(MOST_TASKS)) + "}"
     ),
     "objects": lambda: document("", extra=',"x":[' + ",".join(f'{{"{n}":0}}' for n in range(131_000)) + "]"),
     "numbers": lambda: document("", extra=',"x":[' + ",".join(str(10**13 + n) for n in range(520_000)) + "]"),

@@ -118,6 +118,11 @@ def test_a_badness_below_zero_and_nobody_to_compare_with_are_empty_bars() -> Non
     assert bar_of(None, 100, 8) == Bar(0, 0, 0)
 
 
+def test_the_first_is_red_and_who_cannot_be_chosen_is_dim() -> None:
+    rows = rows_of(task(10, rss=200), task(11, rss=100), task(12, rss=100, adj=-1000))
+    assert [row_line(row, printed(80, *rows), 1, 4096).style for row in rows] == ["bold red", "", "dim"]
+
+
 def test_a_marked_adj_has_a_star() -> None:
     (row,) = rows_of(task(10, rss=100, adj=-500))
     shape = layout(DEFAULT, 80)

@@ -1,13 +1,8 @@
-"""Scenario documents: the worked cases, and one with everything in it."""
+"""A scenario document with everything in it."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
-
-CASES = json.loads((Path(__file__).parents[1] / "data/selection-cases.json").read_text())["cases"]
-"""Documents with the choice that is right, worked out by hand."""
 
 
 def a_document() -> dict[str, Any]:

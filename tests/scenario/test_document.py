@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from oomctl.errors import BadInput
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model.kernel import Outcome
-from oomctl.scenario.document import LARGEST_DOCUMENT, MOST_OBJECTS, MOST_TASKS, MOST_VALUES, Document, parse
-from tests.scenario.documents import CASES, a_document
+from oomctl.scenario.document import LARGEST_DOCUMENT, MOST_OBJECTS, MOST_VALUES, Document, parse
+from oomctl.scenario.tables import MOST_TASKS
+from tests.scenario.documents import a_document
+from tests.worked_cases import as_document, every_case
 
 DELETE = object()
 
@@ -36,9 +38,9 @@ def refusal(text: str | bytes) -> str:
     return str(refused.value)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@every_case
 def test_worked_case(case: dict[str, Any]) -> None:
-    document = parse(json.dumps(case))
+    document = parse(as_document(case))
     result = out_of_memory(document.scenario)
     assert result.outcome is Outcome(case["outcome"])
     assert (result.victim.task.pid if result.victim else None) == case["victim"]
@@ -220,7 +222,7 @@ def test_totalpages_that_follows_from_nothing_is_missed() -> None:
 def test_unknown_fields_are_reported_by_path_and_known_extras_are_not() -> None:
     document = a_document()
     document["colour"] = 1
-    document["why"] = "for readers"
+    document["why"] = "a note"
     document["context"]["total_pages"] = 5
     document["context"]["memcgs"]["/m"]["max"] = 5
     document["tasks"][0]["oom_score_adj"] = 5
@@ -234,6 +236,7 @@ def test_unknown_fields_are_reported_by_path_and_known_extras_are_not() -> None:
         "tasks[0].oom_score_adj",
         "tasks[1].mempolicy.flags",
         "tasks[1].threads[0].rss",
+        "why",
     ]
 
 

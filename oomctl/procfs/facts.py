@@ -1,0 +1,110 @@
+"""What a /proc says of its machine, whatever runs there: the kernel, its memory, its settings."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from oomctl.errors import BadInput, ImpossibleHere
+from oomctl.guard.files import read_regular
+from oomctl.kernel.certainty import batch_pages
+from oomctl.kernel.rules import Counters, Rules, rules_for
+
+_LONGEST_TEXT = 1 << 23  # zoneinfo has some 4 KiB for each of up to 1,024 nodes
+_LONGEST_RELEASE = 64  # __NEW_UTS_LEN
+
+
+class Meminfo(NamedTuple):
+    """The lines of /proc/meminfo that matter here, in bytes."""
+
+    mem_total: int
+    mem_available: int
+    swap_total: int
+    swap_free: int
+
+
+class Facts:
+    """The machine whose process file system is at ``root``, and what its kernel's numbers mean."""
+
+    def __init__(
+        self, root: str = "/proc", page_size: int | None = None, cpus: int | None = None, on_purpose: bool = False
+    ) -> None:
+        """Read what does not change. Raises ImpossibleHere where ``root`` is no /proc of a kernel that is known.
+
+        ``on_purpose``: the user named this root, so it may be another place's.
+        """
+        self.root = root
+        self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
+        """Bytes."""
+        self.cpus = cpus or os.sysconf("SC_NPROCESSORS_ONLN")
+        self.clock_ticks = os.sysconf("SC_CLK_TCK")
+        """Ticks per second, which start times are counted in."""
+        self.is_own = _target(f"{root}/self") == str(os.getpid())
+        """It shows this process, and all others, under the numbers that they have here; not another place's."""
+        self.of_another_namespace = not self.is_own and root == "/proc" and not on_purpose
+        """It shows other processes under the numbers that this process knows: nobody meant that."""
+        self.kernel = self.machine_text("sys/kernel/osrelease")[:_LONGEST_RELEASE].strip()
+        self.rules = self._rules()
+        self.meminfo = self._meminfo()
+        # Where status sums exactly and the killer does not, it reads the common counter of swap only,
+        # which grows by whole batches.
+        inexact = self.rules.counters is Counters.PER_CPU_EXACT_STATUS
+        self.swap_batch = batch_pages(self.cpus) if inexact else 1
+        # (MemTotal + SwapTotal) in pages: oom_score is scaled by it whatever cgroup a task is in.
+        self.totalpages = max((self.meminfo.mem_total + self.meminfo.swap_total) // self.page_size, 1)
+
+    def setting(self, name: str) -> int:
+        """Return a sysctl such as ``vm/panic_on_oom``; 0 where this kernel does not have it."""
+        try:
+            match = re.fullmatch(r"(-?\d{1,10})\s*", self.machine_text(f"sys/{name}"), re.ASCII)
+        except ImpossibleHere:
+            return 0
+        return int(match[1]) if match else 0
+
+    def boot_time(self) -> float:
+        """Seconds since the epoch at which the machine started; what ``start_ticks`` count from."""
+        match = re.search(r"^btime (\d{1,10})$", self.machine_text("stat"), re.MULTILINE | re.ASCII)
+        return float(match[1]) if match else 0.0
+
+    def boot_id(self) -> str:
+        """Return the random name of this boot; empty where the kernel does not say it."""
+        try:
+            return self.machine_text("sys/kernel/random/boot_id")[:_LONGEST_RELEASE].strip()
+        except ImpossibleHere:
+            return ""
+
+    def machine_text(self, name: str) -> str:
+        """Return the text of a machine-wide file; ImpossibleHere when it cannot be read."""
+        path = f"{self.root}/{name}"
+        try:
+            return read_regular(path, _LONGEST_TEXT).decode(errors="replace")
+        except OSError as error:
+            raise ImpossibleHere(
+                f"{path}: {error.strerror}; oomctl needs Linux with its whole /proc mounted there"
+            ) from None
+
+    def _rules(self) -> Rules:
+        try:
+            return rules_for(self.kernel)
+        except BadInput as error:
+            raise ImpossibleHere(f"{self.root}/sys/kernel/osrelease: {error}") from None
+
+    def _meminfo(self) -> Meminfo:
+        text = "\n" + self.machine_text("meminfo")
+
+        def size(name: str) -> int:
+            match = re.search(rf"\n{name}:\s*(\d{{1,16}}) kB", text, re.ASCII)
+            return int(match[1]) * 1024 if match else 0
+
+        if not size("MemTotal"):
+            raise ImpossibleHere(f"{self.root}/meminfo: no MemTotal in it; oomctl needs the /proc of a Linux machine")
+        available = size("MemAvailable") if "\nMemAvailable:" in text else size("MemFree")  # before v3.14
+        return Meminfo(size("MemTotal"), available, size("SwapTotal"), size("SwapFree"))
+
+
+def _target(link: str) -> str | None:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return None
