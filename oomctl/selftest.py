@@ -178,9 +178,9 @@ def _toys(directory: str) -> Iterator[dict[int, tuple[str, int]]]:
             os.close(told)
             os.close(ready)
             with os.fdopen(heard) as report:
-                said = report.read()
-            if said != "ready":
-                raise ImpossibleHere(f"selftest: a toy could not start: {said or 'it died'}")
+                text = report.read()
+            if text != "ready":
+                raise ImpossibleHere(f"selftest: a toy could not start: {text or 'it died'}")
         yield toys
     finally:
         for pid, (_, tell) in toys.items():

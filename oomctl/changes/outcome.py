@@ -25,7 +25,7 @@ def report(
     procfs: Procfs,
     as_json: bool,
     undone: Recorded | None = None,
-    kept: Sequence[Persisted] = (),
+    unit_changes: Sequence[Persisted] = (),
 ) -> None:
     """Say what changed, the ranks, the next victim, and on stderr what could not be done."""
     after = before
@@ -33,13 +33,15 @@ def report(
         if change.status in (Status.CHANGED, Status.DRY_RUN) and change.after is not None:
             after = whatif.with_adj(after, change.pid, change.after)
     was, will_be = out_of_memory(before, procfs.rules), out_of_memory(after, procfs.rules)
-    said = render.report_of(changes, was, will_be, left_alone)._replace(undone=undone, persisted=kept)
-    was_made = Status.CHANGED in [change.status for change in changes] + [persisted.status for persisted in kept]
-    (emit_after_change if was_made else emit)(render.document(said, command) if as_json else render.text(said))
+    outcome = render.report_of(changes, was, will_be, left_alone)._replace(undone=undone, persisted=unit_changes)
+    was_made = Status.CHANGED in [change.status for change in changes] + [
+        persisted.status for persisted in unit_changes
+    ]
+    (emit_after_change if was_made else emit)(render.document(outcome, command) if as_json else render.text(outcome))
     for change in changes:
         if change.status in _STATUS_OF:
             complain(f"{named(change)}: {change.reason}")
-    for persisted in kept:
+    for persisted in unit_changes:
         if persisted.status is Status.INEFFECTIVE:
             complain(f"{persisted.path}: {persisted.reason}")
 

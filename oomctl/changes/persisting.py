@@ -97,14 +97,14 @@ def _units_of(tasks: Sequence[Task], procfs: Procfs, setting: int | None) -> lis
 def _unit_of(name: str, manager_uid: int | None, members: Sequence[Task], setting: int | None) -> Unit:
     if manager_uid not in (None, os.geteuid()):
         raise NotPermitted(f"{name} belongs to the service manager of uid {manager_uid}; ask as that user")
-    found = _named(name, Manager(manager_uid is not None), setting)
-    if found.state.main_pid not in [task.pid for task in members]:
+    unit = _named(name, Manager(manager_uid is not None), setting)
+    if unit.state.main_pid not in [task.pid for task in members]:
         first = members[0]
         raise Refused(
-            f"{named(first)} is not the main process of {found.state.id}, and all of that unit would get"
-            f" the value; name {found.state.id} if you mean that"
+            f"{named(first)} is not the main process of {unit.state.id}, and all of that unit would get"
+            f" the value; name {unit.state.id} if you mean that"
         )
-    return found
+    return unit
 
 
 def _check_reach(unit: Unit, adj: int, procfs: Procfs) -> None:

@@ -31,19 +31,19 @@ class Record:
         """Why the journal does not say the same."""
 
     def carry_out(
-        self, write: Callable[[bool], list[Change]], tasks: Sequence[Task], kept: Sequence[Persisted] = ()
+        self, write: Callable[[bool], list[Change]], tasks: Sequence[Task], unit_changes: Sequence[Persisted] = ()
     ) -> list[Change]:
         """Write down what ``write(True)`` says would change of ``tasks``, let ``write(False)`` change it, and see.
 
-        Returns what became of it. ``kept`` is what became of drop-ins before.
+        Returns what became of it. ``unit_changes`` is what became of drop-ins before.
         """
         if not self._dry_run:
-            self.note(write(True), tasks, kept)
+            self.note(write(True), tasks, unit_changes)
         changes = write(self._dry_run)
-        self.note(changes, tasks, kept)
+        self.note(changes, tasks, unit_changes)
         return changes
 
-    def note(self, changes: Sequence[Change], tasks: Sequence[Task], kept: Sequence[Persisted] = ()) -> None:
+    def note(self, changes: Sequence[Change], tasks: Sequence[Task], unit_changes: Sequence[Persisted] = ()) -> None:
         """Let the journal say of this change what was changed of ``tasks``, or would be, and nothing else."""
         if self._dry_run:
             return
@@ -56,7 +56,9 @@ class Record:
             and change.after is not None
         )
         drop_ins = tuple(
-            entry.drop_in for entry in kept if entry.status in (Status.CHANGED, Status.INEFFECTIVE, Status.DRY_RUN)
+            entry.drop_in
+            for entry in unit_changes
+            if entry.status in (Status.CHANGED, Status.INEFFECTIVE, Status.DRY_RUN)
         )
         new = self._empty._replace(values=values, drop_ins=drop_ins) if values or drop_ins else None
         if new != self.entry:

@@ -92,28 +92,28 @@ def persist(
     Raises what ``persisting.wanted`` does before anything is written; a later failure leaves in ``record`` what was.
     """
     wanted = persisting.wanted(targets, scenario, procfs, setting, scope)
-    kept = _keep(wanted.units, setting, dry_run, record)
+    unit_changes = _keep(wanted.units, setting, dry_run, record)
     chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
     for unit in wanted.units:
         target = Target(unit.state.id, TargetKind.UNIT, unit.state.id)
         value = persisting.next_value(unit, setting, dry_run)
-        found = choose([target], scenario, procfs, value, scope._replace(own_units=unit.manager.user))
-        chosen.meant.extend(found.meant)
-        chosen.left_alone.extend(found.left_alone)
-        chosen.refused.extend(found.refused)
-        chosen.risky.extend(found.risky)
-    return chosen, kept
+        members = choose([target], scenario, procfs, value, scope._replace(own_units=unit.manager.user))
+        chosen.meant.extend(members.meant)
+        chosen.left_alone.extend(members.left_alone)
+        chosen.refused.extend(members.refused)
+        chosen.risky.extend(members.risky)
+    return chosen, unit_changes
 
 
 def _keep(units: Sequence[persisting.Unit], setting: int | None, dry_run: bool, record: Record) -> list[Persisted]:
     """Write the drop-ins, each of which may be refused when others are written already."""
     record.note([], [], [persisting.keep(unit, setting, dry_run=True) for unit in units])
-    kept: list[Persisted] = []
+    unit_changes: list[Persisted] = []
     try:
         for unit in units:
-            kept.append(persisting.keep(unit, setting, dry_run))
+            unit_changes.append(persisting.keep(unit, setting, dry_run))
     except errors.OomctlError:
-        record.note([], [], kept)
+        record.note([], [], unit_changes)
         record.complain()
         raise
-    return kept
+    return unit_changes

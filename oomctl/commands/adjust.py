@@ -135,12 +135,12 @@ def _change(command: str, adj: int, targets: Sequence[Target], options: dict[str
 def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Procfs, options: dict[str, Any]) -> int:
     scenario = survey.machine(procfs)
     scope = Scope(options["everyone"], options["tree"], options["any_user"], options["force"], options["user"])
-    said = [command, *([str(adj)] if command == "set" else []), *(target.word for target in targets)]
-    record = recording.Record(" ".join(said), procfs, options["dry_run"])
-    kept: list[Persisted] = []
+    words = [command, *([str(adj)] if command == "set" else []), *(target.word for target in targets)]
+    record = recording.Record(" ".join(words), procfs, options["dry_run"])
+    unit_changes: list[Persisted] = []
     if options["persist"]:
         setting = None if command == "reset" else adj
-        chosen, kept = persist(targets, scenario, procfs, setting, scope, options["dry_run"], record)
+        chosen, unit_changes = persist(targets, scenario, procfs, setting, scope, options["dry_run"], record)
     else:
         chosen = choose(targets, scenario, procfs, adj, scope)
     for target in chosen.unmatched:
@@ -157,21 +157,21 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
     ]
     tasks = [meant.task for meant in chosen.meant]
     changes += record.carry_out(
-        lambda dry_run: [write(procfs, meant, scope, dry_run) for meant in chosen.meant], tasks, kept
+        lambda dry_run: [write(procfs, meant, scope, dry_run) for meant in chosen.meant], tasks, unit_changes
     )
     record.complain()
-    report(command, changes, chosen.left_alone, scenario, procfs, options["as_json"], kept=kept)
+    report(command, changes, chosen.left_alone, scenario, procfs, options["as_json"], unit_changes=unit_changes)
     if adj == ADJ_MIN:
         _warn_of_limits(tasks, procfs)
-    statuses = [change.status for change in changes] + [persisted.status for persisted in kept]
+    statuses = [change.status for change in changes] + [persisted.status for persisted in unit_changes]
     return exit_status(statuses, bool(chosen.unmatched), bool(chosen.left_alone))
 
 
 def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:
     """Ask about what is risky; without anybody to ask it is refused."""
     for meant, reason in chosen.risky:
-        said = f"{named(meant.task)}: {reasons.left_alone(reason)}"
-        if not dry_run and _yes(f"{said}; raise it anyway?"):
+        question = f"{named(meant.task)}: {reasons.left_alone(reason)}"
+        if not dry_run and _yes(f"{question}; raise it anyway?"):
             chosen.meant.append(meant)
         else:
             chosen.refused.append(LeftAlone(meant.task.pid, meant.task.comm, reason))
@@ -199,12 +199,12 @@ def _yes(question: str) -> bool:
 
 def _warn_of_limits(tasks: Sequence[Task], procfs: Procfs) -> None:
     """At -1000 a process is exempt from the kills of its own memory cgroup as well; say where that matters."""
-    found: dict[str, list[str]] = {}
+    names_by_memcg: dict[str, list[str]] = {}
     for task in tasks:
         memcg = limiting_memcg(procfs, task)
         if memcg is not None:
-            found.setdefault(memcg, []).append(named(task))
-    for memcg, names in found.items():
+            names_by_memcg.setdefault(memcg, []).append(named(task))
+    for memcg, names in names_by_memcg.items():
         complain(
             f"hint: at {ADJ_MIN} the limit of cgroup {memcg} cannot take {', '.join(names)} either;"
             f" --level {ADJ_MIN + 1} is nearly as strong and keeps that limit working"

@@ -39,7 +39,7 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
     asked, _ = resolved(targets)
     procfs = machine_procfs()
     scenario = survey.machine(procfs) if cgroup is None else survey.memcg(procfs, cgroup)[0]
-    found = scan(scenario.tasks, scenario.context, procfs.rules)
+    order = scan(scenario.tasks, scenario.context, procfs.rules)
     matches = matching(asked, scenario.tasks, procfs)
     unmatched = [target for target, tasks in matches.items() if not tasks]
     for target in unmatched:
@@ -47,7 +47,7 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
     if len(unmatched) == len(matches):
         return ANSWER_IS_NO
     wanted = {task.pid for tasks in matches.values() for task in tasks}
-    rows = [row for row in ranked_rows(found.ranking, found.spared) if row.task.pid in wanted]
+    rows = [row for row in ranked_rows(order.ranking, order.spared) if row.task.pid in wanted]
     rows = with_details(rows, procfs, cmdline=True)
     facts = facts_of(rows, procfs, declared_values([row.details for row in rows]), scenario.tasks)
     first_adjs = first_adjs_that_win(scenario, [row.task.pid for row in rows if row.candidate], procfs.rules)
@@ -55,6 +55,6 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
         render.Entry(row, first_adjs.get(row.task.pid), origins.origin(known), known.declared)
         for row, known in zip(rows, facts, strict=True)
     ]
-    answer = render.Explanation(scenario, entries, len(found.ranking))
+    answer = render.Explanation(scenario, entries, len(order.ranking))
     emit(render.document(answer) if as_json else render.text(answer))
     return PARTLY_DONE if unmatched else DONE

@@ -79,14 +79,14 @@ def history(number: int | None, path: str | None, since: datetime | None, lines:
     reports = _wanted(parse_blocks(_watched(source, path)), number, since, boot_time)
     if lines is not None:
         reports = iter(_last(reports, lines, _memory_of))
-    found = (
+    answers = (
         render.Event(report, replay(report), _epoch(report, boot_time), _ranking(report) if number else ())
         for report in reports
     )
-    first = next(found, None)
+    first = next(answers, None)
     if first is None and number is not None:
         raise NothingMatched(f"history: {source.name} has no event {number}")
-    events = chain((first,) if first is not None else (), found)
+    events = chain((first,) if first is not None else (), answers)
     if as_json:
         emit_parts(render.document(events))
     elif number is not None:

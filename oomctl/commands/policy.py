@@ -66,12 +66,12 @@ def policy() -> None:
 @json_option
 def check(paths: tuple[str, ...], as_json: bool) -> int:
     """List every mistake with its file and line; status 1 if there is any."""
-    found = files.load(paths)
+    policy_ = files.load(paths)
     mistakes = [
         render.MistakeLine(mistake.place.path, mistake.place.line, mistake.severity, mistake.message)
-        for mistake in found.mistakes
+        for mistake in policy_.mistakes
     ]
-    emit((render.check_document if as_json else render.check_text)(len(found.rules), mistakes))
+    emit((render.check_document if as_json else render.check_text)(len(policy_.rules), mistakes))
     return errors.ANSWER_IS_NO if mistakes else errors.DONE
 
 

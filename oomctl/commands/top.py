@@ -136,8 +136,8 @@ def _once(ask: Ask, output: str) -> int:
     # Those who can never be chosen come last: a list of all has them, the first few do not.
     every = lines in (None, sys.maxsize) or ask.limits or ask.sort
     scenario = _read(procfs, ask.cgroup, None if every else lines)
-    found = scan(scenario.tasks, scenario.context, procfs.rules)
-    rows = ranked_rows(found.ranking, found.spared)
+    order = scan(scenario.tasks, scenario.context, procfs.rules)
+    rows = ranked_rows(order.ranking, order.spared)
     only = ask.pids(scenario, procfs)
     if only is not None:
         rows = [row for row in rows if row.task.pid in only]
@@ -148,10 +148,10 @@ def _once(ask: Ask, output: str) -> int:
         rows = fields.sort_rows(with_details(rows, procfs, cmdlines), ask.sort, procfs.page_size)
     rows = with_details(rows[:lines], procfs, cmdlines)
     machine = machine_line(scenario, procfs)._replace(
-        candidates=len(found.ranking) + scenario.unread_candidates,
-        unkillable=len(found.spared) + scenario.unread_unkillable,
+        candidates=len(order.ranking) + scenario.unread_candidates,
+        unkillable=len(order.spared) + scenario.unread_unkillable,
     )
-    highest = found.ranking[0].badness if found.ranking else 0
+    highest = order.ranking[0].badness if order.ranking else 0
     emit(ranking.render(rows, ask.fields, machine, highest, output))
     return 0
 

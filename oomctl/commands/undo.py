@@ -33,12 +33,14 @@ def undo(dry_run: bool, as_json: bool) -> int:
     journal = Journal.of_user()
     entry = _last(journal, procfs.boot_id())
     scenario = survey.machine(procfs)
-    kept = [persisting.put_back(drop_in, dry_run) for drop_in in entry.drop_ins]
+    unit_changes = [persisting.put_back(drop_in, dry_run) for drop_in in entry.drop_ins]
     changes = recording.put_back(entry, procfs, dry_run)
     if not dry_run:
         recording.forget(entry, changes, journal)
-    report("undo", changes, [], scenario, procfs, as_json, entry, kept)
-    return exit_status([change.status for change in changes] + [persisted.status for persisted in kept], False, False)
+    report("undo", changes, [], scenario, procfs, as_json, entry, unit_changes)
+    return exit_status(
+        [change.status for change in changes] + [persisted.status for persisted in unit_changes], False, False
+    )
 
 
 def _last(journal: Journal, boot_id: str) -> Recorded:

@@ -114,26 +114,26 @@ def _pids(procfs: Procfs, beginning: str, most: int = _MANY) -> Items:
     wanted = [score for score in scores if str(score.pid).startswith(beginning) and (score.oom_score or beginning)]
     # Equal scores are common, they are rounded: among them the biggest first.
     wanted = sorted(wanted[:_MANY], key=lambda score: (score.oom_score, procfs.resident_pages(score.pid)), reverse=True)
-    found = [(score, procfs.comm(score.pid)) for score in wanted[:most]]
+    named = [(score, procfs.comm(score.pid)) for score in wanted[:most]]
     return [
         item(str(score.pid), f"{comm}, oom_score {score.oom_score}, adj {procfs.adj(score.pid)}")
-        for score, comm in found
+        for score, comm in named
         if comm is not None
     ]
 
 
 def _names(procfs: Procfs, beginning: str) -> Items:
     """Names of processes, those of the likeliest victims first; kernel threads are nobody's target."""
-    found: dict[str, list[int]] = {}
+    scores_by_name: dict[str, list[int]] = {}
     for score in sorted(procfs.scores().listed, reverse=True):
         comm = procfs.comm(score.pid)
         if comm is None or not comm.startswith(beginning) or not _is_name(comm):
             continue
         if score.oom_score or not _is_kthread(procfs, score.pid):
-            found.setdefault(comm, []).append(score.oom_score)
+            scores_by_name.setdefault(comm, []).append(score.oom_score)
     return [
         item(comm, f"{count(len(scores), 'process', 'processes')}, oom_score {scores[0]}")
-        for comm, scores in list(found.items())[:_MANY]
+        for comm, scores in list(scores_by_name.items())[:_MANY]
     ]
 
 
@@ -152,17 +152,17 @@ def _units(procfs: Procfs, beginning: str) -> Items:
     memcgs = Memcgs.of(procfs)
     if memcgs is None:
         return []
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     waiting = ["/"]
     while waiting:
         path = waiting.pop(0)
         for name in memcgs.children(path):
             below = f"{path.rstrip('/')}/{name}"
             if name.endswith(_UNIT_TYPES) and name.startswith(beginning) and not _OTHER_THAN_UNIT.match(name):
-                found.setdefault(name, below)
+                paths.setdefault(name, below)
             if below.count("/") < _DEEPEST_UNIT:
                 waiting.append(below)
-    return [item(name, f"unit, {_limit(memcgs, path)}") for name, path in sorted(found.items())[:_MANY]]
+    return [item(name, f"unit, {_limit(memcgs, path)}") for name, path in sorted(paths.items())[:_MANY]]
 
 
 def cgroups(word: str) -> Items:
@@ -202,12 +202,12 @@ def users(word: str) -> Items:
 
 def one_field(word: str) -> Items:
     """Fields by the names of JSON; another accepted name only where it was begun."""
-    found = []
+    items = []
     for field in fields.FIELDS:
         names = [name for name in (field.name, *field.aliases) if name.startswith(word)]
         if names:
-            found.append(item(names[0], fields.MEANINGS[field.name]))
-    return found
+            items.append(item(names[0], fields.MEANINGS[field.name]))
+    return items
 
 
 def field_list(word: str) -> Items:

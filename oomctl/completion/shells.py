@@ -56,12 +56,12 @@ class _OwnComplete(ShellComplete):
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
         option, equals, value = incomplete.partition("=") if incomplete.startswith("--") else ("", "", incomplete)
-        found = []
+        items = []
         if not (equals and value[:1] == "-"):
-            found = self._found(args, incomplete)
+            items = self._found(args, incomplete)
         if re.fullmatch(r"-\d*", value):
-            found += self._found(args, f"{option}{equals}{MINUS}{value[1:]}")
-        return [self._whole(item, option + equals if equals else "") for item in found if item.value.isprintable()]
+            items += self._found(args, f"{option}{equals}{MINUS}{value[1:]}")
+        return [self._whole(item, option + equals if equals else "") for item in items if item.value.isprintable()]
 
     def _found(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
         """Find what is asked for as click does; but a value is completed by what help calls it.

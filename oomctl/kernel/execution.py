@@ -16,10 +16,10 @@ Families = Mapping[int, Sequence[Task]]
 
 def families(scenario: Scenario, rules: Rules) -> Families:
     """Sort all tasks by their parents; nothing where no child is sacrificed."""
-    found: dict[int, list[Task]] = {}
+    children: dict[int, list[Task]] = {}
     for task in scenario.tasks if rules.sacrifices_child else ():
-        found.setdefault(task.ppid, []).append(task)
-    return found
+        children.setdefault(task.ppid, []).append(task)
+    return children
 
 
 def children_to_sacrifice(chosen: Task, all_children: Families, context: Context, rules: Rules) -> list[Candidate]:

@@ -36,18 +36,18 @@ def out_of_memory(scenario: Scenario, rules: Rules | None = None) -> Round:
     """Return what the kernel of ``scenario`` (or one with ``rules``) does when its memory runs out now."""
     rules = rules or rules_for(scenario.kernel)
     context = scenario.context
-    found = scan(scenario.tasks, context, rules)
+    order = scan(scenario.tasks, context, rules)
     current = next((task for task in scenario.tasks if task.pid == context.current), None)
     early = _early_exit(scenario, current, rules)
     if early is not None:
-        return early._replace(ranking=found.ranking, spared=found.spared)
+        return early._replace(ranking=order.ranking, spared=order.spared)
     chosen = _allocating_task(current, context, rules)
-    if chosen is None and found.waits_for is not None:
-        reason = WhyEnded(Decisive.VICTIM_IS_DYING, found.waits_for)
-        return Round(Outcome.ABORT, reason, ranking=found.ranking, spared=found.spared)
-    if chosen is None and not found.ranking:
-        return _nobody(context)._replace(spared=found.spared)
-    return _kill(chosen, found, scenario, rules)
+    if chosen is None and order.waits_for is not None:
+        reason = WhyEnded(Decisive.VICTIM_IS_DYING, order.waits_for)
+        return Round(Outcome.ABORT, reason, ranking=order.ranking, spared=order.spared)
+    if chosen is None and not order.ranking:
+        return _nobody(context)._replace(spared=order.spared)
+    return _kill(chosen, order, scenario, rules)
 
 
 def rounds(scenario: Scenario, count: int, free_pages: int = 0, rules: Rules | None = None) -> list[Round]:

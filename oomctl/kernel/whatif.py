@@ -82,18 +82,18 @@ def first_adjs_that_win(scenario: Scenario, pids: Iterable[int], rules: Rules) -
     eligible = [task for task in scenario.tasks if why_not(task, context, rules) is None]
     in_order = ranked([badness(task, context.totalpages, rules) for task in eligible], rules)
     places = {task.pid: place for place, task in enumerate(scenario.tasks)}
-    found: dict[int, int | None] = {}
+    adjs: dict[int, int | None] = {}
     for pid in pids:
         target = scenario.tasks[places[pid]]
         if why_not(target._replace(adj=0), context, rules) is not None:
-            found[pid] = None
+            adjs[pid] = None
             continue
         # Who takes the same adj dies with it: no rival.
         rivals = (other for other in in_order if other.task.pid != pid and not _takes_same_adj(other.task, target))
         rival = next(rivals, None)
         is_later = rival is not None and places[rival.task.pid] > places[pid]
-        found[pid] = _lowest_above(rival, is_later, target, context.totalpages, rules)
-    return found
+        adjs[pid] = _lowest_above(rival, is_later, target, context.totalpages, rules)
+    return adjs
 
 
 def _lowest_above(rival: Candidate | None, is_later: bool, target: Task, totalpages: int, rules: Rules) -> int | None:

@@ -112,113 +112,113 @@ class Draft:
             return None
         return self.table
 
-    def take(self, said: Event | Detail) -> None:
+    def take(self, value: Event | Detail) -> None:
         """Add what a line says."""
-        _TAKE[type(said)](self, said)
+        _TAKE[type(value)](self, value)
 
     # The trigger
 
-    def _header(self, said: Header) -> None:
-        self.evidence = said.comm is not None
-        self.trigger_comm, self.order, self.nodemask = said
+    def _header(self, value: Header) -> None:
+        self.evidence = value.comm is not None
+        self.trigger_comm, self.order, self.nodemask = value
 
-    def _current(self, said: Current) -> None:
+    def _current(self, value: Current) -> None:
         if self.kernel is None:
-            self.kernel = said.release
+            self.kernel = value.release
         if self.trigger_pid is None:
-            self.trigger_pid = said.pid
+            self.trigger_pid = value.pid
 
-    def _cpuset(self, said: Cpuset) -> None:
-        self.mems_allowed = said.mems_allowed
+    def _cpuset(self, value: Cpuset) -> None:
+        self.mems_allowed = value.mems_allowed
 
-    def _note(self, said: Note) -> None:
-        self.notes.add(said)
-        if said is Note.MEM_INFO:
+    def _note(self, value: Note) -> None:
+        self.notes.add(value)
+        if value is Note.MEM_INFO:
             self.about_machine = True
 
     # Memory
 
-    def _memcg_paths(self, said: MemcgPaths) -> None:
+    def _memcg_paths(self, value: MemcgPaths) -> None:
         self.evidence = self.about_memcg = True
-        self.task_memcg, self.oom_memcg = said
+        self.task_memcg, self.oom_memcg = value
 
-    def _limit_of(self, said: LimitOf) -> None:
+    def _limit_of(self, value: LimitOf) -> None:
         self.about_memcg = True
         if self.oom_memcg is None:
-            self.oom_memcg = said.oom_memcg
+            self.oom_memcg = value.oom_memcg
 
-    def _stats_of(self, said: StatsOf) -> None:
+    def _stats_of(self, value: StatsOf) -> None:
         self.about_memcg = True
         if self.stats_memcg is None:
-            self.stats_memcg = said.memcg
+            self.stats_memcg = value.memcg
 
-    def _counter(self, said: MemcgCounter) -> None:
-        if self.counters.setdefault(said.kind, said.counter) != said.counter:
+    def _counter(self, value: MemcgCounter) -> None:
+        if self.counters.setdefault(value.kind, value.counter) != value.counter:
             self.mixed = True
-        if said.kind == "memory":
+        if value.kind == "memory":
             self.about_memcg = True
         if self.page_kib is None:
-            self.page_kib = said.page_kib
+            self.page_kib = value.page_kib
 
-    def _total(self, said: Total) -> None:
-        if self.totals.setdefault(said.of, said.number) != said.number:
+    def _total(self, value: Total) -> None:
+        if self.totals.setdefault(value.of, value.number) != value.number:
             self.mixed = True
 
-    def _zone(self, said: Zone) -> None:
+    def _zone(self, value: Zone) -> None:
         if len(self.zones) < _MOST_EVENTS:
-            self.nodes.add(said.node)
-            self.zones.setdefault(said)
+            self.nodes.add(value.node)
+            self.zones.setdefault(value)
 
-    def _node(self, said: Node) -> None:
+    def _node(self, value: Node) -> None:
         if len(self.nodes) < _MOST_EVENTS:
-            self.nodes.add(said.node)
+            self.nodes.add(value.node)
 
-    def _smallest_block(self, said: SmallestBlock) -> None:
-        if self.page_kib is None and said.page_kib in PAGES_KIB:
-            self.page_kib = said.page_kib
+    def _smallest_block(self, value: SmallestBlock) -> None:
+        if self.page_kib is None and value.page_kib in PAGES_KIB:
+            self.page_kib = value.page_kib
 
     # The table
 
-    def _table_header(self, said: TableHeader) -> None:
+    def _table_header(self, value: TableHeader) -> None:
         self.evidence = True
         if self.table is not None:
             self.mixed = True
             return
-        self.table = said
-        if said.row_pattern is None:
+        self.table = value
+        if value.row_pattern is None:
             self.damaged_rows += 1
 
-    def _row(self, said: TableRow) -> None:
+    def _row(self, value: TableRow) -> None:
         if len(self.rows) >= MOST_ROWS:
             self.too_many_rows = True
-        elif self.rows.setdefault((said.pid, said.tgid), said) != said:
+        elif self.rows.setdefault((value.pid, value.tgid), value) != value:
             self.mixed = True
 
-    def _gap(self, said: Gap) -> None:
-        if said is Gap.DAMAGED_ROW:
+    def _gap(self, value: Gap) -> None:
+        if value is Gap.DAMAGED_ROW:
             self.damaged_rows += 1
         else:
             self.elided_rows = True
 
     # The kill
 
-    def _summary(self, said: Summary) -> None:
+    def _summary(self, value: Summary) -> None:
         self.evidence = True
-        if said.constraint is not None:
-            self.mixed |= self.constraint not in (None, said.constraint)
-            self.constraint = self.constraint or said.constraint
-        if said.nodemask is not None:
-            self.nodemask = said.nodemask.nodes
-        if said.cpuset is not None:
-            self.mems_allowed = said.cpuset.mems_allowed
-        if said.task_memcg is not None:
-            self.task_memcg = said.task_memcg
-        if said.oom_memcg is not None:
-            self.oom_memcg, self.about_memcg = said.oom_memcg, True
-        if said.victim is not None:
-            self.mixed |= self.summary_victim not in (None, said.victim)
-            self.summary_victim = said.victim
-        self.cut_summary = said.cut
+        if value.constraint is not None:
+            self.mixed |= self.constraint not in (None, value.constraint)
+            self.constraint = self.constraint or value.constraint
+        if value.nodemask is not None:
+            self.nodemask = value.nodemask.nodes
+        if value.cpuset is not None:
+            self.mems_allowed = value.cpuset.mems_allowed
+        if value.task_memcg is not None:
+            self.task_memcg = value.task_memcg
+        if value.oom_memcg is not None:
+            self.oom_memcg, self.about_memcg = value.oom_memcg, True
+        if value.victim is not None:
+            self.mixed |= self.summary_victim not in (None, value.victim)
+            self.summary_victim = value.victim
+        self.cut_summary = value.cut
 
     def _cause(self, cause: Cause) -> None:
         self.evidence = True
@@ -229,40 +229,40 @@ class Draft:
         if cause.allocating_task:
             self.allocating_task = True
 
-    def _choice(self, said: Choice) -> None:
-        self._cause(said.cause)
-        self.selected = self.selected or said.selected
+    def _choice(self, value: Choice) -> None:
+        self._cause(value.cause)
+        self.selected = self.selected or value.selected
 
-    def _killing(self, said: Killing) -> None:
-        self._cause(said.cause)
-        if said.kill.pid in self.killed or len(self.killed) >= _MOST_EVENTS:
+    def _killing(self, value: Killing) -> None:
+        self._cause(value.cause)
+        if value.kill.pid in self.killed or len(self.killed) >= _MOST_EVENTS:
             return
-        self.victim = self.victim or said.kill
-        self.killed[said.kill.pid] = said.kill
+        self.victim = self.victim or value.kill
+        self.killed[value.kill.pid] = value.kill
 
-    def _sharer(self, said: Sharer) -> None:
+    def _sharer(self, value: Sharer) -> None:
         if len(self.killed) < _MOST_EVENTS:
-            self.killed.setdefault(said.kill.pid, said.kill)
+            self.killed.setdefault(value.kill.pid, value.kill)
 
-    def _reaped(self, said: Reaped) -> None:
+    def _reaped(self, value: Reaped) -> None:
         self.evidence = True
         if len(self.reaped) < _MOST_EVENTS:
-            self.reaped.setdefault(said)
+            self.reaped.setdefault(value)
 
-    def _group(self, said: Group) -> None:
-        self.group = said.memcg
+    def _group(self, value: Group) -> None:
+        self.group = value.memcg
 
-    def _panic(self, said: Panic) -> None:
-        self._cause(said.cause)
-        self.panic = said.text
+    def _panic(self, value: Panic) -> None:
+        self._cause(value.cause)
+        self.panic = value.text
 
-    def _no_killable(self, said: NoKillable) -> None:
-        self._cause(said.cause)
+    def _no_killable(self, value: NoKillable) -> None:
+        self._cause(value.cause)
         self.no_killable = True
 
-    def _exiting(self, said: Exiting) -> None:
-        self._cause(said.cause)
-        self.exiting = said.pid
+    def _exiting(self, value: Exiting) -> None:
+        self._cause(value.cause)
+        self.exiting = value.pid
 
 
 _TAKE: dict[type, Callable[[Draft, Any], None]] = {

@@ -23,12 +23,12 @@ class Follower:
         """Return the reports that are over since the last call; never waits."""
         # A report has no last line: it is over when its kill is told and somebody asks again.
         was_open = not self._parser.idle
-        found: list[OomReport] = []
+        reports: list[OomReport] = []
         for record in records(lambda: os.read(self._descriptor, KMSG_RECORD_BYTES)):
             for line in record.splitlines(keepends=True):
                 if not self._parser.idle or may_open(line):
-                    found += self._parser.feed(line)
-        return found + (self._parser.skip() if was_open else [])
+                    reports += self._parser.feed(line)
+        return reports + (self._parser.skip() if was_open else [])
 
     def close(self) -> None:
         """Close the buffer; ``poll`` must not be called again."""

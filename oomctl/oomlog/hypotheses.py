@@ -44,31 +44,31 @@ class Basis(NamedTuple):
     """What all hypotheses of a report share."""
 
     kernels: tuple[str, ...]
-    said: str
+    known_by: str
     """How the kernel is known, in words."""
     page_size: int
     page_size_known: bool
 
 
-def basis(report: OomReport) -> Basis:
+def basis_of(report: OomReport) -> Basis:
     """Return the kernel or kernels whose rules may apply; BadInput: they are not known."""
-    kernels, said = _kernels(report)
-    return Basis(kernels, said, report.page_size or DEFAULT_PAGE_SIZE, report.page_size is not None)
+    kernels, known_by = _kernels(report)
+    return Basis(kernels, known_by, report.page_size or DEFAULT_PAGE_SIZE, report.page_size is not None)
 
 
-def hypotheses(report: OomReport, ground: Basis) -> list[Hypothesis]:
+def hypotheses(report: OomReport, basis: Basis) -> list[Hypothesis]:
     """Return every way to fill the gaps, the likeliest first; BadInput: the totals are missing."""
-    found = []
-    for kernel in ground.kernels:
+    ways = []
+    for kernel in basis.kernels:
         rules = rules_for(kernel)
         permille = _scores_permille(report)
         roots = _roots(report, rules, permille)
-        totals = list(_totals(report, ground.page_size, rules))
+        totals = list(_totals(report, basis.page_size, rules))
         if not totals:
             raise BadInput("it lacks the totals that an oom_score_adj is scaled by")
         for (totalpages, assumed), root in product(totals, roots):
-            found.append(Hypothesis(kernel, totalpages, root, permille, assumed))
-    return found
+            ways.append(Hypothesis(kernel, totalpages, root, permille, assumed))
+    return ways
 
 
 def permille_of(row: TableRow, hypothesis: Hypothesis, page_size: int) -> int:

@@ -174,36 +174,36 @@ class Parser:
         key = self._key(line)
         own = None if key is None else self._open[key]
         late = own is not None and _too_late(own, line)
-        said = read(message, own.open_table if own is not None and not late else None)
-        if isinstance(said, Boot):
-            self._boot(line.host, said)
+        value = read(message, own.open_table if own is not None and not late else None)
+        if isinstance(value, Boot):
+            self._boot(line.host, value)
             return
-        if isinstance(said, Reaped):
-            self._reap(line, message, said)
+        if isinstance(value, Reaped):
+            self._reap(line, message, value)
             return
         if key is not None and late:
             self._finish(key)
             own = None
-        if isinstance(said, _EVENTS):
-            self._event(line, message, said, own)
+        if isinstance(value, _EVENTS):
+            self._event(line, message, value, own)
         else:
-            self._detail(line, message, said, own)
+            self._detail(line, message, value, own)
 
-    def _event(self, line: Line, message: str, said: Event, own: Draft | None) -> None:
+    def _event(self, line: Line, message: str, value: Event, own: Draft | None) -> None:
         """Give a line that can begin a report to its own, or begin one."""
         if own is None:
-            if not isinstance(said, Sharer):
-                self._add(self._begin(line), line, message, said)
-        elif not isinstance(said, Header | TableHeader) or own.last_message != _identity(line, message):
-            self._add(self._begin(line) if _begins_another(own, said) else own, line, message, said)
+            if not isinstance(value, Sharer):
+                self._add(self._begin(line), line, message, value)
+        elif not isinstance(value, Header | TableHeader) or own.last_message != _identity(line, message):
+            self._add(self._begin(line) if _begins_another(own, value) else own, line, message, value)
 
-    def _reap(self, line: Line, message: str, said: Reaped) -> None:
+    def _reap(self, line: Line, message: str, value: Reaped) -> None:
         """The reaper speaks with its own caller, and late: the PID says which report it means."""
-        draft = self._draft_of_victim(said.pid) or self._latest()
-        if draft is not None or said.pid not in self._killed:
-            self._add(draft or self._begin(line), line, message, said)
+        draft = self._draft_of_victim(value.pid) or self._latest()
+        if draft is not None or value.pid not in self._killed:
+            self._add(draft or self._begin(line), line, message, value)
 
-    def _detail(self, line: Line, message: str, said: Detail | None, own: Draft | None) -> None:
+    def _detail(self, line: Line, message: str, value: Detail | None, own: Draft | None) -> None:
         """Give a line that says something only within a report to the open one; one without a shape may end a cut."""
         if own is None:
             if not may_open(message):
@@ -214,13 +214,13 @@ class Parser:
         cut, own.cut_summary = own.cut_summary, None
         if cut is not None and continues_summary(message):
             own.take(read_summary(cut + message.strip())._replace(cut=None))
-        elif isinstance(said, Gap) or said is Note.LOST:
-            own.take(said)  # says what is not there, not that the report goes on
-        elif said is not None and (not own.over or isinstance(said, Group) or said is Note.SUPPRESSED):
-            self._add(own, line, message, said)
+        elif isinstance(value, Gap) or value is Note.LOST:
+            own.take(value)  # says what is not there, not that the report goes on
+        elif value is not None and (not own.over or isinstance(value, Group) or value is Note.SUPPRESSED):
+            self._add(own, line, message, value)
 
-    def _add(self, draft: Draft, line: Line, message: str, said: Event | Detail) -> None:
-        draft.take(said)
+    def _add(self, draft: Draft, line: Line, message: str, value: Event | Detail) -> None:
+        draft.take(value)
         draft.last_line_number = self._line_number
         draft.last_message = _identity(line, message)
         if line.uptime_s is not None:
@@ -256,10 +256,10 @@ class Parser:
         self._open[key] = draft
         return draft
 
-    def _boot(self, host: str | None, said: Boot) -> None:
+    def _boot(self, host: str | None, value: Boot) -> None:
         for key in [key for key in self._open if key[0] == host]:
             self._finish(key)
-        self._boot_kernels[host] = said.release
+        self._boot_kernels[host] = value.release
         if len(self._boot_kernels) > _REMEMBERED_HOSTS:
             del self._boot_kernels[next(iter(self._boot_kernels))]
         self._killed.clear()
@@ -296,24 +296,24 @@ class Parser:
         self._done.append(report)
 
 
-def _begins_another(own: Draft, said: Event) -> bool:
+def _begins_another(own: Draft, value: Event) -> bool:
     """Whether a line begins a report although one is open: what it says cannot belong to that one."""
-    if isinstance(said, Header):
+    if isinstance(value, Header):
         return True
-    if isinstance(said, Sharer):
+    if isinstance(value, Sharer):
         return False
-    if isinstance(said, Summary):
+    if isinstance(value, Summary):
         return own.over or not (own.evidence or own.table)
-    if isinstance(said, TableHeader):
+    if isinstance(value, TableHeader):
         return own.over or bool(own.rows)
-    if isinstance(said, Choice):
-        another = own.selected is not None and own.selected.pid != said.selected.pid
+    if isinstance(value, Choice):
+        another = own.selected is not None and own.selected.pid != value.selected.pid
         return own.over or another or not own.evidence
-    if isinstance(said, Killing):
+    if isinstance(value, Killing):
         # After the victim, others die only with its group; the same may be told twice.
-        again = own.victim is not None and said.kill.pid in own.killed
+        again = own.victim is not None and value.kill.pid in own.killed
         return not own.evidence or (own.over and own.group is None and not again)
-    return own.victim is not None or (isinstance(said, NoKillable) and own.over)
+    return own.victim is not None or (isinstance(value, NoKillable) and own.over)
 
 
 def _too_late(draft: Draft, line: Line) -> bool:

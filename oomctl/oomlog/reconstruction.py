@@ -10,7 +10,7 @@ from oomctl.model.oomreport import OomReport, TableRow
 from oomctl.oomlog.hypotheses import Basis, Hypothesis, discounted_adj, permille_of
 
 
-def scenario_under(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> Scenario:
+def scenario_under(report: OomReport, basis: Basis, hypothesis: Hypothesis) -> Scenario:
     """Return the tasks and the memory of a report, its gaps filled by one hypothesis.
 
     Every process stands in it once, in the table's order. With ``hypothesis.permille`` sizes and totalpages are
@@ -36,11 +36,11 @@ def scenario_under(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> 
     for row in report.rows:
         if row.tgid not in seen:
             seen.add(row.tgid)
-            tasks.append(_task(row, report, ground, hypothesis, memcg))
-    return Scenario(hypothesis.kernel, context, tuple(tasks), ground.page_size)
+            tasks.append(_task(row, report, basis, hypothesis, memcg))
+    return Scenario(hypothesis.kernel, context, tuple(tasks), basis.page_size)
 
 
-def _task(row: TableRow, report: OomReport, ground: Basis, hypothesis: Hypothesis, memcg: str | None) -> Task:
+def _task(row: TableRow, report: OomReport, basis: Basis, hypothesis: Hypothesis, memcg: str | None) -> Task:
     own_memcg = memcg
     of_victim = report.victim is not None and row.tgid == report.victim.pid
     if of_victim and report.task_memcg is not None and below(report.task_memcg, memcg or "/"):
@@ -51,10 +51,10 @@ def _task(row: TableRow, report: OomReport, ground: Basis, hypothesis: Hypothesi
         uid=row.uid,
         rss_pages=row.rss_pages,
         swap_pages=row.swap_pages or 0,
-        pgtables_pages=row.pgtables_pages(ground.page_size),
+        pgtables_pages=row.pgtables_pages(basis.page_size),
         adj=discounted_adj(row, hypothesis),
         anon_pages=row.rss_anon_pages,
-        vsize_bytes=row.total_vm_pages * ground.page_size,
+        vsize_bytes=row.total_vm_pages * basis.page_size,
         memcg=own_memcg,
         init=row.tgid == 1,
         zombie_leader=row.pid != row.tgid,
@@ -64,7 +64,7 @@ def _task(row: TableRow, report: OomReport, ground: Basis, hypothesis: Hypothesi
         return task
     # In permilles, with a totalpages of 1000, the rules of 3.10 do the arithmetic of 2.6.36: points * 1000
     # / totalpages + adj, at least 1. It also has an upper end, 1000.
-    permille = permille_of(row, hypothesis, ground.page_size)
+    permille = permille_of(row, hypothesis, basis.page_size)
     return task._replace(rss_pages=min(permille, 1000 - task.adj), swap_pages=0, pgtables_pages=0)
 
 

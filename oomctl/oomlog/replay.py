@@ -10,7 +10,7 @@ from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.rules import rules_for
 from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario
 from oomctl.model.oomreport import OomReport, Replay, TableRow
-from oomctl.oomlog.hypotheses import Basis, Hypothesis, basis, hypotheses, score_of, size_of
+from oomctl.oomlog.hypotheses import Basis, Hypothesis, basis_of, hypotheses, score_of, size_of
 from oomctl.oomlog.reconstruction import chosen_pid, rules_under, scenario_under, selected_row
 from oomctl.render import reasons
 
@@ -34,9 +34,9 @@ def scenario_of(report: OomReport) -> Scenario:
     """
     if not report.rows:
         raise BadInput("it has no task table to simulate with")
-    ground = basis(report)
-    best = _consistent(report, ground, hypotheses(report, ground))[0]
-    return scenario_under(report, ground, best.hypothesis._replace(permille=False))
+    basis = basis_of(report)
+    best = _consistent(report, basis, hypotheses(report, basis))[0]
+    return scenario_under(report, basis, best.hypothesis._replace(permille=False))
 
 
 def replay(report: OomReport) -> Replay:
@@ -44,8 +44,8 @@ def replay(report: OomReport) -> Replay:
     if not report.complete:
         return Replay(None, None, f"the report lacks {'; '.join(report.missing)}")
     try:
-        ground = basis(report)
-        verdicts = _consistent(report, ground, hypotheses(report, ground))
+        basis = basis_of(report)
+        verdicts = _consistent(report, basis, hypotheses(report, basis))
     except BadInput as error:
         return Replay(None, None, f"cannot be replayed: {error}")
     first = verdicts[0]
@@ -57,28 +57,28 @@ def replay(report: OomReport) -> Replay:
         "",
         first.hypothesis.kernel,
         first.hypothesis.totalpages,
-        ground.page_size,
+        basis.page_size,
         None if first.hypothesis.permille else first.round.margin_pages,
     )
     if kernel_chose is None:
         return result._replace(reason="the chosen process is not in the table")
     if pids == {kernel_chose}:
-        return result._replace(agrees=True, reason=_agreement(report, ground, verdicts))
+        return result._replace(agrees=True, reason=_agreement(report, basis, verdicts))
     if kernel_chose in pids:
         right = next(verdict for verdict in verdicts if verdict.pid == kernel_chose)
         return _undecided(result, right, verdicts)
-    return _disagreement(report, ground, result, first, kernel_chose)
+    return _disagreement(report, basis, result, first, kernel_chose)
 
 
-def _consistent(report: OomReport, ground: Basis, all_of_them: list[Hypothesis]) -> list[_Verdict]:
+def _consistent(report: OomReport, basis: Basis, all_of_them: list[Hypothesis]) -> list[_Verdict]:
     """Verdicts of the hypotheses that make the printed score; of all where none does or none is printed."""
-    verdicts = [_judge(report, ground, hypothesis) for hypothesis in all_of_them[:_MOST_TRIED]]
+    verdicts = [_judge(report, basis, hypothesis) for hypothesis in all_of_them[:_MOST_TRIED]]
     proven = [verdict for verdict in verdicts if verdict.explains_score]
     return proven or verdicts
 
 
-def _judge(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> _Verdict:
-    result = _round_under(report, ground, hypothesis)
+def _judge(report: OomReport, basis: Basis, hypothesis: Hypothesis) -> _Verdict:
+    result = _round_under(report, basis, hypothesis)
     pid = None
     if result.outcome is Outcome.KILL and result.victim is not None:
         pid = result.victim.task.pid
@@ -86,21 +86,21 @@ def _judge(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> _Verdict
     row = selected_row(report)
     explains = None
     if selected is not None and selected.score is not None and row is not None:
-        explains = score_of(row, hypothesis, ground.page_size) == selected.score
+        explains = score_of(row, hypothesis, basis.page_size) == selected.score
     return _Verdict(hypothesis, result._replace(ranking=(), spared=(), killed=(), contenders=()), pid, explains)
 
 
-def _round_under(report: OomReport, ground: Basis, hypothesis: Hypothesis) -> Round:
-    return out_of_memory(scenario_under(report, ground, hypothesis), rules_under(hypothesis))
+def _round_under(report: OomReport, basis: Basis, hypothesis: Hypothesis) -> Round:
+    return out_of_memory(scenario_under(report, basis, hypothesis), rules_under(hypothesis))
 
 
 # Why
 
 
-def _agreement(report: OomReport, ground: Basis, verdicts: list[_Verdict]) -> str:
+def _agreement(report: OomReport, basis: Basis, verdicts: list[_Verdict]) -> str:
     first = verdicts[0]
     unit = "permille of totalpages" if first.hypothesis.permille else "pages"
-    parts = [reasons.ended(first.round.reason, unit), ground.said]
+    parts = [reasons.ended(first.round.reason, unit), basis.known_by]
     if first.explains_score:
         parts.append(f"the printed score {report.selected and report.selected.score} comes out too")
     elif first.explains_score is False:
@@ -108,8 +108,8 @@ def _agreement(report: OomReport, ground: Basis, verdicts: list[_Verdict]) -> st
     elif first.hypothesis.assumes:
         same = "any other way gives the same" if len(verdicts) > 1 else first.hypothesis.assumes
         parts.append(same)
-    if not ground.page_size_known:
-        parts.append(f"pages of {ground.page_size} bytes assumed")
+    if not basis.page_size_known:
+        parts.append(f"pages of {basis.page_size} bytes assumed")
     if _tied(first.round) and _order_unknown(report, first.hypothesis):
         parts.append("several tie, and the order within a cgroup is not in the log")
     chosen, victim = chosen_pid(report), report.victim
@@ -132,7 +132,7 @@ def _undecided(result: Replay, right: _Verdict, verdicts: list[_Verdict]) -> Rep
     return result._replace(agrees=None, victim_pid=right.pid, reason=reason)
 
 
-def _disagreement(report: OomReport, ground: Basis, result: Replay, ours: _Verdict, theirs: int) -> Replay:
+def _disagreement(report: OomReport, basis: Basis, result: Replay, ours: _Verdict, theirs: int) -> Replay:
     if ours.pid is None:
         return result._replace(
             agrees=None, reason=f"by the rules nobody is killed here: {reasons.ended(ours.round.reason)}"
@@ -141,25 +141,27 @@ def _disagreement(report: OomReport, ground: Basis, result: Replay, ours: _Verdi
     if mine is None or other is None:
         return result._replace(reason="the chosen process is not in the table")
     names = f"{ours.pid} ({mine.comm}) rather than {theirs} ({other.comm})"
-    ours = ours._replace(round=_round_under(report, ground, ours.hypothesis))
-    explained = _without_vfork(report, ground, ours, theirs)
+    ours = ours._replace(round=_round_under(report, basis, ours.hypothesis))
+    explained = _without_vfork(report, basis, ours, theirs)
     if explained is None and ours.pid in report.killed_before:
-        explained = _without_killed(report, ground, ours.hypothesis, theirs)
+        explained = _without_killed(report, basis, ours.hypothesis, theirs)
     if explained is not None:
         return explained
-    unknown = _excuse(report, ground, ours, mine, other)
+    unknown = _excuse(report, basis, ours, mine, other)
     if unknown is not None:
         return result._replace(agrees=None, reason=f"the rules choose {names}, but {unknown}")
-    return result._replace(agrees=False, reason=f"the rules choose {names}; {_lead(ours.round, theirs)}; {ground.said}")
+    return result._replace(
+        agrees=False, reason=f"the rules choose {names}; {_lead(ours.round, theirs)}; {basis.known_by}"
+    )
 
 
-def _excuse(report: OomReport, ground: Basis, ours: _Verdict, mine: TableRow, other: TableRow) -> str | None:
+def _excuse(report: OomReport, basis: Basis, ours: _Verdict, mine: TableRow, other: TableRow) -> str | None:
     """What the log does not say and could turn the choice; None: nothing known."""
     hypothesis = ours.hypothesis
     scores = {candidate.task.pid: candidate.badness for candidate in ours.round.ranking}
     tie = scores.get(mine.tgid) == scores.get(other.tgid) and _order_unknown(report, hypothesis)
     child = rules_for(hypothesis.kernel).sacrifices_child and report.selected is None
-    size_unknown = not ground.page_size_known and _page_size_matters(mine, other)
+    size_unknown = not basis.page_size_known and _page_size_matters(mine, other)
     excuses = (
         (hypothesis.permille, "this kernel also counted swap and page tables, which its table does not show"),
         (ours.pid in report.killed_before, f"{ours.pid} was killed by an earlier report already"),
@@ -171,7 +173,7 @@ def _excuse(report: OomReport, ground: Basis, ours: _Verdict, mine: TableRow, ot
     return next((words for applies, words in excuses if applies), None)
 
 
-def _without_vfork(report: OomReport, ground: Basis, ours: _Verdict, theirs: int) -> Replay | None:
+def _without_vfork(report: OomReport, basis: Basis, ours: _Verdict, theirs: int) -> Replay | None:
     """Replay without tasks that look like a child in vfork: an earlier row shows the same memory map.
 
     A report does not say who is in vfork, but such a child cannot be chosen (since 4.8).
@@ -191,31 +193,31 @@ def _without_vfork(report: OomReport, ground: Basis, ours: _Verdict, theirs: int
     in_vfork = ahead[: ahead.index(theirs)] if theirs in ahead else ahead
     if not 0 < len(in_vfork) <= _MOST_TRIED:
         return None
-    scenario = scenario_under(report, ground, hypothesis)
+    scenario = scenario_under(report, basis, hypothesis)
     tasks = tuple(task._replace(vfork=task.pid in in_vfork) for task in scenario.tasks)
     result = out_of_memory(scenario._replace(tasks=tasks), rules_under(hypothesis))
     if result.victim is None or result.victim.task.pid != theirs:
         return None
     who = ", ".join(map(str, in_vfork))
     reason = f"{reasons.ended(result.reason)}; {who} would be ahead but shows another task's memory: it is in vfork"
-    return _explained(ground, hypothesis, result, reason)
+    return _explained(basis, hypothesis, result, reason)
 
 
-def _without_killed(report: OomReport, ground: Basis, hypothesis: Hypothesis, theirs: int) -> Replay | None:
+def _without_killed(report: OomReport, basis: Basis, hypothesis: Hypothesis, theirs: int) -> Replay | None:
     """Replay with the victims of earlier reports out of the running: reaped, or on their way out."""
-    scenario = scenario_under(report, ground, hypothesis)
+    scenario = scenario_under(report, basis, hypothesis)
     tasks = tuple(task._replace(zombie=True) if task.pid in report.killed_before else task for task in scenario.tasks)
     result = out_of_memory(scenario._replace(tasks=tasks), rules_under(hypothesis))
     if result.victim is None or result.victim.task.pid != theirs:
         return None
     gone = ", ".join(str(pid) for pid in sorted(report.killed_before)[:5])
     reason = f"{reasons.ended(result.reason)}; {gone} had been killed by an earlier report and no longer counted"
-    return _explained(ground, hypothesis, result, reason)
+    return _explained(basis, hypothesis, result, reason)
 
 
-def _explained(ground: Basis, hypothesis: Hypothesis, result: Round, reason: str) -> Replay:
+def _explained(basis: Basis, hypothesis: Hypothesis, result: Round, reason: str) -> Replay:
     pid = None if result.victim is None else result.victim.task.pid
-    total, page_size = hypothesis.totalpages, ground.page_size
+    total, page_size = hypothesis.totalpages, basis.page_size
     return Replay(pid, True, reason, hypothesis.kernel, total, page_size, result.margin_pages)
 
 

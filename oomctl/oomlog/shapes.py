@@ -58,19 +58,19 @@ _UNLIMITED_KIB = 1 << 52  # PAGE_COUNTER_MAX is 2**53 KiB minus a page, in older
 
 def read(message: str, table: TableHeader | None = None) -> Said | None:
     """Return what a message says; None: nothing about an OOM kill. ``table``: the one whose rows may follow."""
-    said = _first(EVENTS, message)
-    if said is None and table is not None:
+    value = _first(EVENTS, message)
+    if value is None and table is not None:
         # A row that is not there counts before anything else: what claims to be complete has none of these.
-        said = read_row(table, message) or read_gap(message)
-    return said if said is not None else _first(DETAILS, message)
+        value = read_row(table, message) or read_gap(message)
+    return value if value is not None else _first(DETAILS, message)
 
 
 def _first(shapes: tuple[Shape, ...], message: str) -> Said | None:
     for word, recognise in shapes:
         if word in message:
-            said = recognise(message)
-            if said is not None:
-                return said
+            value = recognise(message)
+            if value is not None:
+                return value
     return None
 
 
@@ -167,16 +167,16 @@ def _cause(message: str) -> Cause:
 
 
 def _sharer(message: str) -> Sharer | None:
-    found = _SHARER.search(message)
-    return Sharer(Kill(int(found.before[1]), found.text[:LONGEST_NAME])) if found else None
+    match = _SHARER.search(message)
+    return Sharer(Kill(int(match.before[1]), match.text[:LONGEST_NAME])) if match else None
 
 
 def _choice(message: str) -> Choice | None:
-    found = _SELECTED.search(message)
-    if found is None:
+    match = _SELECTED.search(message)
+    if match is None:
         return None
-    score = found.behind[1]
-    selected = Selected(int(found.before[1]), found.text[:LONGEST_NAME], int(score) if score else None)
+    score = match.behind[1]
+    selected = Selected(int(match.before[1]), match.text[:LONGEST_NAME], int(score) if score else None)
     return Choice(selected, _cause(message))
 
 
@@ -233,8 +233,8 @@ _EXITING = Between(r"OOM victim (\d{1,10}) \(", r"\) is already exiting")
 
 
 def _reaped(message: str) -> Reaped | None:
-    found = _REAPED[0].search(message) or _REAPED[1].search(message)
-    return Reaped(int(found.before[1]), found.text[:LONGEST_NAME]) if found else None
+    match = _REAPED[0].search(message) or _REAPED[1].search(message)
+    return Reaped(int(match.before[1]), match.text[:LONGEST_NAME]) if match else None
 
 
 def _panic(message: str) -> Panic | None:
@@ -249,8 +249,8 @@ def _no_killable(message: str) -> NoKillable | None:
 
 
 def _exiting(message: str) -> Exiting | None:
-    found = _EXITING.search(message)
-    return Exiting(int(found.before[1]), _cause(message)) if found else None
+    match = _EXITING.search(message)
+    return Exiting(int(match.before[1]), _cause(message)) if match else None
 
 
 # Lines inside one: they may stand anywhere in it
@@ -263,8 +263,8 @@ _LOST = re.compile(
 
 
 def _group(message: str) -> Group | None:
-    found = _GROUP.search(message)
-    return Group(found.text) if found else None
+    match = _GROUP.search(message)
+    return Group(match.text) if match else None
 
 
 def _suppressed(message: str) -> Note | None:
@@ -299,8 +299,8 @@ def _cpuset(message: str) -> Cpuset | None:
 
 
 def _memcg_paths(message: str) -> MemcgPaths | None:
-    found = _TASK_IN.search(message)
-    return MemcgPaths(found.text.strip(), message[found.behind.end() :].strip()) if found else None
+    match = _TASK_IN.search(message)
+    return MemcgPaths(match.text.strip(), message[match.behind.end() :].strip()) if match else None
 
 
 def _limit_of(message: str) -> LimitOf | None:
@@ -320,8 +320,8 @@ def _counter(message: str) -> MemcgCounter | None:
 
 
 def _stats_of(message: str) -> StatsOf | None:
-    found = _STATS_OF.search(message)
-    return StatsOf(found.text) if found else None
+    match = _STATS_OF.search(message)
+    return StatsOf(match.text) if match else None
 
 
 # The machine's memory

@@ -60,9 +60,9 @@ def read_header(message: str) -> TableHeader | None:
     match = _HEADER.search(message)
     if match is None:
         return None
-    found = columns(match[2])
-    whole = found[:2] == ("uid", "tgid") and found[-1] == "name" and len(found) <= _MOST_COLUMNS
-    return TableHeader(found, len(match[1]) > 1, _row_pattern(len(found) - 1) if whole else None)
+    titles = columns(match[2])
+    whole = titles[:2] == ("uid", "tgid") and titles[-1] == "name" and len(titles) <= _MOST_COLUMNS
+    return TableHeader(titles, len(match[1]) > 1, _row_pattern(len(titles) - 1) if whole else None)
 
 
 def read_row(table: TableHeader, text: str) -> TableRow | Gap | None:
@@ -88,8 +88,8 @@ def columns(header: str) -> tuple[str, ...]:
     if all(word in _COLUMNS for word in words):
         return words
     squashed = "".join(words)
-    found = tuple(_COLUMN.findall(squashed))
-    return found if "".join(found) == squashed else words
+    titles = tuple(_COLUMN.findall(squashed))
+    return titles if "".join(titles) == squashed else words
 
 
 def _table_row(pid: int, numbers: list[str], comm: str, names: tuple[str, ...]) -> TableRow | Gap:

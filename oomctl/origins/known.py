@@ -51,12 +51,12 @@ class Ancestry:
         above: Task | None = task
         while above is not None and above.adj == task.adj and above.pid not in line:
             if above.pid in self._sources:
-                found = self._sources[above.pid]
+                highest = self._sources[above.pid]
                 break
-            line[above.pid] = found = above
+            line[above.pid] = highest = above
             above = self.parent(above)
-        self._sources.update(dict.fromkeys(line, found))
-        return found
+        self._sources.update(dict.fromkeys(line, highest))
+        return highest
 
 
 class Known(NamedTuple):

@@ -50,10 +50,10 @@ def parse(path: str, content: bytes) -> Policy:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        said = _DECODE_ERROR.fullmatch(str(error))
+        position = _DECODE_ERROR.fullmatch(str(error))
         at_end = text.rstrip("\n").count("\n") + 1
-        line = int(said[2] or at_end) if said else at_end
-        return _broken(path, line, f"not TOML: {said[1] if said else error}")
+        line = int(position[2] or at_end) if position else at_end
+        return _broken(path, line, f"not TOML: {position[1] if position else error}")
     except (ValueError, RecursionError):  # a number of thousands of digits; brackets by the thousand
         return _broken(path, None, "expected numbers and lists of a sensible size")
     return _Reader(path, text, document).policy()

@@ -63,10 +63,10 @@ class Forest:
             above = node.parent
             self.steps += 1
         top = self._nodes.get(above)
-        found = top.nearest if top is not None and top.nearest is not None else _NOBODY
+        nearest = top.nearest if top is not None and top.nearest is not None else _NOBODY
         for below, node in reversed(way.items()):
-            node.nearest = found = {**found, **dict.fromkeys(node.own, below)} if node.own else found
-        return found
+            node.nearest = nearest = {**nearest, **dict.fromkeys(node.own, below)} if node.own else nearest
+        return nearest
 
     def _part(self, pid: int, parent: int) -> None:
         siblings = self._children.get(parent)
@@ -77,7 +77,7 @@ class Forest:
 
     def _doubt(self, pid: int) -> list[int]:
         """Take back the answers for all below ``pid``; those that were taken back already need no second time."""
-        found: list[int] = []
+        doubted: list[int] = []
         waiting = [pid]
         while waiting:
             for child in self._children.get(waiting.pop(), ()):
@@ -85,6 +85,6 @@ class Forest:
                 node = self._nodes[child]
                 if node.nearest is not None:
                     node.nearest = None
-                    found.append(child)
+                    doubted.append(child)
                     waiting.append(child)
-        return found
+        return doubted

@@ -17,9 +17,9 @@ from oomctl.policy.forest import Forest
 from oomctl.policy.line import Line
 from oomctl.policy.rule import Rule, RuleScope
 from oomctl.procfs.details import user_name
-from oomctl.procfs.files import is_pid
 from oomctl.procfs.glimpse import glimpse, owner, whole_identity
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reading import is_pid
 from oomctl.procfs.writer import set_floor, write_adj
 from oomctl.targets.matching import matcher
 from oomctl.targets.words import Target, TargetKind
@@ -91,15 +91,15 @@ class Keeper:
 
     def work(self, stop: Callable[[], bool]) -> None:
         """Look at some of those in line; return early when ``stop`` says so."""
-        found: dict[int, _Match] = {}
+        matches: dict[int, _Match] = {}
         for pid in self._line.take(_AT_ONCE):
             if stop():
                 return
             self._not_yet.discard(pid)
             match = self._first_look(pid)
             if match is not None:
-                found[pid] = match
-        for pid, match in found.items():
+                matches[pid] = match
+        for pid, match in matches.items():
             if stop():
                 return
             self._settle(pid, match)

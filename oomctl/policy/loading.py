@@ -65,15 +65,15 @@ def _at(path: str) -> list[Policy]:
 
 def _names(directory: int) -> list[str] | None:
     """Return the *.toml of an open directory, by name; None if there are too many."""
-    found: list[str] = []
+    names: list[str] = []
     with os.scandir(directory) as entries:
         for number, entry in enumerate(entries):
             # What ls hides is an editor's, or half written by configuration management.
             if entry.name.endswith(".toml") and not entry.name.startswith("."):
-                found.append(entry.name)
-            if len(found) > MOST_FILES or number >= _MOST_NAMES:
+                names.append(entry.name)
+            if len(names) > MOST_FILES or number >= _MOST_NAMES:
                 return None
-    return sorted(found)
+    return sorted(names)
 
 
 def _read(path: str) -> Policy:
@@ -90,5 +90,5 @@ def _parsed(path: str, opened: Opened) -> Policy:
 
 def _unusable(path: str, error: OSError | Distrusted) -> Policy:
     if isinstance(error, Distrusted):
-        return Policy(mistakes=tuple(Mistake(Place(wrong.path), wrong.message) for wrong in error.found))
+        return Policy(mistakes=tuple(Mistake(Place(wrong.path), wrong.message) for wrong in error.faults))
     return Policy(mistakes=(Mistake(Place(path), f"cannot be read: {error.strerror}"),))

@@ -23,16 +23,16 @@ def unreachable(rules: Sequence[Rule]) -> list[Mistake]:
     Only what follows from the words alone: two regular expressions that mean the same stay unnoticed. So does what
     is found only after very many comparisons: a policy may have thousands of rules.
     """
-    found = []
+    warnings = []
     earlier = _Earlier()
     for rule in rules:
         covers = [earlier.covering(rule, target) for target in rule.targets]
         if covers and None not in covers:
             places = ", ".join(dict.fromkeys(f"{cover.place}" for cover in covers if cover is not None))
             message = f"rule {' '.join(target.word for target in rule.targets)} never matches: {places} covers it"
-            found.append(Mistake(rule.place, message, "warning"))
+            warnings.append(Mistake(rule.place, message, "warning"))
         earlier.add(rule)
-    return found
+    return warnings
 
 
 class _Earlier:
@@ -55,16 +55,16 @@ class _Earlier:
 
     def covering(self, rule: Rule, target: Target) -> Rule | None:
         """Return the first rule that decides about everything that ``target`` of ``rule`` matches."""
-        found: list[tuple[int, Rule]] = []
+        covers: list[tuple[int, Rule]] = []
         for entries in (self._same.get((target.kind, target.value), []), self._wider):
             for number, above, wider in entries:
                 self._left -= 1
                 if self._left < 0:
                     return None
                 if _keeps(above, wider, rule, target) and _covers(wider, target):
-                    found.append((number, above))
+                    covers.append((number, above))
                     break
-        return min(found, key=lambda entry: entry[0])[1] if found else None
+        return min(covers, key=lambda entry: entry[0])[1] if covers else None
 
 
 def _keeps(above: Rule, wider: Target, rule: Rule, target: Target) -> bool:
@@ -106,12 +106,12 @@ def _pattern_covers(wider: str, narrower: str) -> bool:
 
 def _past_stars(pattern: str, places: set[int]) -> set[int]:
     """A star may also stand for nothing."""
-    found = set(places)
+    ends = set(places)
     for place in places:
         while pattern[place : place + 1] == "*":
             place += 1  # noqa: PLW2901 - walks on
-            found.add(place)
-    return found
+            ends.add(place)
+    return ends
 
 
 def _normal(cgroup: str) -> str:

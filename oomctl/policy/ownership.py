@@ -29,9 +29,9 @@ class Wrong(NamedTuple):
 class Distrusted(Exception):
     """Somebody else could change what was asked for."""
 
-    def __init__(self, found: tuple[Wrong, ...]) -> None:
-        super().__init__(str(found[0].message))
-        self.found = found
+    def __init__(self, faults: tuple[Wrong, ...]) -> None:
+        super().__init__(str(faults[0].message))
+        self.faults = faults
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ from oomctl.errors import ImpossibleHere
 from oomctl.guard.files import read_bounded
 from oomctl.kernel.constraint import below
 from oomctl.model.kernel import MemcgLimits
-from oomctl.procfs.files import LISTING, LONGEST_LIST, PASSING, READING, pids_in, read_at
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reading import LISTING, LONGEST_LIST, PASSING, READING, pids_in, read_at
 
 _V1_UNLIMITED = 1 << 62  # PAGE_COUNTER_MAX is just below 2**63 bytes, by page size
 _ESCAPE = re.compile(r"\\([0-7]{3})")
@@ -280,10 +280,10 @@ def _read(path: str, most_bytes: int) -> bytes:
 def _children_at(directory: int) -> list[str]:
     try:
         with os.scandir(directory) as entries:
-            found = [(entry.inode(), entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
+            directories = [(entry.inode(), entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    return [name for _, name in sorted(found)]
+    return [name for _, name in sorted(directories)]
 
 
 def _is_directory(path: str) -> bool:

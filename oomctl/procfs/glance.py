@@ -16,9 +16,9 @@ from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import Counters
 from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Task
-from oomctl.procfs.files import VANISHED, read_at
 from oomctl.procfs.halves import by_halves
 from oomctl.procfs.reader import Procfs, Score, Tasks
+from oomctl.procfs.reading import VANISHED, read_at
 from oomctl.procfs.statfiles import RSS, START_BITS, STARTTIME, STATE, VSIZE, split_stat
 
 _PTE_AND_SWAP = re.compile(rb"\nVmPTE:\s*(\d+) kB\nVmSwap:\s*(\d+) kB")

@@ -6,8 +6,8 @@ import errno
 import os
 
 from oomctl.model.kernel import Task
-from oomctl.procfs.files import read_at
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reading import read_at
 from oomctl.procfs.statfiles import PPID, split_stat, uid_in
 
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}

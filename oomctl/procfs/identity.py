@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from oomctl.model.kernel import Task
-from oomctl.procfs.files import read_at
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reading import read_at
 
 _LONGEST_TEXT = 1 << 16
 

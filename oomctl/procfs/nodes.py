@@ -7,8 +7,8 @@ from collections import Counter
 
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.model.kernel import Mempolicy, NodePages, Task, Thread
-from oomctl.procfs.files import pids_listed_at, read_at
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reading import pids_listed_at, read_at
 from oomctl.procfs.statfiles import status_at
 
 _ZONE = re.compile(r"^Node (\d{1,4}), zone\s+\S+$", re.MULTILINE | re.ASCII)
@@ -20,12 +20,12 @@ _ENOUGH_MAPS = 1 << 12
 
 def nodes(procfs: Procfs) -> dict[int, NodePages]:
     """Return present and spanned pages of every node that has memory; empty where zoneinfo is hidden."""
-    found: dict[int, NodePages] = {}
+    sizes: dict[int, NodePages] = {}
     for node, zone in _zones(procfs):
         pages = dict.fromkeys(("spanned", "present"), 0) | {name: int(number) for name, number in _FIELD.findall(zone)}
-        known = found.get(node, NodePages(0, 0))
-        found[node] = NodePages(known.present + pages["present"], known.spanned + pages["spanned"])
-    return {node: pages for node, pages in found.items() if pages.present}
+        known = sizes.get(node, NodePages(0, 0))
+        sizes[node] = NodePages(known.present + pages["present"], known.spanned + pages["spanned"])
+    return {node: pages for node, pages in sizes.items() if pages.present}
 
 
 def room_pages(procfs: Procfs, allowed: frozenset[int]) -> int:
@@ -40,13 +40,13 @@ def room_pages(procfs: Procfs, allowed: frozenset[int]) -> int:
 
 def parse_list(text: str) -> frozenset[int]:
     """Read a node list such as ``0,2-3``; BadInput when it is none."""
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in text.strip().split(","):
         match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part.strip(), re.ASCII)
         if match is None or int(match[2] or match[1]) < int(match[1]):
             raise BadInput(f"node list {text!r}: expected numbers and ranges such as 0,2-3")
-        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return frozenset(found)
+        numbers.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return frozenset(numbers)
 
 
 def with_nodes(task: Task, procfs: Procfs, policies: bool) -> Task:

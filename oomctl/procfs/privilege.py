@@ -6,8 +6,8 @@ import os
 import re
 
 from oomctl.procfs.details import unit_in
-from oomctl.procfs.files import read_at
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reading import read_at
 
 _CAP_SYS_RESOURCE = 1 << 24  # include/uapi/linux/capability.h
 _WHOLE_ID_RANGE = 4294967295

@@ -14,17 +14,17 @@ from oomctl.procfs.reader import Procfs
 def limits_above(procfs: Procfs, task: Task) -> list[Limit]:
     """Return every limit that the next allocation of ``task`` may hit, the nearest first."""
     info = procfs.meminfo
-    found = [Limit(LimitKind.MACHINE, info.mem_available + info.swap_free)]
+    limits = [Limit(LimitKind.MACHINE, info.mem_available + info.swap_free)]
     memcgs = Memcgs.of(procfs)
     path = memcgs.path_of_pid(task.pid) if memcgs else None
     if memcgs and path:
-        found += _memcg_limits(memcgs, memcgs.ancestors(path), procfs)
+        limits += _memcg_limits(memcgs, memcgs.ancestors(path), procfs)
     known = frozenset(nodes.nodes(procfs))
     allowed = nodes.with_nodes(task, procfs, policies=False).mems
     if allowed is not None and known - allowed and known & allowed:
         room = nodes.room_pages(procfs, allowed) * procfs.page_size + info.swap_free
-        found.append(Limit(LimitKind.NODES, room, allowed=allowed & known))
-    return sorted(found, key=lambda limit: limit.left_bytes)
+        limits.append(Limit(LimitKind.NODES, room, allowed=allowed & known))
+    return sorted(limits, key=lambda limit: limit.left_bytes)
 
 
 def limiting_memcg(procfs: Procfs, task: Task) -> str | None:
@@ -37,7 +37,7 @@ def limiting_memcg(procfs: Procfs, task: Task) -> str | None:
 
 
 def _memcg_limits(memcgs: Memcgs, paths: Sequence[str], procfs: Procfs) -> list[Limit]:
-    found = []
+    nearest = []
     page = procfs.page_size
     for path in paths:
         limits, usage = memcgs.limits(path), memcgs.usage(path)
@@ -46,12 +46,12 @@ def _memcg_limits(memcgs: Memcgs, paths: Sequence[str], procfs: Procfs) -> list[
         if limits.version == 1 and limits.memsw_pages is not None:
             left = limits.memsw_pages * page - usage.memory - usage.swap + cache
             if limits.memory_pages is None or limits.memsw_pages <= limits.memory_pages:
-                found.append(Limit(LimitKind.MEMCG, max(left, 0), path))
+                nearest.append(Limit(LimitKind.MEMCG, max(left, 0), path))
                 continue
             swap_left = min(swap_left, max(limits.memsw_pages * page - usage.memory - usage.swap, 0))
         if limits.swap_pages is not None:
             swap_left = min(swap_left, max(limits.swap_pages * page - usage.swap, 0))
         if limits.memory_pages is not None:
             left = limits.memory_pages * page - usage.memory + cache + swap_left
-            found.append(Limit(LimitKind.MEMCG, max(left, 0), path))
-    return found
+            nearest.append(Limit(LimitKind.MEMCG, max(left, 0), path))
+    return nearest

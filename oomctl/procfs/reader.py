@@ -19,8 +19,8 @@ from oomctl.kernel.rules import Counters, Pgtables
 from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Task, Thread
 from oomctl.procfs.facts import Facts
-from oomctl.procfs.files import PASSING, VANISHED, is_pid, parses, pids_in, pids_listed_at, read_at
 from oomctl.procfs.halves import by_halves
+from oomctl.procfs.reading import PASSING, VANISHED, is_pid, parses, pids_in, pids_listed_at, read_at
 from oomctl.procfs.statfiles import (
     FLAGS,
     NUM_THREADS,
@@ -268,18 +268,18 @@ class Procfs(Facts):
 
     def children(self, pid: int) -> list[int]:
         """Return the PIDs of a process's children; empty where the kernel lacks CONFIG_PROC_CHILDREN."""
-        found: list[int] = []
+        pids: list[int] = []
         try:
             with self.open_task(pid) as directory:
                 for tid in pids_listed_at(directory, "task"):
-                    found += _children_at(directory, f"task/{tid}/children")
+                    pids += _children_at(directory, f"task/{tid}/children")
         except OSError:
-            return found
-        return found
+            return pids
+        return pids
 
     def ancestors(self, task: Task) -> list[Task]:
         """Return who started ``task``, its parent first, as far up as can be read."""
-        found: list[Task] = []
+        tasks: list[Task] = []
         seen = {task.pid}
         while task.ppid > 0 and task.ppid not in seen:
             seen.add(task.ppid)
@@ -287,8 +287,8 @@ class Procfs(Facts):
                 task = self.task(task.ppid)
             except OSError:
                 break
-            found.append(task)
-        return found
+            tasks.append(task)
+        return tasks
 
     def _with_hidden_state(self, task: Task) -> Task:
         """Mark a task that the kernel scores 0 although its numbers would make it a candidate.

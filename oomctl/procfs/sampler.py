@@ -105,13 +105,13 @@ class Sampler:
     def _read(self, procfs: Procfs, reader: DetailReader, scores: Iterable[Score]) -> int:
         """Read processes whole, forget those that are gone; return how many could not be read."""
         of = {score.pid: score.oom_score for score in scores}
-        found = procfs.tasks(of)
-        for pid in of.keys() - {task.pid for task in found.read}:
+        tasks = procfs.tasks(of)
+        for pid in of.keys() - {task.pid for task in tasks.read}:
             self._known.pop(pid, None)
-        for task in found.read:
+        for task in tasks.read:
             details = reader.details(task)
             self._known[task.pid] = _Known(of[task.pid], task._replace(memcg=details.cgroup), details)
-        return found.hidden
+        return tasks.hidden
 
 
 def _with_sharers(procfs: Procfs, tasks: list[Task], of: Iterable[int]) -> list[Task]:

@@ -6,7 +6,7 @@ where the text is not the kernel's.
 
 from __future__ import annotations
 
-from oomctl.procfs.files import Malformed, parses, read_at
+from oomctl.procfs.reading import Malformed, parses, read_at
 
 # Fields of stat behind the name, called as in proc_pid_stat(5), by their number there minus 3.
 STATE = 0

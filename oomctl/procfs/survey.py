@@ -75,9 +75,9 @@ def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
     hidden = 0
     groups: set[str] = set()
     for cgroup, pids in memcgs.members(path):
-        found = procfs.tasks(pids)
-        hidden += found.hidden
-        tasks += [task._replace(memcg=cgroup) for task in _in_walk_order(found.read, pids, memcgs.version)]
+        members = procfs.tasks(pids)
+        hidden += members.hidden
+        tasks += [task._replace(memcg=cgroup) for task in _in_walk_order(members.read, pids, memcgs.version)]
         if memcgs.kills_as_group(cgroup):
             groups.add(cgroup)
     totalpages = memcg_totalpages(memcgs.limits(path)) or procfs.totalpages

@@ -8,9 +8,9 @@ import re
 
 from oomctl.model.changes import Change, Status
 from oomctl.model.kernel import Task
-from oomctl.procfs.files import read_at
 from oomctl.procfs.privilege import why_no_sys_resource
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reading import read_at
 from oomctl.procfs.statfiles import adj_at, start_ticks_at
 
 

@@ -41,7 +41,7 @@ def _ranks(result: Round) -> dict[int, int]:
 
 def document(report: Report, command: str) -> str:
     """Return the JSON document of ``set``, ``protect``, ``sacrifice``, ``reset`` and ``undo``."""
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "schema": f"oomctl.{command}/1",
         "changes": [change._asdict() for change in report.changes],
         "left_alone": [
@@ -52,10 +52,10 @@ def document(report: Report, command: str) -> str:
         "victim_after": victim_document(report.victim_after),
     }
     if report.persisted:
-        found["persisted"] = [_persisted(persisted) for persisted in report.persisted]
+        result["persisted"] = [_persisted(persisted) for persisted in report.persisted]
     if report.undone is not None:
-        found["undone"] = {"what": report.undone.what, "time": report.undone.time}
-    return json_line(found)
+        result["undone"] = {"what": report.undone.what, "time": report.undone.time}
+    return json_line(result)
 
 
 def text(report: Report) -> str:

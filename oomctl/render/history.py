@@ -189,18 +189,18 @@ def _services(report: OomReport, page: int) -> list[str]:
 def _remedies(event: Event) -> list[str]:
     report = event.report
     victim = report.victim
-    found = []
+    notes = []
     row = report.row_of(victim.pid) if victim else None
     adj = _adj(victim, row) if victim else None
     if victim is not None and adj is not None and adj > 0:
-        found.append(f"{visible(victim.comm)} carried an oom_score_adj of {adj}: find out who set it (oomctl explain)")
+        notes.append(f"{visible(victim.comm)} carried an oom_score_adj of {adj}: find out who set it (oomctl explain)")
     if report.constraint is Constraint.MEMCG:
-        found.append(f"raise the limit of {visible(report.oom_memcg or 'the cgroup')}, or make what runs in it smaller")
+        notes.append(f"raise the limit of {visible(report.oom_memcg or 'the cgroup')}, or make what runs in it smaller")
     elif report.machine.total_swap_bytes == 0:
-        found.append("the machine has no swap: a little of it turns sudden kills into slowness that can be seen coming")
+        notes.append("the machine has no swap: a little of it turns sudden kills into slowness that can be seen coming")
     if victim is not None and report.constraint is not Constraint.MEMCG:
-        found.append(f"oomctl simulate --from FILE#{report.number} --without {victim.pid} shows who would be next")
-    return found
+        notes.append(f"oomctl simulate --from FILE#{report.number} --without {victim.pid} shows who would be next")
+    return notes
 
 
 def _limit(report: OomReport) -> str:

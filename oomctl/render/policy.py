@@ -55,8 +55,8 @@ class Decided(NamedTuple):
 
 def check_document(rules: int, mistakes: Sequence[MistakeLine]) -> str:
     """Return the JSON document of ``policy check``."""
-    found = [mistake._asdict() for mistake in mistakes]
-    return json_line({"schema": "oomctl.policy-check/1", "rules": rules, "mistakes": found})
+    entries = [mistake._asdict() for mistake in mistakes]
+    return json_line({"schema": "oomctl.policy-check/1", "rules": rules, "mistakes": entries})
 
 
 def check_text(rules: int, mistakes: Sequence[MistakeLine]) -> str:

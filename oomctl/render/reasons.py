@@ -88,11 +88,11 @@ def ended(why: WhyEnded, unit: str = "pages") -> str:
 
 def left_alone(why: WhyLeftAlone) -> str:
     """Say why a process is not changed, and what lifts that; names are not made harmless."""
-    said = _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
+    sentence = _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
     if why.kind is Refusal.ZOMBIE:
-        return said
+        return sentence
     option, key = _LIFTED_BY[type(why.kind)]
-    return f"{said} ({key if why.by_rule else option})"
+    return f"{sentence} ({key if why.by_rule else option})"
 
 
 def _named(task: Task | None) -> str:

@@ -62,7 +62,7 @@ def document(answer: Answer) -> Iterator[str]:
 
 def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
     """Yield the members of a round's object in parts."""
-    said = {
+    document = {
         "outcome": result.outcome.value,
         "reason": reasons.ended(result.reason),
         "victim": rows.victim and process_document(rows.victim, scenario.page_size),
@@ -74,7 +74,7 @@ def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
     }
     killed = (process_document(row, scenario.page_size) for row in rows.killed)
     freed = result.freed_pages * scenario.page_size
-    yield from with_array(f'{members(said)}, "killed": ', killed, f', "freed_bytes": {freed}')
+    yield from with_array(f'{members(document)}, "killed": ', killed, f', "freed_bytes": {freed}')
 
 
 def _baseline(result: Round) -> dict[str, Any]:

@@ -178,10 +178,10 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
 def find_tasks(question: Question, target: Target) -> list[Task]:
     """Return the tasks of the scenario that a target matches."""
     tasks = question.scenario.tasks
-    found = matching([target], tasks, question.procfs)[target]
-    if not found:
+    tasks_found = matching([target], tasks, question.procfs)[target]
+    if not tasks_found:
         raise NothingMatched(no_match(target.word, question.scenario.hidden))
-    return found
+    return tasks_found
 
 
 def _of_limit(limit: Limit) -> Shortage:

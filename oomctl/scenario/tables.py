@@ -56,11 +56,11 @@ class Table:
     def read(self, fields: Fields) -> dict[str, Any]:
         """Return the attributes that an object gives, checked. Raises BadInput that names the field."""
         given = fields.ask(self._names)
-        found = {}
+        attributes = {}
         for name, attribute, kind in self.fields:
             if kind.required or given.get(name) is not None:
-                found[attribute] = kind.read(fields, name)
-        return found
+                attributes[attribute] = kind.read(fields, name)
+        return attributes
 
     def written(self, value: NamedTuple) -> dict[str, Any]:
         """Return the object that ``read`` makes the attributes of ``value`` of."""

@@ -112,22 +112,22 @@ class Manager:
         except subprocess.TimeoutExpired:
             raise NoAnswer(f"systemctl: no answer within {_PATIENCE_SECONDS} s") from None
         if ran.returncode:
-            said = " ".join(ran.stderr.split()) or f"exit status {ran.returncode}"
-            raise NoAnswer(f"systemctl {words[0]}: {said}")
+            message = " ".join(ran.stderr.split()) or f"exit status {ran.returncode}"
+            raise NoAnswer(f"systemctl {words[0]}: {message}")
         return ran.stdout
 
 
 def _state(unit: str, block: str) -> UnitState:
-    found = dict(line.partition("=")[::2] for line in block.splitlines())
-    pid, adj = found.get("MainPID", ""), found.get("OOMScoreAdjust", "")
-    files = [found.get("FragmentPath", ""), *found.get("DropInPaths", "").split(" ")]
+    properties = dict(line.partition("=")[::2] for line in block.splitlines())
+    pid, adj = properties.get("MainPID", ""), properties.get("OOMScoreAdjust", "")
+    files = [properties.get("FragmentPath", ""), *properties.get("DropInPaths", "").split(" ")]
     return UnitState(
-        found.get("Id") or unit,
-        found.get("LoadState") == "loaded",
+        properties.get("Id") or unit,
+        properties.get("LoadState") == "loaded",
         int(pid) if pid.isdigit() and int(pid) else None,
         int(adj) if adj.lstrip("-").isdigit() else None,
         tuple(path for path in files if path),
-        found.get("ControlGroup") or None,
+        properties.get("ControlGroup") or None,
     )
 
 

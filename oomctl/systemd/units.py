@@ -59,5 +59,5 @@ def drop_in_text(unit: str, adj: int) -> str:
 
 def setting_in(text: str) -> int | None:
     """Return the last ``OOMScoreAdjust=`` in the text of a unit file; None without a valid one."""
-    found = [int(value) for value in _SETTING.findall(text)]
-    return found[-1] if found and ADJ_MIN <= found[-1] <= ADJ_MAX else None
+    values = [int(value) for value in _SETTING.findall(text)]
+    return values[-1] if values and ADJ_MIN <= values[-1] <= ADJ_MAX else None

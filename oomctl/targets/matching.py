@@ -125,10 +125,10 @@ def _starters() -> set[int]:
     """PIDs of the shell, sudo and whoever else is above this process: their command line holds the pattern, too."""
     import psutil
 
-    found: set[int] = set()
+    pids: set[int] = set()
     with contextlib.suppress(psutil.Error):  # with hidepid: whom we may not see we cannot match either
         process = psutil.Process().parent()
         while process is not None:
-            found.add(process.pid)
+            pids.add(process.pid)
             process = process.parent()
-    return found
+    return pids

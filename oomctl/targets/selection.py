@@ -156,11 +156,11 @@ def _with_descendants(roots: Sequence[Task], tasks: Sequence[Task]) -> list[Task
     children: dict[int, list[Task]] = {}
     for task in tasks:
         children.setdefault(task.ppid, []).append(task)
-    found = {task.pid: task for task in roots}
+    tree = {task.pid: task for task in roots}
     waiting = list(roots)
     while waiting:
         for child in children.get(waiting.pop().pid, []):
-            if child.pid not in found:
-                found[child.pid] = child
+            if child.pid not in tree:
+                tree[child.pid] = child
                 waiting.append(child)
-    return list(found.values())
+    return list(tree.values())

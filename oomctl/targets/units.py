@@ -31,13 +31,13 @@ def resolved(targets: Sequence[Target], user: bool = False) -> tuple[list[Target
 
 def declared_values(details: Sequence[Details]) -> dict[tuple[str | None, int | None], int]:
     """Return ``OOMScoreAdjust=`` by unit and manager, of those units whose manager can be asked."""
-    found: dict[tuple[str | None, int | None], int] = {}
+    values: dict[tuple[str | None, int | None], int] = {}
     for uid in (None, os.geteuid()):
         units = {entry.unit for entry in details if entry.unit is not None and entry.manager_uid == uid}
         for state in _states(sorted(units), user=uid is not None).values():
             if state.adj is not None:
-                found[state.id, uid] = state.adj
-    return found
+                values[state.id, uid] = state.adj
+    return values
 
 
 def _states(units: Sequence[str], user: bool) -> dict[str, UnitState]:

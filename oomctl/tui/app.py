@@ -364,16 +364,16 @@ class TopApp(App[int]):
 
     def action_scope(self) -> None:
         """Let the memory be chosen that is thought to run out."""
-        found = scopes(self._shot.procfs)
-        now = next((index for index, scope in enumerate(found) if scope.path == self._sampler.cgroup), 0)
+        offered = scopes(self._shot.procfs)
+        now = next((index for index, scope in enumerate(offered) if scope.path == self._sampler.cgroup), 0)
 
         def chosen(index: int | None) -> None:
             if index is not None:
-                self._sampler.cgroup = found[index].path
-                self._say(f"{visible(found[index].path or 'machine')}: who would die if this memory ran out")
+                self._sampler.cgroup = offered[index].path
+                self._say(f"{visible(offered[index].path or 'machine')}: who would die if this memory ran out")
                 self._look_now.set()
 
-        self.push_screen(Choice("Which memory runs out?", [str(scope) for scope in found], now), chosen)
+        self.push_screen(Choice("Which memory runs out?", [str(scope) for scope in offered], now), chosen)
 
     # What if
 

@@ -54,10 +54,10 @@ class Events(Pane):
                 self._add(await asyncio.to_thread(follower.poll))
             while True:
                 await asyncio.sleep(_LOOK_EVERY_S)
-                found = follower.poll()
-                if found:
+                reports = follower.poll()
+                if reports:
                     self.open()
-                    self._add(found)
+                    self._add(reports)
                     self.post_message(self.Killed())
         except OomctlError as error:
             self._why_none = str(error)

@@ -34,8 +34,8 @@ def scopes(procfs: Procfs) -> list[MemoryScope]:
     memcgs = Memcgs.of(procfs)
     if memcgs is None:
         return [machine]
-    found = [_scope(memcgs, path, procfs.page_size) for path in _paths(memcgs)]
-    return [machine, *sorted((scope for scope in found if scope.usage_bytes), key=_order)]
+    limits = [_scope(memcgs, path, procfs.page_size) for path in _paths(memcgs)]
+    return [machine, *sorted((scope for scope in limits if scope.usage_bytes), key=_order)]
 
 
 def _paths(memcgs: Memcgs) -> Iterator[str]:

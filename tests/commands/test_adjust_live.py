@@ -91,7 +91,7 @@ def test_a_process_with_another_start_time_is_not_written(sleeper: Sleeper) -> N
 REUSE = """
 import subprocess, time
 from pathlib import Path
-from oomctl.procfs.files import read_at
+from oomctl.procfs.reading import read_at
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from oomctl.procfs.cgroup import Memcgs
-from oomctl.procfs.files import Malformed, is_pid
 from oomctl.procfs.halves import by_halves
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reading import Malformed, is_pid
 from tests.commands.invoke import Ran, ask
 from tests.proc_tree import ProcTree
 
