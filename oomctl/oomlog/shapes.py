@@ -6,8 +6,8 @@ message, without its prefix, to the value, or to None where the line is none aft
 value wins, so a stricter shape stands above a looser one. A line that says something new needs a value in
 ``oomlog.lines`` and a method of ``Draft`` that takes it, too; an event also needs one of its words in ``anchors``, so
 that it is found in a log about other things, and its rule in ``parser._begins_another``. A test has a line for every
-shape. Rows of the task table are
-read in ``table``; prefixes (dates, hosts, what a shipper puts in front) are taken off before, in ``prefix``.
+shape. Rows of the task table are read in ``table``; prefixes (dates, hosts, what a shipper puts in front) are taken
+off before, in ``prefix``.
 
 A task's name may hold anything, so every pattern anchors on the fixed text to the right of a name.
 No pattern has a repetition without bound in its middle: where anything may stand between two fixed texts, these are
@@ -111,7 +111,7 @@ def _spaced(key: str) -> str:
 
 
 _CONSTRAINT = re.compile(r"\boom-kill:constraint=(\w{1,64}),")
-_SUMMARY_NODES = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?,(?:cpuset=.*?,mems_allowed=([\d,-]{0,200}))?")
+_SUMMARY_NODES = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?,(?:cpuset=.*?,mems_allowed=([\d,-]{0,200}\d))?")
 _SUMMARY_VICTIM = Between(rf",{_spaced('task=')}", rf",{_spaced('pid=')}(\d{{1,10}}),{_spaced('uid=')}(\d{{1,10}})")
 _SUMMARY_TASK_MEMCG = Between(rf",{_spaced('task_memcg=')}", rf",{_spaced('task=')}")
 _SUMMARY_OOM_MEMCG = Between(rf",{_spaced('oom_memcg=')}", rf",{_spaced('task_memcg=')}|$", to_first=True)

@@ -58,6 +58,14 @@ VALUES = [
         ),
     ),
     (
+        "oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=(null),cpuset=a,mems_allowed=0-1,3,global_oom,task_memcg=/,task=x,"
+        "pid=7,uid=9",
+        Summary(
+            *("CONSTRAINT_CPUSET", Nodemask(None), Cpuset(frozenset((0, 1, 3))), None, "/"),
+            *(Kill(7, "x", 9, seen_in=SeenIn.SUMMARY), None),
+        ),
+    ),
+    (
         "oom-kill:constraint=CONSTRAINT_NONE,nodem",
         Summary(
             *("CONSTRAINT_NONE", None, None, None, None, None),
