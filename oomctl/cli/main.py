@@ -74,12 +74,15 @@ class Commands(WholeSummaries):
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands as help lists them."""
         return list(COMMANDS)
 
     def summaries(self, ctx: click.Context) -> dict[str, str]:
+        """Return the summary of each command without importing it."""
         return {name: summary for name, (_, summary) in COMMANDS.items()}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None where there is none of that name."""
         if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
         module = HIDDEN[cmd_name] if cmd_name in HIDDEN else COMMANDS[cmd_name][0]
@@ -89,6 +92,7 @@ class Commands(WholeSummaries):
         return command
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
+        """Run the program, or answer a TAB; what fails becomes one line on stderr and an exit status."""
         extra["standalone_mode"] = False
         status = errors.DONE
         try:

@@ -38,16 +38,19 @@ class Place(NamedTuple):
 
 
 def bare(char: str) -> str:
+    """Write a character where no quote is open and none may be written."""
     return char if _IS_PLAIN.match(char) else ""
 
 
 def escaped(char: str) -> str:
+    """Write a character where no quote is open."""
     if char == "\\":
         return _BACKSLASH
     return f"\\{char}" if _IS_SPLITTING.match(char) else bare(char)
 
 
 def within_quotes(char: str) -> str:
+    """Write a character behind an open quote of either kind."""
     return char if _IS_SPLITTING.match(char) else bare(char)
 
 

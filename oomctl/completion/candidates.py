@@ -95,6 +95,7 @@ def item(value: str, about: str = "", *, goes_on: bool = False) -> CompletionIte
 
 
 def targets(word: str) -> Items:
+    """PIDs, the likeliest victims first; names, units, and the prefixes of the other forms."""
     procfs = machine_procfs()
     prefix, colon, rest = word.partition(":")
     if colon and word.startswith(tuple(PREFIXES)):
@@ -218,6 +219,7 @@ def field_list(word: str) -> Items:
 
 
 def adjs(word: str) -> Items:
+    """Values of oom_score_adj that have a meaning, and what each counts for on this machine."""
     total_bytes = _total_bytes()
     return [item(str(adj), _adj_help(adj, total_bytes)) for adj in ADJS if str(adj).startswith(word.lstrip("+"))]
 
@@ -234,6 +236,7 @@ def _adj_help(adj: int, total_bytes: int) -> str:
 
 
 def sizes(word: str) -> Items:
+    """Usual sizes; units behind a number."""
     if word.isascii() and word.isdigit():
         return [item(word + unit, f"{word} {name}") for unit, name in (("M", "MiB"), ("G", "GiB"))]
     return [item(text) for text in _SIZES] if not word else []
@@ -253,6 +256,7 @@ def _targets_with(complete_value: Callable[[str], Items]) -> Callable[[str], Ite
 
 
 def size_at_adj(word: str) -> Items:
+    """``SIZE[@ADJ]``."""
     size_text, at, adj = word.partition("@")
     return [item(f"{size_text}@{one.value}", one.help or "") for one in adjs(adj)] if at else sizes(word)
 

@@ -36,6 +36,7 @@ class Precision(NamedTuple):
     """More than that, for a task with pages in swap."""
 
     def of(self, task: Task) -> int:
+        """Return how many pages the killer's number may be away from this task's."""
         return self.rest + (self.running if task.running else 0) + (self.swap if task.swap_pages else 0)
 
     @property
@@ -60,6 +61,8 @@ def precision(counters: Counters, cpus: int | None) -> Precision:
 
 
 class Assessment(NamedTuple):
+    """How sure a ranking's first is."""
+
     certainty: Certainty
     margin_pages: int | None
     error_bound_pages: int

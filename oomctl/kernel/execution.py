@@ -92,6 +92,7 @@ def will_free_memory(task: Task, tasks: Sequence[Task]) -> bool:
 
 
 def shares_memory(task: Task, other: Task) -> bool:
+    """Whether both run on one memory map (``process_shares_mm``)."""
     return task.mm is not None and task.mm == other.mm
 
 

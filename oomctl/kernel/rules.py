@@ -60,6 +60,8 @@ class RootDiscount(Enum):
 
 
 class Rules(NamedTuple):
+    """What one version of the kernel does in its own way."""
+
     last_wins: bool
     """On equal badness the task scanned later is taken; otherwise the first one stays."""
     signed: bool

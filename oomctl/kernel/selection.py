@@ -16,6 +16,8 @@ _NO_DETAILS: Mapping[int, Details] = {}
 
 
 class Scan(NamedTuple):
+    """What one walk over all tasks finds."""
+
     ranking: tuple[Candidate, ...]
     """Eligible tasks, the one to be chosen first; equals stand in the order in which they would win."""
     spared: tuple[Spared, ...]
@@ -61,11 +63,9 @@ def ranked_rows(
     ranking: Sequence[Candidate], spared: Iterable[Spared], details: Mapping[int, Details] = _NO_DETAILS
 ) -> list[Row]:
     """Return one row for every process: first the candidates by rank, then those that are spared."""
-    first = ranking[0].badness if ranking else 0
     rows = []
     for rank, candidate in enumerate(ranking, start=1):
-        lead = candidate.badness / first if first > 0 else float(candidate.badness == first)
-        rows.append(Row(candidate.task, details.get(candidate.task.pid, _UNKNOWN), rank, candidate, lead=lead))
+        rows.append(Row(candidate.task, details.get(candidate.task.pid, _UNKNOWN), rank, candidate))
     for entry in spared:
         rows.append(Row(entry.task, details.get(entry.task.pid, _UNKNOWN), reason=entry.reason))
     return rows

@@ -83,6 +83,8 @@ class Decisive(str, Enum):
 
 
 class Certainty(str, Enum):
+    """Whether another task can be first in the killer's eyes."""
+
     CERTAIN = "certain"
     """No other task can be first, whatever the per-CPU counters hide."""
     CLOSE = "close"
@@ -90,6 +92,8 @@ class Certainty(str, Enum):
 
 
 class Mempolicy(NamedTuple):
+    """The NUMA nodes that a task asks for its memory, and how strictly (``struct mempolicy``)."""
+
     mode: str
     """``bind``, ``interleave``, ``preferred``, … as ``set_mempolicy`` names them."""
     nodes: frozenset[int]
@@ -176,6 +180,8 @@ class MemcgLimits(NamedTuple):
 
 
 class NodePages(NamedTuple):
+    """Pages of a NUMA node: ``spanned`` with the holes in between."""
+
     present: int
     spanned: int
 

@@ -47,6 +47,8 @@ class OriginKind(str, Enum):
 
 
 class Confidence(str, Enum):
+    """How sure it is where a value comes from."""
+
     SURE = "sure"
     LIKELY = "likely"
     POSSIBLE = "possible"
@@ -73,8 +75,6 @@ class Row(NamedTuple):
     candidate: Candidate | None = None
     reason: WhySpared | None = None
     """Why it cannot be chosen."""
-    lead: float = 0.0
-    """Its badness as a share of the first's, 0..1."""
 
 
 class Group(NamedTuple):

@@ -47,6 +47,7 @@ class Service:
         self._changed = self._denied = self._taken = self._losses = 0
 
     def run(self) -> None:
+        """Work until a signal ends it; OSError for what is no shortage of memory or descriptors."""
         with _signals() as signals:
             self._lower_own_risk()
             self._subscribe()

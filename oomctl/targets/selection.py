@@ -42,6 +42,8 @@ class Scope(NamedTuple):
 
 
 class Selection(NamedTuple):
+    """What becomes of the processes that targets match."""
+
     meant: list[Task]
     left_alone: list[LeftAlone]
     refused: list[LeftAlone]

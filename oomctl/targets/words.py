@@ -64,6 +64,7 @@ def parse_target(word: str) -> Target:
 
 
 def expression(word: str, value: str) -> re.Pattern[str]:
+    """Compile what stands behind ``cmd:``; BadInput names the whole ``word``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a later Python may read differently
