@@ -37,7 +37,7 @@ def file_option(function: _Function) -> _Function:
         "-f",
         "--file",
         "paths",
-        metavar="PATH",
+        metavar="FILE",
         multiple=True,
         help=f"Read this file, or the *.toml of this directory, instead of {' and '.join(files.STANDARD)}; repeatable.",
     )(function)

@@ -33,6 +33,12 @@ def machine(proc_tree: ProcTree) -> ProcTree:
 
 def answered(machine: ProcTree, line: str, shell: str = "zsh", word: str = "") -> list[tuple[str, str]]:
     """Return value and help of every candidate; those of click's own options for help are left out."""
+    rows = answers(machine, line, shell, word)
+    return [(value, about) for kind, value, about in rows if kind in ("value", "prefix")]
+
+
+def answers(machine: ProcTree, line: str, shell: str, word: str = "") -> list[list[str]]:
+    """Return kind, value and help of every answer."""
     env = {
         "OOMCTL_PROC": str(machine.root),
         "_OOMCTL_COMPLETE": f"{shell}_complete",
@@ -42,8 +48,7 @@ def answered(machine: ProcTree, line: str, shell: str = "zsh", word: str = "") -
     }
     result = CliRunner().invoke(cli, [], env=env)
     assert (result.exit_code, result.stderr) == (0, "")
-    lines = [row.split("\t") for row in result.stdout.splitlines() if row]
-    return [(value, about) for kind, value, about in lines if kind in ("value", "prefix")]
+    return [row.split("\t") for row in result.stdout.splitlines() if row]
 
 
 def values(machine: ProcTree, line: str, shell: str = "zsh", word: str = "") -> list[str]:
@@ -86,6 +91,11 @@ def test_a_hidden_command_is_not_offered_and_offers_nothing(machine: ProcTree) -
 )
 def test_what_a_command_would_refuse_hinders_no_tab_behind_it(machine: ProcTree, line: str) -> None:
     assert values(machine, line) == ["java"]
+
+
+@pytest.mark.parametrize("line", ["oomctl policy diff -f ", "oomctl history --file ", "oomctl simulate --from "])
+def test_files_are_for_the_shell_to_complete(machine: ProcTree, line: str) -> None:
+    assert [kind for kind, _, _ in answers(machine, line, "zsh")] == ["file"]
 
 
 def test_an_option_given_once_is_not_offered_again_unless_it_may_be(machine: ProcTree) -> None:
