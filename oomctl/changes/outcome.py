@@ -34,9 +34,7 @@ def report(
             after = whatif.with_adj(after, change.pid, change.after)
     was, will_be = out_of_memory(before, procfs.rules), out_of_memory(after, procfs.rules)
     outcome = render.report_of(changes, was, will_be, left_alone)._replace(undone=undone, persisted=unit_changes)
-    was_made = Status.CHANGED in [change.status for change in changes] + [
-        persisted.status for persisted in unit_changes
-    ]
+    was_made = Status.CHANGED in statuses_of(changes, unit_changes)
     (emit_after_change if was_made else emit)(render.document(outcome, command) if as_json else render.text(outcome))
     for change in changes:
         if change.status in _STATUS_OF:
@@ -44,6 +42,11 @@ def report(
     for persisted in unit_changes:
         if persisted.status is Status.INEFFECTIVE:
             complain(f"{persisted.path}: {persisted.reason}")
+
+
+def statuses_of(changes: Sequence[Change], unit_changes: Sequence[Persisted] = ()) -> list[Status]:
+    """Return what became of each value and each drop-in."""
+    return [change.status for change in changes] + [persisted.status for persisted in unit_changes]
 
 
 def exit_status(statuses: Sequence[Status], some_unmatched: bool, some_left_alone: bool) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from oomctl import errors
 from oomctl.changes import recording
-from oomctl.changes.outcome import exit_status, report
+from oomctl.changes.outcome import exit_status, report, statuses_of
 from oomctl.changes.writing import Chosen, choose, persist, write
 from oomctl.cli.options import dry_run_option, json_option
 from oomctl.cli.parameters import ADJ, TARGET, NumbersAsArguments
@@ -19,13 +19,13 @@ from oomctl.errors import Refused
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model.changes import Change, LeftAlone, Persisted, Status
 from oomctl.model.kernel import Task
-from oomctl.policy import oldscale
 from oomctl.procfs import survey
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
 from oomctl.render import reasons
 from oomctl.render.text import named
+from oomctl.targets import oldscale
 from oomctl.targets.matching import no_match
 from oomctl.targets.selection import Scope
 from oomctl.targets.words import Target, TargetKind
@@ -33,6 +33,23 @@ from oomctl.targets.words import Target, TargetKind
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MOST_RAISED = 20
 """Raising more at once asks for a yes: ``user:root`` is one word, and it is half of the machine."""
+
+
+class _Options(NamedTuple):
+    """What stands behind any of the four, by the names of the parameters."""
+
+    dry_run: bool
+    everyone: bool
+    tree: bool
+    any_user: bool
+    force: bool
+    persist: bool
+    user: bool
+    as_json: bool
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.everyone, self.tree, self.any_user, self.force, self.user)
 
 
 def _change_options(function: _Function) -> _Function:
@@ -77,7 +94,7 @@ def set_(adj: int, targets: tuple[Target, ...], **options: Any) -> int:
     oomctl set 500 firefox
     oomctl set -500 postgres --dry-run
     """
-    return _change("set", adj, targets, options)
+    return _change("set", adj, targets, _Options(**options))
 
 
 @click.command(cls=NumbersAsArguments)
@@ -93,7 +110,7 @@ def protect(level: int, targets: tuple[Target, ...], **options: Any) -> int:
     oomctl protect --level -999 postgres
     oomctl protect --persist nginx.service     also after its next start
     """
-    return _change("protect", level, targets, options)
+    return _change("protect", level, targets, _Options(**options))
 
 
 @click.command(cls=NumbersAsArguments)
@@ -105,7 +122,7 @@ def sacrifice(level: int, targets: tuple[Target, ...], **options: Any) -> int:
     \b
     oomctl sacrifice --level 500 firefox
     """
-    return _change("sacrifice", level, targets, options)
+    return _change("sacrifice", level, targets, _Options(**options))
 
 
 @click.command(cls=NumbersAsArguments)
@@ -118,10 +135,10 @@ def reset(targets: tuple[Target, ...], **options: Any) -> int:
     \b
     oomctl reset postgres
     """
-    return _change("reset", 0, targets, options)
+    return _change("reset", 0, targets, _Options(**options))
 
 
-def _change(command: str, adj: int, targets: Sequence[Target], options: dict[str, Any]) -> int:
+def _change(command: str, adj: int, targets: Sequence[Target], options: _Options) -> int:
     """Choose, write, read back and report; return the exit status."""
     doubt = oldscale.doubt(adj)
     if doubt is not None:
@@ -132,24 +149,24 @@ def _change(command: str, adj: int, targets: Sequence[Target], options: dict[str
         return _change_held(command, adj, targets, procfs, options)
 
 
-def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Procfs, options: dict[str, Any]) -> int:
+def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Procfs, options: _Options) -> int:
     scenario = survey.machine(procfs)
-    scope = Scope(options["everyone"], options["tree"], options["any_user"], options["force"], options["user"])
+    scope = options.scope
     words = [command, *([str(adj)] if command == "set" else []), *(target.word for target in targets)]
-    record = recording.Record(" ".join(words), procfs, options["dry_run"])
+    record = recording.Record(" ".join(words), procfs, options.dry_run)
     unit_changes: list[Persisted] = []
-    if options["persist"]:
+    if options.persist:
         setting = None if command == "reset" else adj
-        chosen, unit_changes = persist(targets, scenario, procfs, setting, scope, options["dry_run"], record)
+        chosen, unit_changes = persist(targets, scenario, procfs, setting, scope, options.dry_run, record)
     else:
         chosen = choose(targets, scenario, procfs, adj, scope)
     for target in chosen.unmatched:
         complain(no_match(target.word, scenario.hidden))
     if len(chosen.unmatched) == len(targets):
         return errors.ANSWER_IS_NO
-    chosen = _with_a_yes(chosen, options["dry_run"])
-    if not scope.force and not options["persist"]:  # a unit's next start has the value, however many it starts
-        _check_number(command, chosen, options["dry_run"])
+    chosen = _with_a_yes(chosen, options.dry_run)
+    if not scope.force and not options.persist:  # a unit's next start has the value, however many it starts
+        _check_number(command, chosen, options.dry_run)
 
     changes = [
         Change(entry.pid, entry.comm, None, None, Status.REFUSED, reasons.left_alone(entry.reason))
@@ -160,11 +177,10 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
         lambda dry_run: [write(procfs, meant, scope, dry_run) for meant in chosen.meant], tasks, unit_changes
     )
     record.complain()
-    report(command, changes, chosen.left_alone, scenario, procfs, options["as_json"], unit_changes=unit_changes)
+    report(command, changes, chosen.left_alone, scenario, procfs, options.as_json, unit_changes=unit_changes)
     if adj == ADJ_MIN:
         _warn_of_limits(tasks, procfs)
-    statuses = [change.status for change in changes] + [persisted.status for persisted in unit_changes]
-    return exit_status(statuses, bool(chosen.unmatched), bool(chosen.left_alone))
+    return exit_status(statuses_of(changes, unit_changes), bool(chosen.unmatched), bool(chosen.left_alone))
 
 
 def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:

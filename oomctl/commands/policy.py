@@ -9,7 +9,7 @@ import click
 
 from oomctl import errors
 from oomctl.changes import recording
-from oomctl.changes.outcome import exit_status, report
+from oomctl.changes.outcome import exit_status, report, statuses_of
 from oomctl.cli.options import dry_run_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.cli.summaries import WholeSummaries
@@ -111,7 +111,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     )
     record.complain()
     changes = [change for change in changes if change.status is not Status.VANISHED]  # a policy is about who lives
-    status = exit_status([change.status for change in changes], False, False)
+    status = exit_status(statuses_of(changes), False, False)
     left_alone = list(_left_alone(decided.values()))
     to_do = [change for change in changes if change.status is not Status.UNCHANGED]
     if not (to_do or as_json):

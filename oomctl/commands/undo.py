@@ -6,7 +6,7 @@ import click
 
 from oomctl.changes import persisting, recording
 from oomctl.changes.journal import Journal
-from oomctl.changes.outcome import exit_status, report
+from oomctl.changes.outcome import exit_status, report, statuses_of
 from oomctl.cli.options import dry_run_option, json_option
 from oomctl.errors import NothingMatched
 from oomctl.model.changes import Recorded
@@ -38,9 +38,7 @@ def undo(dry_run: bool, as_json: bool) -> int:
     if not dry_run:
         recording.forget(entry, changes, journal)
     report("undo", changes, [], scenario, procfs, as_json, entry, unit_changes)
-    return exit_status(
-        [change.status for change in changes] + [persisted.status for persisted in unit_changes], False, False
-    )
+    return exit_status(statuses_of(changes, unit_changes), False, False)
 
 
 def _last(journal: Journal, boot_id: str) -> Recorded:

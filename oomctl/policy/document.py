@@ -19,8 +19,8 @@ else:
 
 from oomctl.errors import BadInput
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.policy import oldscale
 from oomctl.policy.rule import Mistake, Place, Policy, Rule, RuleScope
+from oomctl.targets import oldscale
 from oomctl.targets.words import Target, TargetKind, parse_target
 
 MOST_BYTES = 1 << 16

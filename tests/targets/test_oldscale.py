@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.policy.oldscale import doubt
+from oomctl.targets.oldscale import doubt
 
 
 @pytest.mark.parametrize("adj", [-17, -1, 1, 15])
