@@ -33,11 +33,14 @@ class Precision(NamedTuple):
     running: int
     """More than that, for a task that is running: one flush of its counters."""
     swap: int
-    """More than that, for a task with pages in swap."""
+    """More than that, for a task with pages in swap, or for all where swap is used."""
+    swap_used: bool = False
 
     def of(self, task: Task) -> int:
         """Return how many pages the killer's number may be away from this task's."""
-        return self.rest + (self.running if task.running else 0) + (self.swap if task.swap_pages else 0)
+        return (
+            self.rest + (self.running if task.running else 0) + (self.swap if self.swap_used or task.swap_pages else 0)
+        )
 
     @property
     def most(self) -> int:
@@ -48,16 +51,20 @@ class Precision(NamedTuple):
 EXACT = Precision(0, 0, 0)
 
 
-def precision(counters: Counters, cpus: int | None) -> Precision:
-    """Return the bounds for numbers read from /proc on a kernel that counts so; None: not from /proc."""
+def precision(counters: Counters, cpus: int | None, swap_used: bool = False) -> Precision:
+    """Return the bounds for numbers read from /proc on a kernel that counts so; None: not from /proc.
+
+    ``swap_used``: some task may have had pages in swap, if only for a while.
+    """
     if cpus is None:
         return EXACT
     if counters is Counters.PER_THREAD:
         return Precision(AT_REST_PAGES, THREAD_CACHE_PAGES, 0)
     batch = batch_pages(cpus)
     swap_in_doubt = counters is Counters.PER_CPU_EXACT_STATUS
-    # VmSwap is rounded down to a whole batch; every CPU may hold up to a batch less one on either side.
-    return Precision(AT_REST_PAGES, batch, (cpus + 1) * (batch - 1) if swap_in_doubt else 0)
+    # VmSwap is rounded down to a whole batch; every CPU may hold up to a batch less one on either side. That stays when
+    # everything was swapped in again: VmSwap is 0, and the killer counted 192 pages (6.12.117, 8 CPUs).
+    return Precision(AT_REST_PAGES, batch, (cpus + 1) * (batch - 1) if swap_in_doubt else 0, swap_used)
 
 
 class Assessment(NamedTuple):
@@ -75,17 +82,19 @@ def assess(ranking: Sequence[Candidate], context: Context, rules: Rules) -> Asse
     ``rules`` are those of the kernel that the numbers were read on.
     """
     first = ranking[0]
-    off = precision(rules.counters, context.cpus)
+    off = precision(rules.counters, context.cpus, context.swap_used)
     if first.task.origin:
         return Assessment(Certainty.CERTAIN, None, 0, (first.task,))
     contenders = [first.task]
-    bound = 0
+    reaches = []
     for other in ranking[1:]:
         reach = off.of(first.task) + off.of(other.task)
-        bound = max(bound, reach)
-        behind = first.badness - other.badness
-        if behind < reach:
+        if first.badness - other.badness < reach:
             contenders.append(other.task)
+            reaches.append(reach)
+    second = ranking[1].task if len(ranking) > 1 else first.task
+    # Of those that can be first, or else of the second, whose margin is more than that.
+    bound = max(reaches, default=off.of(first.task) + off.of(second))
     margin = first.badness - ranking[1].badness if len(ranking) > 1 else None
     certainty = Certainty.CERTAIN if len(contenders) == 1 else Certainty.CLOSE
-    return Assessment(certainty, margin, bound or 2 * off.of(first.task), tuple(contenders))
+    return Assessment(certainty, margin, bound, tuple(contenders))

@@ -208,6 +208,8 @@ class Context(NamedTuple):
     cpus: int | None = None
     """Set where the numbers were read from /proc: how many CPUs may hold back part of a counter.
     None: the numbers are the killer's own."""
+    swap_used: bool = False
+    """Some task may have, or have had, pages in swap: counters of swap may hold back pages of any."""
 
 
 class Scenario(NamedTuple):

@@ -13,6 +13,7 @@ from oomctl.kernel.rules import Counters, Rules, rules_for
 
 _LONGEST_TEXT = 1 << 23  # zoneinfo has some 4 KiB for each of up to 1,024 nodes
 _LONGEST_RELEASE = 64  # __NEW_UTS_LEN
+_SWAPPED = re.compile(r"\n(?:pswpin|pswpout|zswpin|zswpout) 0*[1-9]")
 
 
 class Meminfo(NamedTuple):
@@ -53,6 +54,16 @@ class Facts:
         self.swap_batch = batch_pages(self.cpus) if inexact else 1
         # (MemTotal + SwapTotal) in pages: oom_score is scaled by it whatever cgroup a task is in.
         self.totalpages = max((self.meminfo.mem_total + self.meminfo.swap_total) // self.page_size, 1)
+
+    @property
+    def swap_used(self) -> bool:
+        """Whether anything may be in swap, or has been since the machine started, even if there is no swap any more."""
+        if self.meminfo.swap_total:
+            return True
+        try:
+            return _SWAPPED.search("\n" + self.machine_text("vmstat")) is not None
+        except ImpossibleHere:
+            return False
 
     def setting(self, name: str) -> int:
         """Return a sysctl such as ``vm/panic_on_oom``; 0 where this kernel does not have it."""

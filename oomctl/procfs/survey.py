@@ -137,6 +137,7 @@ def context_of(procfs: Procfs, constraint: Constraint, totalpages: int) -> Conte
         panic_on_oom=procfs.setting("vm/panic_on_oom"),
         oom_kill_allocating_task=bool(procfs.setting("vm/oom_kill_allocating_task")),
         cpus=procfs.cpus,
+        swap_used=procfs.swap_used,
     )
 
 

@@ -126,6 +126,7 @@ def _context(fields: Fields, rules: Rules) -> tuple[Context, dict[str, MemcgLimi
     given = (tables.CONTEXT if fields.whole("cgroup", 2) == 2 else _CONTEXT_OF_V1).read(fields)
     nodes = {node: tables.read_node(pages) for node, pages in fields.nodes("nodes")}
     swap = fields.whole("swap_total", 0)
+    given.setdefault("swap_used", swap > 0)
     memcgs = {path: tables.read_limits(limits) for path, limits in fields.named("memcgs", _MOST_MEMCGS)}
     limits = fields.optional_child("limits")
     by_limits = None if limits is None else memcg_totalpages(tables.read_limits(limits))

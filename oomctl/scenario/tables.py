@@ -157,6 +157,7 @@ CONTEXT = Table(
     ("oom_kill_allocating_task", "oom_kill_allocating_task", Kind(Fields.flag, left_out=False, write=int)),
     ("oom_group", "oom_groups", Kind(Fields.texts, left_out=frozenset(), write=sorted)),
     ("cpus", "cpus", Kind(partial(Fields.whole, least=1), left_out=None)),
+    ("swap_used", "swap_used", Kind(Fields.flag)),
 )
 
 SCENARIO = Table(

@@ -392,3 +392,16 @@ def test_unknown_fields_are_named_and_ignored(proc_tree: ProcTree, paper: Path) 
     ran = ask(proc_tree, "simulate", "--from", str(paper), "--json")
     assert ran.status == 0
     assert ran.stderr == f"oomctl: {paper}: tasks[0].oom_score_adj: unknown field, ignored\n"
+
+
+def test_a_page_that_came_back_from_swap_is_not_certain(proc_tree: ProcTree, tmp_path: Path) -> None:
+    """Read on 6.12.117 with 8 CPUs, all swapped in again and VmSwap 0: the kernel killed 209."""
+    tasks = [
+        {"pid": 209, "comm": "a", "rss": 2992, "pgtables_pages": 16},
+        {"pid": 210, "comm": "b", "rss": 3088, "pgtables_pages": 16},
+    ]
+    context = {"constraint": "none", "totalpages": 100_000, "cpus": 8, "swap_total": 24576}
+    path = tmp_path / "scenario.json"
+    path.write_text(json.dumps({"kernel": "6.12.117", "context": context, "tasks": tasks}))
+    answer = json.loads(ask(proc_tree, "simulate", "--json", "--from", str(path)).stdout)
+    assert (answer["certainty"], sorted(answer["contenders"])) == ("close", [209, 210])

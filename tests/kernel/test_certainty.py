@@ -5,7 +5,7 @@ import pytest
 from oomctl.kernel.certainty import Precision, batch_pages, precision
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.rules import Counters
-from oomctl.model.kernel import Certainty
+from oomctl.model.kernel import Certainty, Task
 from tests.tasks import contender_pids, round_of, scenario, task
 
 EVERY_WAY_OF_COUNTING = ["5.10", "6.2", "6.18", "7.1"]
@@ -76,6 +76,29 @@ def test_swap_widens_the_reach_where_status_is_exact(behind: int, contenders: se
 
 def test_swap_of_the_first_counts_as_well() -> None:
     assert contender_pids(task(10, rss=400, swap=100), task(11, rss=430), kernel="6.18", cpus=2) == {10, 11}
+
+
+@pytest.mark.parametrize(("behind", "contenders"), [(201, {10, 11}), (202, {10})])
+def test_where_swap_is_used_the_counters_of_all_are_in_doubt(behind: int, contenders: set[int]) -> None:
+    """A page that was swapped in again leaves part of a batch behind, and VmSwap at 0."""
+    tasks = task(10, rss=500), task(11, rss=500 - behind)
+    assert contender_pids(*tasks, kernel="6.18", cpus=2, swap_used=True) == contenders
+    assert contender_pids(*tasks, kernel="7.1", cpus=2, swap_used=True) == {10}
+
+
+@pytest.mark.parametrize(
+    ("second", "third", "words"),
+    [
+        (task(11, rss=480), task(12, rss=350, swap=10), (Certainty.CERTAIN, 20, 16)),
+        (task(11, rss=480), task(12, rss=400, swap=10), (Certainty.CLOSE, 20, 109)),
+        (task(11, rss=490), task(12, rss=350, swap=10), (Certainty.CLOSE, 10, 16)),
+    ],
+)
+def test_the_bound_that_is_shown_never_contradicts_the_margin(
+    second: Task, third: Task, words: tuple[Certainty, int, int]
+) -> None:
+    result = round_of(task(10, rss=500), second, third, kernel="6.18", cpus=2)
+    assert (result.certainty, result.margin_pages, result.error_bound_pages) == words
 
 
 def test_a_contender_may_stand_behind_one_that_is_none() -> None:
