@@ -17,6 +17,7 @@ MACHINE = (
     "sysrq, threads",
     "sysrq, page tables",
     "sysrq, swapped",
+    "sysrq, swapped in again",
     "exhausted, swap",
     "exhausted, zram",
     "exhausted",

@@ -113,6 +113,12 @@ def _swapped() -> list[Recipe]:
     return [{"anon": anon, "swapped": _RANDOM.randint(0, anon), "adj": _RANDOM.choice((600, 601, 605))} for _ in "12"]
 
 
+def _returned() -> list[Recipe]:
+    """All of it was in swap and is back, of one more than of the other; VmSwap is 0."""
+    anon, ahead = _RANDOM.randint(_SMALL, _LARGE), _RANDOM.randint(18, 30)
+    return [{"anon": anon, "returned": 160, "adj": 700}, {"anon": anon + ahead, "adj": 700}]
+
+
 SELECTION = {
     "sysrq, mixed": _mixed,
     "sysrq, ties": _ties,
@@ -120,6 +126,7 @@ SELECTION = {
     "sysrq, threads": _threads,
     "sysrq, page tables": _page_tables,
     "sysrq, swapped": _swapped,
+    "sysrq, swapped in again": _returned,
 }
 
 

@@ -26,6 +26,8 @@ _CLONE_VM, _CLONE_VFORK = 0x100, 0x4000
 _EXIT = 60  # arch/x86/entry/syscalls/syscall_64.tbl
 _SET_MEMPOLICY = 238
 _MPOL_BIND = 2
+_HELD_BACK = 31
+"""One less than ``percpu_counter_batch`` (lib/percpu_counter.c) with up to 16 CPUs."""
 UNHURRIED_SECONDS = 180.0
 """For what is done at once where the emulator has a CPU to itself."""
 
@@ -44,6 +46,8 @@ class Recipe(TypedDict, total=False):
     """Pages each of which needs a page table of its own."""
     swapped: int
     """So many of ``anon`` go to swap."""
+    returned: int
+    """So many of ``anon`` go to swap and come back, by way of all CPUs."""
     threads: int
     """Threads that take ``anon_each`` more on a CPU of their own."""
     anon_each: int
@@ -255,6 +259,8 @@ def _make(recipe: Recipe) -> list[mmap.mmap]:
         _grow_in_thread(kept, recipe.get("anon_each", 0), number % (os.cpu_count() or 1))
     if recipe.get("swapped"):
         kept[0].madvise(_PAGEOUT, 0, recipe["swapped"] * PAGE)
+    if recipe.get("returned"):
+        _out_and_back(kept[0], recipe["returned"])
     _write("/proc/self/oom_score_adj", str(recipe.get("adj", 0)))
     if recipe.get("sharer"):
         _clone(_CLONE_VM | signal.SIGCHLD)
@@ -266,6 +272,23 @@ def _make(recipe: Recipe) -> list[mmap.mmap]:
     if "child" in recipe:
         _fork_child(recipe["child"])
     return kept
+
+
+def _out_and_back(area: mmap.mmap, pages: int) -> None:
+    """Leave the counter of swap as wrong as it can be: all but the first CPU hold back nearly a batch of returns."""
+    cpus = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cpus[:1])
+    area.madvise(_PAGEOUT, 0, pages * PAGE)
+    for number, cpu in enumerate((*cpus[1:], cpus[0])):
+        os.sched_setaffinity(0, [cpu])
+        first = number * _HELD_BACK
+        _read(area, first, pages if cpu == cpus[0] else first + _HELD_BACK)
+    os.sched_setaffinity(0, cpus)
+
+
+def _read(area: mmap.mmap, first: int, end: int) -> None:
+    for page in range(first, end):
+        area[page * PAGE]
 
 
 def _anon(pages: int) -> mmap.mmap:
