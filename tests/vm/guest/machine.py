@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 from tests.vm.guest import boot, report, swap
@@ -12,6 +13,8 @@ _ZRAM_BYTES = 128 << 20
 _RANDOM = random.Random(int(boot.parameter("seed", "1")))
 _CROWD = 10
 _SMALL, _LARGE = 200, 3000
+_RISING = itertools.count(700)
+"""Values of oom_score_adj: those made last are before those that are left of earlier ones."""
 _SCARCE = 12_000
 """Pages of RAM and swap that are left when oomctl is asked."""
 
@@ -114,9 +117,9 @@ def _swapped() -> list[Recipe]:
 
 
 def _returned() -> list[Recipe]:
-    """All of it was in swap and is back, of one more than of the other; VmSwap is 0."""
-    anon, ahead = _RANDOM.randint(_SMALL, _LARGE), _RANDOM.randint(18, 30)
-    return [{"anon": anon, "returned": 160, "adj": 700}, {"anon": anon + ahead, "adj": 700}]
+    """All of it was in swap and is back: its VmSwap is 0, and the killer still counts the 32 pages that statm lacks."""
+    adj, behind = next(_RISING), _RANDOM.randint(1, 14)
+    return [{"anon": _LARGE, "returned": 160, "adj": adj}, {"anon": _LARGE - behind, "adj": adj}]
 
 
 SELECTION = {
