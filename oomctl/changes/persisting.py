@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oomctl.errors import BadInput, ImpossibleHere, NothingMatched, NotPermitted, Refused
+from oomctl.changes.recording import Record
+from oomctl.changes.writing import Chosen, choose
+from oomctl.errors import BadInput, ImpossibleHere, NothingMatched, NotPermitted, OomctlError, Refused
 from oomctl.model.changes import DropIn, LeftAlone, Persisted, Status
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.details import DetailReader
@@ -39,7 +41,7 @@ class Wanted(NamedTuple):
     unmatched: list[Target]
 
 
-def wanted(
+def _wanted(
     targets: Sequence[Target],
     scenario: Scenario,
     procfs: Procfs,
@@ -167,3 +169,44 @@ def put_back(drop_in: DropIn, dry_run: bool) -> Persisted:
         return keep(Unit(UnitState(drop_in.unit, True, None, None), manager), drop_in.before, dry_run)
     except (NoAnswer, NotPermitted) as error:
         return Persisted(back, path, Status.INEFFECTIVE, str(error))
+
+
+def persist(
+    targets: Sequence[Target],
+    scenario: Scenario,
+    procfs: Procfs,
+    setting: int | None,
+    scope: Scope,
+    dry_run: bool,
+    record: Record,
+) -> tuple[Chosen, list[Persisted]]:
+    """Let the units that are meant keep ``setting`` (None: no value any more), and choose who has to get it now.
+
+    Raises what stands in the way of any unit before anything is written; a later failure leaves in ``record`` what was.
+    """
+    wanted = _wanted(targets, scenario, procfs, setting, scope)
+    unit_changes = _keep(wanted.units, setting, dry_run, record)
+    chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
+    for unit in wanted.units:
+        target = Target(unit.state.id, TargetKind.UNIT, unit.state.id)
+        value = next_value(unit, setting, dry_run)
+        members = choose([target], scenario, procfs, value, scope._replace(own_units=unit.manager.user))
+        chosen.meant.extend(members.meant)
+        chosen.left_alone.extend(members.left_alone)
+        chosen.refused.extend(members.refused)
+        chosen.risky.extend(members.risky)
+    return chosen, unit_changes
+
+
+def _keep(units: Sequence[Unit], setting: int | None, dry_run: bool, record: Record) -> list[Persisted]:
+    """Write the drop-ins, each of which may be refused when others are written already."""
+    record.note([], [], [keep(unit, setting, dry_run=True) for unit in units])
+    unit_changes: list[Persisted] = []
+    try:
+        for unit in units:
+            unit_changes.append(keep(unit, setting, dry_run))
+    except OomctlError:
+        record.note([], [], unit_changes)
+        record.complain()
+        raise
+    return unit_changes

@@ -1,21 +1,18 @@
-"""Who gets which value, and the writing of it, with ``--persist`` also for the next start."""
+"""Who gets which value, and the writing of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oomctl import errors
-from oomctl.changes import persisting
-from oomctl.changes.recording import Record
-from oomctl.model.changes import Change, LeftAlone, Persisted, Status, WhyLeftAlone
+from oomctl.model.changes import Change, LeftAlone, Status, WhyLeftAlone
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 from oomctl.targets.selection import Scope, select, still_meant
 from oomctl.targets.trust import UnitFacts
 from oomctl.targets.units import resolved
-from oomctl.targets.words import Target, TargetKind
+from oomctl.targets.words import Target
 
 
 class Meant(NamedTuple):
@@ -76,44 +73,3 @@ def choose(
         selection.unmatched,
         [(meant(task), reason) for task, reason in selection.risky],
     )
-
-
-def persist(
-    targets: Sequence[Target],
-    scenario: Scenario,
-    procfs: Procfs,
-    setting: int | None,
-    scope: Scope,
-    dry_run: bool,
-    record: Record,
-) -> tuple[Chosen, list[Persisted]]:
-    """Let the units that are meant keep ``setting`` (None: no value any more), and choose who has to get it now.
-
-    Raises what ``persisting.wanted`` does before anything is written; a later failure leaves in ``record`` what was.
-    """
-    wanted = persisting.wanted(targets, scenario, procfs, setting, scope)
-    unit_changes = _keep(wanted.units, setting, dry_run, record)
-    chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
-    for unit in wanted.units:
-        target = Target(unit.state.id, TargetKind.UNIT, unit.state.id)
-        value = persisting.next_value(unit, setting, dry_run)
-        members = choose([target], scenario, procfs, value, scope._replace(own_units=unit.manager.user))
-        chosen.meant.extend(members.meant)
-        chosen.left_alone.extend(members.left_alone)
-        chosen.refused.extend(members.refused)
-        chosen.risky.extend(members.risky)
-    return chosen, unit_changes
-
-
-def _keep(units: Sequence[persisting.Unit], setting: int | None, dry_run: bool, record: Record) -> list[Persisted]:
-    """Write the drop-ins, each of which may be refused when others are written already."""
-    record.note([], [], [persisting.keep(unit, setting, dry_run=True) for unit in units])
-    unit_changes: list[Persisted] = []
-    try:
-        for unit in units:
-            unit_changes.append(persisting.keep(unit, setting, dry_run))
-    except errors.OomctlError:
-        record.note([], [], unit_changes)
-        record.complain()
-        raise
-    return unit_changes

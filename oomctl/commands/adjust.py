@@ -11,7 +11,7 @@ import click
 from oomctl import errors
 from oomctl.changes import recording
 from oomctl.changes.outcome import exit_status, report, statuses_of
-from oomctl.changes.writing import Chosen, choose, persist, write
+from oomctl.changes.writing import Chosen, choose, write
 from oomctl.cli.options import dry_run_option, json_option
 from oomctl.cli.parameters import ADJ, TARGET, NumbersAsArguments
 from oomctl.console import complain
@@ -23,7 +23,7 @@ from oomctl.procfs import survey
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
-from oomctl.render import reasons
+from oomctl.render import refusals
 from oomctl.render.text import named
 from oomctl.targets import oldscale
 from oomctl.targets.matching import no_match
@@ -156,6 +156,8 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
     record = recording.Record(" ".join(words), procfs, options.dry_run)
     unit_changes: list[Persisted] = []
     if options.persist:
+        from oomctl.changes.persisting import persist
+
         setting = None if command == "reset" else adj
         chosen, unit_changes = persist(targets, scenario, procfs, setting, scope, options.dry_run, record)
     else:
@@ -169,7 +171,7 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
         _check_number(command, chosen, options.dry_run)
 
     changes = [
-        Change(entry.pid, entry.comm, None, None, Status.REFUSED, reasons.left_alone(entry.reason))
+        Change(entry.pid, entry.comm, None, None, Status.REFUSED, refusals.left_alone(entry.reason))
         for entry in chosen.refused
     ]
     tasks = [meant.task for meant in chosen.meant]
@@ -186,7 +188,7 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
 def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:
     """Ask about what is risky; without anybody to ask it is refused."""
     for meant, reason in chosen.risky:
-        question = f"{named(meant.task)}: {reasons.left_alone(reason)}"
+        question = f"{named(meant.task)}: {refusals.left_alone(reason)}"
         if not dry_run and _yes(f"{question}; raise it anyway?"):
             chosen.meant.append(meant)
         else:

@@ -22,7 +22,6 @@ from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_line, machine_procfs, proc_root
 from oomctl.procfs.reader import Procfs
-from oomctl.procfs.sampler import Sampler
 from oomctl.render import fields, ranking
 from oomctl.targets.words import Target
 
@@ -118,6 +117,8 @@ def _on_a_terminal() -> bool:
 def _live(ask: Ask, delay_s: float, simple: bool) -> int:
     """Show the list until the user has seen enough, to be acted on where the extra is installed."""
     from importlib.util import find_spec
+
+    from oomctl.procfs.sampler import Sampler
 
     drawable = sys.stderr is not None and sys.stderr.isatty()  # where textual draws
     if simple or not drawable or find_spec("textual") is None:

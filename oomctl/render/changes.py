@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded, Status
 from oomctl.model.kernel import Round, Task
-from oomctl.render import reasons
+from oomctl.render import refusals
 from oomctl.render.document import json_line
 from oomctl.render.fields import victim_document
 from oomctl.render.text import count, named, named_or_nobody, visible
@@ -45,7 +45,7 @@ def document(report: Report, command: str) -> str:
         "schema": f"oomctl.{command}/1",
         "changes": [change._asdict() for change in report.changes],
         "left_alone": [
-            {"pid": entry.pid, "comm": entry.comm, "reason": reasons.left_alone(entry.reason)}
+            {"pid": entry.pid, "comm": entry.comm, "reason": refusals.left_alone(entry.reason)}
             for entry in report.left_alone
         ],
         "victim_before": victim_document(report.victim_before),
@@ -71,7 +71,7 @@ def text(report: Report) -> str:
         for change in report.changes
         if change.status in (Status.CHANGED, Status.UNCHANGED, Status.DRY_RUN)
     ]
-    for reason, number in Counter(reasons.left_alone(entry.reason) for entry in report.left_alone).items():
+    for reason, number in Counter(refusals.left_alone(entry.reason) for entry in report.left_alone).items():
         lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
     before, after = named_or_nobody(report.victim_before), named_or_nobody(report.victim_after)
     if lines and before == after:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl.model.changes import WhyLeftAlone
-from oomctl.render import reasons
+from oomctl.render import refusals
 from oomctl.render.document import json_line
 from oomctl.render.text import aligned, count, named, visible
 
@@ -39,7 +39,7 @@ class DistrustLine(NamedTuple):
     reason: WhyLeftAlone
 
     def __str__(self) -> str:
-        return f"{_place(self.rule)} leaves it to later rules: {reasons.left_alone(self.reason)}"
+        return f"{_place(self.rule)} leaves it to later rules: {refusals.left_alone(self.reason)}"
 
 
 class Decided(NamedTuple):
@@ -101,7 +101,7 @@ def _explained(entry: Decided) -> str:
     rule = entry.rule
     if rule is None:
         return f"{head}; no rule matches it\n"
-    says = f"left alone: {reasons.left_alone(entry.left_alone)}" if entry.left_alone else f"the policy says {rule.adj}"
+    says = f"left alone: {refusals.left_alone(entry.left_alone)}" if entry.left_alone else f"the policy says {rule.adj}"
     target = ", ".join(visible(word) for word in rule.target)
     forced = ", force" if rule.force else ""
     trusting = " and trusts it" if entry.distrusting else ""
@@ -124,10 +124,10 @@ def _entry(entry: Decided) -> dict[str, object]:
         "comm": entry.comm,
         "before": entry.before,
         "after": after,
-        "left_alone": entry.left_alone and reasons.left_alone(entry.left_alone),
+        "left_alone": entry.left_alone and refusals.left_alone(entry.left_alone),
         "rule": rule and rule._asdict(),
         "distrusting": [
-            {"rule": rule._asdict(), "reason": reasons.left_alone(reason)} for rule, reason in entry.distrusting
+            {"rule": rule._asdict(), "reason": refusals.left_alone(reason)} for rule, reason in entry.distrusting
         ],
     }
 

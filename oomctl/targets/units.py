@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from oomctl.errors import BadInput
 from oomctl.model.listing import Details
-from oomctl.systemd.manager import Manager, NoAnswer, UnitState
-from oomctl.systemd.units import check_name
 from oomctl.targets.trust import UnitFacts
 from oomctl.targets.words import Target, TargetKind
+
+if TYPE_CHECKING:
+    from oomctl.systemd.manager import UnitState
 
 
 def resolved(targets: Sequence[Target], user: bool = False) -> tuple[list[Target], dict[str, UnitFacts]]:
@@ -44,6 +46,8 @@ def _states(units: Sequence[str], user: bool) -> dict[str, UnitState]:
     askable = [unit for unit in units if _is_name(unit) and not re.search(r"@\.", unit)]
     if not askable:
         return {}
+    from oomctl.systemd.manager import Manager, NoAnswer
+
     try:
         return Manager(user).show(askable)
     except NoAnswer:
@@ -51,6 +55,8 @@ def _states(units: Sequence[str], user: bool) -> dict[str, UnitState]:
 
 
 def _is_name(unit: str) -> bool:
+    from oomctl.systemd.units import check_name
+
     try:
         check_name(unit)
     except BadInput:

@@ -17,7 +17,7 @@ from oomctl.model.changes import Change, Recorded, Status
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
-from oomctl.render import reasons
+from oomctl.render import refusals
 from oomctl.targets.selection import Scope, select
 from oomctl.targets.words import Target, parse_target
 
@@ -69,4 +69,4 @@ def _refusal(word: Target, tasks: Sequence[Task], procfs: Procfs, adj: int) -> s
         refused = select([word], tasks, procfs, adj, Scope()).refused
     except ImpossibleHere as error:  # a /proc in which numbers mean other processes
         return str(error)
-    return reasons.left_alone(refused[0].reason) if refused else None
+    return refusals.left_alone(refused[0].reason) if refused else None

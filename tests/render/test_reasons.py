@@ -8,7 +8,7 @@ import pytest
 
 from oomctl.model.changes import Doubt, Follower, Refusal, Risk, WhyLeftAlone
 from oomctl.model.kernel import Decisive, Task, Unkillable, WhyEnded, WhySpared
-from oomctl.render import reasons
+from oomctl.render import reasons, refusals
 from tests.tasks import round_of, task
 
 ANN, BOB = task(10, comm="ann"), task(11, comm="{bob}")
@@ -73,7 +73,7 @@ def test_what_follows_when_nobody_can_be_killed(
 
 @pytest.mark.parametrize("kind", [*Doubt, *Follower, *Refusal, *Risk])
 def test_why_a_process_is_left_alone_has_a_sentence(kind: Doubt | Follower | Refusal | Risk) -> None:
-    assert "None" not in reasons.left_alone(WhyLeftAlone(kind, "bob", "/bin/x", "x.service"))
+    assert "None" not in refusals.left_alone(WhyLeftAlone(kind, "bob", "/bin/x", "x.service"))
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_why_a_process_is_left_alone_has_a_sentence(kind: Doubt | Follower | Ref
 def test_what_lifts_it_is_an_option_or_a_key_of_the_rule(
     kind: Doubt | Follower | Refusal | Risk, option: str, key: str
 ) -> None:
-    assert reasons.left_alone(WhyLeftAlone(kind)).endswith(option)
-    assert reasons.left_alone(WhyLeftAlone(kind, by_rule=True)).endswith(key)
+    assert refusals.left_alone(WhyLeftAlone(kind)).endswith(option)
+    assert refusals.left_alone(WhyLeftAlone(kind, by_rule=True)).endswith(key)
 
 
 def test_a_path_that_sounds_like_an_option_stays_as_it_is() -> None:
     why = WhyLeftAlone(Doubt.CHANGEABLE, path="/srv/(--all takes it)", by_rule=True)
     said = "its executable /srv/(--all takes it) can be changed by others than root (force = true takes it)"
-    assert reasons.left_alone(why) == said
+    assert refusals.left_alone(why) == said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oomctl.model.kernel import Task
-from oomctl.render import reasons
+from oomctl.render import refusals
 from oomctl.targets.selection import Scope, Selection, select
 from oomctl.targets.trust import UnitFacts
 from oomctl.targets.words import Target, TargetKind, parse_target
@@ -28,7 +28,7 @@ def lowered(proc_tree: ProcTree, word: str, **how: object) -> list[int]:
 def why_not(proc_tree: ProcTree, word: str, **how: object) -> str:
     [entry] = chosen(proc_tree, word, **how).left_alone  # type: ignore[arg-type]
     assert entry.distrusted
-    return reasons.left_alone(entry.reason)
+    return refusals.left_alone(entry.reason)
 
 
 def test_a_program_of_root_is_lowered_by_its_name_and_by_that_of_its_file(proc_tree: ProcTree) -> None:
