@@ -88,7 +88,10 @@ def simulate(
     rules = rules_for(kernel) if kernel else None
     plain = not (adjs or growths or added or gone or allocating or goal or rules) and count == 1
     if source is not None:
-        question = questions.from_file(source, scope)
+        # What reads logs, with its patterns, is needed for this only.
+        from oomctl.scenario.source import from_file
+
+        question = from_file(source, scope)
     else:
         question = questions.live(machine_procfs(), scope, _NEAREST if plain else None)
     scenario = question.scenario

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from oomctl.live.ask import Ask
-from oomctl.model.listing import Look, Machine
+from oomctl.model.listing import Machine
+from oomctl.model.look import Look
 from oomctl.procfs.machine import machine_line
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.sampler import Sampler

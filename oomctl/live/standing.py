@@ -9,7 +9,8 @@ from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.selection import ranked_rows
 from oomctl.kernel.whatif import with_adj
 from oomctl.model.kernel import Round, Scenario, Task
-from oomctl.model.listing import Look, Row
+from oomctl.model.listing import Row
+from oomctl.model.look import Look
 
 
 class Standing(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from oomctl.model.listing import Group, Row
+from oomctl.model.listing import Row
+from oomctl.model.look import Group
 from oomctl.render.fields import Field, sort_rows
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 
 from oomctl.model.kernel import Task
-from oomctl.model.listing import Confidence, Details, Origin, OriginKind
+from oomctl.model.listing import Details
+from oomctl.model.origin import Confidence, Origin, OriginKind
 
 PROGRAM, UNIT, RUNTIME, KUBELET = OriginKind.PROGRAM, OriginKind.UNIT, OriginKind.RUNTIME, OriginKind.KUBELET
 SURE, LIKELY, POSSIBLE = Confidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from oomctl.errors import ImpossibleHere
-from oomctl.model.listing import Pressure
+from oomctl.model.look import Pressure
 from oomctl.procfs.reader import Procfs
 
 _AVERAGE = re.compile(r"^(some|full) avg10=(\d{1,3}(?:\.\d{1,2})?) ", re.MULTILINE | re.ASCII)

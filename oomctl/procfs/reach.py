@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oomctl.model.kernel import Task
-from oomctl.model.listing import Limit, LimitKind
+from oomctl.model.limits import Limit, LimitKind
 from oomctl.procfs import nodes
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs

@@ -13,7 +13,8 @@ from oomctl.kernel.badness import badness, score_slack
 from oomctl.kernel.certainty import precision
 from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Constraint, Scenario, Task
-from oomctl.model.listing import Details, Look
+from oomctl.model.listing import Details
+from oomctl.model.look import Look
 from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.details import DetailReader

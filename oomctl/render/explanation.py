@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Scenario
-from oomctl.model.listing import Origin, OriginKind, Row
+from oomctl.model.listing import Row
+from oomctl.model.origin import Origin, OriginKind
 from oomctl.render import reasons
 from oomctl.render.document import json_line
 from oomctl.render.fields import process_document

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from oomctl.model.kernel import Certainty, Outcome, Round
-from oomctl.model.listing import Look, Machine
+from oomctl.model.listing import Machine
+from oomctl.model.look import Look
 from oomctl.render import reasons
 from oomctl.render.text import count, named, named_or_nobody, size
 

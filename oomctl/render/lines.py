@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from oomctl.model.kernel import Candidate, Round
-from oomctl.model.listing import Group, Look, Machine, Row
+from oomctl.model.listing import Machine, Row
+from oomctl.model.look import Group, Look
 from oomctl.render import heading
 from oomctl.render.fields import Field
 from oomctl.render.text import size, visible

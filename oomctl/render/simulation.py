@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario, Task
-from oomctl.model.listing import Limit, LimitKind, Machine, Row
+from oomctl.model.limits import Limit, LimitKind
+from oomctl.model.listing import Machine, Row
 from oomctl.render import reasons
 from oomctl.render.document import members, with_array
 from oomctl.render.fields import pid_of, process_document, victim_document

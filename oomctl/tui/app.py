@@ -31,7 +31,8 @@ from oomctl.live.standing import Standing, judged
 from oomctl.live.view import GROUPINGS, View, grouped, shown
 from oomctl.model.changes import Change, Recorded, Status
 from oomctl.model.kernel import Task
-from oomctl.model.listing import Group, Row
+from oomctl.model.listing import Row
+from oomctl.model.look import Group
 from oomctl.oomlog.sources import KMSG
 from oomctl.procfs.details import with_details
 from oomctl.procfs.sampler import Sampler

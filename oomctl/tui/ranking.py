@@ -14,7 +14,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from oomctl.model.listing import Group, Row
+from oomctl.model.listing import Row
+from oomctl.model.look import Group
 from oomctl.render.fields import Field
 from oomctl.render.lines import Layout, group_line, group_title_line, layout, row_line, title_line
 

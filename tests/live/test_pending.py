@@ -7,7 +7,7 @@ import pytest
 from oomctl.live.pending import Mark, Marks, outcome, possible, question, report, stepped
 from oomctl.live.standing import judged
 from oomctl.model.changes import Change, Status
-from oomctl.model.listing import Look
+from oomctl.model.look import Look
 from tests.tasks import scenario, task
 
 JAVA, DB, INIT = task(20, rss=900, comm="java"), task(10, rss=500, comm="db"), task(1, comm="init", init=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from oomctl.live.standing import Standing, judged
 from oomctl.model.kernel import Task
-from oomctl.model.listing import Details, Look
+from oomctl.model.listing import Details
+from oomctl.model.look import Look
 from tests.tasks import scenario, task
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from oomctl.live.standing import judged
 from oomctl.live.view import View, grouped, shown
-from oomctl.model.listing import Details, Look, Row
+from oomctl.model.listing import Details, Row
+from oomctl.model.look import Look
 from oomctl.render import fields
 from tests.tasks import scenario, task
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.model.listing import Pressure
+from oomctl.model.look import Pressure
 from oomctl.procfs.pressure import memory_pressure
 from tests.proc_tree import ProcTree
 

@@ -7,7 +7,7 @@ import pytest
 from oomctl.errors import ImpossibleHere
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model.kernel import Task
-from oomctl.model.listing import Look
+from oomctl.model.look import Look
 from oomctl.procfs import sampler as watch
 from oomctl.procfs.sampler import Sampler
 from tests.proc_tree import ProcTree

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from oomctl.model.kernel import Constraint
-from oomctl.model.listing import Look, Machine, Pressure
+from oomctl.model.listing import Machine
+from oomctl.model.look import Look, Pressure
 from oomctl.model.oomreport import Kill, OomReport
 from oomctl.render import heading
 from oomctl.render.history import brief
