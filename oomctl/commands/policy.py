@@ -16,7 +16,7 @@ from oomctl.cli.summaries import WholeSummaries
 from oomctl.console import complain, emit
 from oomctl.model.changes import Change, LeftAlone, Status
 from oomctl.model.kernel import Task
-from oomctl.policy import loading as files
+from oomctl.policy import loading
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.rule import Rule
 from oomctl.procfs import survey
@@ -39,7 +39,8 @@ def file_option(function: _Function) -> _Function:
         "paths",
         metavar="FILE",
         multiple=True,
-        help=f"Read this file, or the *.toml of this directory, instead of {' and '.join(files.STANDARD)}; repeatable.",
+        help="Read this file, or the *.toml of this directory, instead of "
+        f"{' and '.join(loading.STANDARD)}; repeatable.",
     )(function)
 
 
@@ -66,7 +67,7 @@ def policy() -> None:
 @json_option
 def check(paths: tuple[str, ...], as_json: bool) -> int:
     """List every mistake with its file and line; status 1 if there is any."""
-    policy_ = files.load(paths)
+    policy_ = loading.load(paths)
     mistakes = [
         render.MistakeLine(mistake.place.path, mistake.place.line, mistake.severity, mistake.message)
         for mistake in policy_.mistakes
@@ -80,7 +81,7 @@ def check(paths: tuple[str, ...], as_json: bool) -> int:
 @json_option
 def diff(paths: tuple[str, ...], as_json: bool) -> int:
     """Show which processes have another value than the policy says; status 1 if any has."""
-    rules = files.load_valid(paths).rules
+    rules = loading.load_valid(paths).rules
     procfs = machine_procfs()
     tasks = procfs.tasks()
     decided = decide(rules, tasks.read, procfs)
@@ -99,7 +100,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
 
     A process that has it already is left as it is. What was changed can be taken back by oomctl undo.
     """
-    rules = files.load_valid(paths).rules
+    rules = loading.load_valid(paths).rules
     procfs = machine_procfs()
     scenario = survey.machine(procfs)
     decided = decide(rules, scenario.tasks, procfs)
@@ -127,7 +128,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
 @json_option
 def explain(targets: tuple[Target, ...], paths: tuple[str, ...], as_json: bool) -> int:
     """Say which rule decides about TARGETs, and what it says; status 1 if none does."""
-    rules = files.load_valid(paths).rules
+    rules = loading.load_valid(paths).rules
     procfs = machine_procfs()
     tasks = procfs.tasks()
     matches = matching(targets, tasks.read, procfs)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from oomctl.errors import BadInput, ImpossibleHere, NotPermitted
-from oomctl.guard import programs as helpers
+from oomctl.guard import programs
 from oomctl.guard.files import open_regular
 
 BLOCK_BYTES = 1 << 18
@@ -62,7 +62,7 @@ def called(path: str) -> str:
 
 def this_machine(journal: tuple[str, ...] = JOURNAL_COMMAND, kmsg: Path = KMSG) -> Source:
     """Return the journal of all boots, or, where it has no kernel messages, the kernel's ring buffer."""
-    if helpers.find(journal[0]):
+    if programs.find(journal[0]):
         blocks = journal_blocks(journal)
         first = next(blocks, None)
         if first is not None:
@@ -211,7 +211,7 @@ def journal_blocks(command: tuple[str, ...] = JOURNAL_COMMAND) -> Iterator[bytes
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=helpers.environment(),
+            env=programs.environment(),
         )
     except OSError:
         return

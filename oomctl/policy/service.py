@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.model.changes import Change, Status
-from oomctl.policy import loading as files
+from oomctl.policy import loading
 from oomctl.policy.decision import Decision
 from oomctl.policy.events import ProcessEvents
 from oomctl.policy.keeper import Keeper
@@ -39,7 +39,7 @@ class Service:
         self._only_poll = only_poll
         self._log = Log()
         self._alive = KeepAlive()
-        self._rules = files.load_valid(paths).rules
+        self._rules = loading.load_valid(paths).rules
         self._keeper = Keeper(procfs, self._rules, self._report)
         self._events: ProcessEvents | None = None
         self._last_scan = self._next_scan = time.monotonic()
@@ -156,7 +156,7 @@ class Service:
     def _reload(self) -> None:
         notify_reloading()
         try:
-            rules = files.load_valid(self._paths).rules
+            rules = loading.load_valid(self._paths).rules
             keeper = Keeper(self._procfs, rules, self._report)
         except (BadInput, MemoryError) as error:
             reason = str(error) or "not enough memory"

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere, NotPermitted
-from oomctl.guard import files, places
-from oomctl.guard import programs as helpers
+from oomctl.guard import files, places, programs
 from oomctl.systemd.units import DROP_IN, drop_in_text, setting_in
 
 SYSTEM_DIRECTORY = "/etc/systemd/system"
@@ -99,7 +98,7 @@ class Manager:
         try:
             ran = subprocess.run(
                 command,
-                env=helpers.environment(),
+                env=programs.environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

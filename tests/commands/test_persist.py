@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oomctl.changes.journal import Journal
-from oomctl.guard import programs as helpers
+from oomctl.guard import programs
 from oomctl.model.changes import DropIn, Recorded
 from oomctl.systemd import manager
 from tests.commands.invoke import Ran, ask
@@ -24,7 +24,7 @@ NGINX = "0::/system.slice/nginx.service\n"
 def search(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """Let systemctl be looked for in ``path``, by root as well."""
     monkeypatch.setenv("PATH", path)
-    monkeypatch.setattr(helpers, "SYSTEM_PATH", path)
+    monkeypatch.setattr(programs, "SYSTEM_PATH", path)
 
 
 @pytest.fixture

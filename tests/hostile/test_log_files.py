@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from oomctl.cli.main import cli
 from oomctl.errors import BadInput
-from oomctl.guard import programs as helpers
+from oomctl.guard import programs
 from oomctl.oomlog import sources
 from oomctl.oomlog.sources import file_blocks, journal_blocks
 from tests.commands.invoke import OOMCTL, ROOT, program
@@ -201,13 +201,13 @@ def test_root_asks_the_systems_journalctl_whatever_path_it_was_given(
     (tmp_path / "journalctl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("LD_PRELOAD", str(tmp_path / "evil.so"))
-    assert helpers.environment()["PATH"] == helpers.SYSTEM_PATH
-    assert "LD_PRELOAD" not in helpers.environment()
-    assert helpers.find("journalctl") != str(tmp_path / "journalctl")
+    assert programs.environment()["PATH"] == programs.SYSTEM_PATH
+    assert "LD_PRELOAD" not in programs.environment()
+    assert programs.find("journalctl") != str(tmp_path / "journalctl")
     list(journal_blocks(("journalctl", "--version")))
     assert not (tmp_path / "started").exists()
     os.seteuid(65534)
     try:
-        assert helpers.environment()["PATH"] == os.environ["PATH"], "others keep the PATH that they chose"
+        assert programs.environment()["PATH"] == os.environ["PATH"], "others keep the PATH that they chose"
     finally:
         os.seteuid(0)

@@ -8,7 +8,7 @@ from oomctl.errors import ImpossibleHere
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model.kernel import Task
 from oomctl.model.look import Look
-from oomctl.procfs import sampler as watch
+from oomctl.procfs import sampler
 from oomctl.procfs.sampler import Sampler
 from tests.proc_tree import ProcTree
 
@@ -16,8 +16,8 @@ from tests.proc_tree import ProcTree
 @pytest.fixture
 def crowd(proc_tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> ProcTree:
     """Forty processes, of which four are read in turn; one has a far higher score than all others."""
-    monkeypatch.setattr(watch, "SHARE", 4)
-    monkeypatch.setattr(watch, "MOST_NEAR", 3)
+    monkeypatch.setattr(sampler, "SHARE", 4)
+    monkeypatch.setattr(sampler, "MOST_NEAR", 3)
     proc_tree.meminfo(4_000_000)
     for pid in range(100, 140):
         proc_tree.add(pid, rss=100, score=666)

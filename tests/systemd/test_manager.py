@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oomctl.guard import programs as helpers
+from oomctl.guard import programs
 from oomctl.systemd import manager
 from oomctl.systemd.manager import Manager
 from tests.commands.invoke import program
@@ -37,7 +37,7 @@ def test_root_asks_its_own_manager_whatever_the_environment_of_a_user_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     systemctl(tmp_path / "bin", "/usr/bin/env >&2; exit 1")
-    monkeypatch.setattr(helpers, "SYSTEM_PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(programs, "SYSTEM_PATH", str(tmp_path / "bin"))
     for name in ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS", "SYSTEMD_PAGER"):
         monkeypatch.setenv(name, "/theirs")
     with pytest.raises(manager.NoAnswer) as refusal:
