@@ -32,6 +32,10 @@ class Outcome(str, Enum):
     PANIC = "panic"
     NO_OOM = "no_oom"
     """The killer does not run at all for such an allocation."""
+    NO_KILL_DISABLED = "no_kill_disabled"
+    """cgroup v1 with ``oom_kill_disable``: nobody is killed, whoever needs memory waits for it."""
+    UNKNOWN = "unknown"
+    """Nobody who could be chosen can be seen from here, and there are some who cannot be seen."""
 
 
 class Unkillable(str, Enum):
@@ -80,6 +84,39 @@ class Decisive(str, Enum):
     """No killable process, and the whole machine is out of memory."""
     NOBODY_FOR_SYSRQ = "nobody_for_sysrq"
     NOBODY_FOR_ALLOCATION = "nobody_for_allocation"
+    NOBODY_VISIBLE = "nobody_visible"
+    """Those who could be chosen are hidden."""
+    KILL_DISABLED = "kill_disabled"
+    """``memory.oom_control`` of a cgroup v1."""
+
+
+class Doubtful(str, Enum):
+    """What keeps a prediction from being certain, however far the first leads."""
+
+    HIDDEN_PROCESSES = "hidden_processes"
+    """They exist and cannot be read."""
+    UNSEEN_MEMBERS = "unseen_members"
+    """The memory cgroup may have members outside this PID namespace."""
+    ALLOCATING_TASK = "allocating_task"
+    """``vm.oom_kill_allocating_task`` is set, and which task will ask is not known."""
+    UNKNOWN_FIELDS = "unknown_fields"
+    """Of a document; they may hold what decides."""
+    GUESSED_RULES = "guessed_rules"
+    """Nobody has verified what such a kernel does."""
+    OTHER_COUNTERS = "other_counters"
+    """The numbers were read on a kernel that counts differently from the one asked about."""
+    OTHER_TOTALPAGES = "other_totalpages"
+    """The kernel's own scores contradict the sizes of memory that this place shows."""
+
+
+class Doubt(NamedTuple):
+    """One reason for which nothing is certain."""
+
+    kind: Doubtful
+    count: int = 0
+    """Of processes or fields."""
+    detail: str = ""
+    """The first field, the kernel, … ; hostile input."""
 
 
 class Certainty(str, Enum):
@@ -131,6 +168,12 @@ class Task(NamedTuple):
     """What ``/proc/PID/oom_score`` showed at the same moment."""
     anon_pages: int | None = None
     """Private memory in RAM, given back when the last user of the memory map dies."""
+    file_pages: int = 0
+    """Pages of files among those in RAM; reclaim may take them before the killer looks."""
+    shmem_pages: int = 0
+    """Shared memory and tmpfs among those in RAM; reclaim may move it to swap, where it is nobody's."""
+    lazyfree_pages: int | None = None
+    """Given to MADV_FREE, so reclaim may take them; None: not known."""
     vsize_bytes: int = 0
     memcg: str | None = None
     """Path of the memory cgroup of the group leader."""
@@ -154,7 +197,7 @@ class Task(NamedTuple):
     oom_skip: bool = False
     """The reaper is done with its memory (MMF_OOM_SKIP)."""
     running: bool = False
-    """On a CPU or waiting for one when it was read: its counters are on the move."""
+    """A thread of it was, or may have been, on a CPU or waiting for one: its counters are on the move."""
     exiting: bool = False
     ptraced_exit: bool = False
     """Its leader is traced with PTRACE_O_TRACEEXIT (matters to 3.10 only)."""
@@ -210,6 +253,19 @@ class Context(NamedTuple):
     None: the numbers are the killer's own."""
     swap_used: bool = False
     """Some task may have, or have had, pages in swap: counters of swap may hold back pages of any."""
+    sudden: bool = False
+    """The OOM comes without reclaim before it, as that of sysrq-f does."""
+    file_lru_pages: int | None = None
+    """Of the pages of files in this memory so many can be reclaimed at most; None: not known."""
+    swappable_shmem_pages: int | None = None
+    """So many pages of shared memory in this memory can go to swap at most; None: not known."""
+    lazyfree_pages: int = 0
+    """Given to MADV_FREE by anybody and not taken yet, at most."""
+    left_pages: int | None = None
+    """So many pages can still be had before this memory runs out, at most: free ones, all that reclaim can give,
+    shared memory that can be mapped, swap. None: not known."""
+    kill_disabled: bool = False
+    """cgroup v1: ``oom_kill_disable`` is set on the cgroup whose limit is hit."""
 
 
 class Scenario(NamedTuple):
@@ -227,6 +283,8 @@ class Scenario(NamedTuple):
     """Processes that exist but could not be read."""
     read_from: str | None = None
     """The kernel that the numbers were read on, where ``kernel`` asks for another one's rules."""
+    doubts: tuple[Doubt, ...] = ()
+    """What was found while reading that keeps every prediction from being certain."""
 
 
 class Candidate(NamedTuple):
@@ -282,6 +340,12 @@ class Round(NamedTuple):
     """How far the first is ahead of the second; None without a second."""
     error_bound_pages: int = 0
     contenders: tuple[Task, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    """Why it is not certain, besides what the contenders' numbers say."""
+    overtaken_by_growth_pages: int | None = None
+    """By so much another has to grow to be first; None where nobody is chosen by badness."""
+    settled: bool = False
+    """All that is left is less than that, so no single other process can become first."""
     killed: tuple[Task, ...] = ()
     """Everyone who gets SIGKILL, the victim first."""
     freed_pages: int = 0

@@ -36,6 +36,9 @@ _ENDED = {
     Decisive.DEADLOCK: "no killable process: the kernel panics, the system is deadlocked on memory",
     Decisive.NOBODY_FOR_SYSRQ: "no killable process: the request is only logged",
     Decisive.NOBODY_FOR_ALLOCATION: "no killable process: the allocation fails or is forced through",
+    Decisive.NOBODY_VISIBLE: "nobody who could be killed is visible from here",
+    Decisive.KILL_DISABLED: "oom_kill_disable is set on {memcg}: nobody is killed, who needs memory hangs until some is"
+    " freed",
 }
 
 
