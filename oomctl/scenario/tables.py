@@ -120,6 +120,9 @@ TASK = Table(
     ("pgtables_pages", "pgtables_pages", _COUNT),
     ("adj", "adj", _ADJ),
     ("rss_anon", "anon_pages", _COUNT_IF_KNOWN),
+    ("rss_file", "file_pages", _COUNT_IF_ANY),
+    ("rss_shmem", "shmem_pages", _COUNT_IF_ANY),
+    ("lazyfree", "lazyfree_pages", _COUNT_IF_KNOWN),
     ("vsize_bytes", "vsize_bytes", _COUNT_IF_ANY),
     ("start_ticks", "start_ticks", _COUNT_IF_ANY),
     ("oom_score", "oom_score", _COUNT_IF_KNOWN),
@@ -158,6 +161,11 @@ CONTEXT = Table(
     ("oom_group", "oom_groups", Kind(Fields.texts, left_out=frozenset(), write=sorted)),
     ("cpus", "cpus", Kind(partial(Fields.whole, least=1), left_out=None)),
     ("swap_used", "swap_used", Kind(Fields.flag)),
+    ("sudden", "sudden", _FLAG),
+    ("file_lru", "file_lru_pages", _COUNT_IF_KNOWN),
+    ("swappable_shmem", "swappable_shmem_pages", _COUNT_IF_KNOWN),
+    ("lazyfree", "lazyfree_pages", _COUNT_IF_ANY),
+    ("left", "left_pages", _COUNT_IF_KNOWN),
 )
 
 SCENARIO = Table(
