@@ -90,7 +90,7 @@ def reclaimable_pages(rss: int, file: int, shmem: int, lazyfree: int | None, con
     freed = max(rss - file - shmem, 0) if lazyfree is None else lazyfree
     return (
         _at_most(file, context.file_lru_pages)
-        + _at_most(shmem, context.swappable_shmem_pages)
+        + (_at_most(shmem, context.swappable_shmem_pages) if context.swap_used else 0)
         + min(freed, context.lazyfree_pages)
     )
 

@@ -117,7 +117,10 @@ def _seen(
 
 
 def _row(pid: int, score: int, stat: bytes, status: bytes, adj: int, scale: _Scale) -> _Row | None:
-    """Return the row of a process; None where its text is not that of one with memory. Raises ValueError, IndexError."""
+    """Return the row of a process; None where its text is not that of one with memory.
+
+    Raises ValueError and IndexError.
+    """
     context, off, pages_per_adj, page_kb, batch, exact = scale
     comm, fields = split_stat(stat)
     sizes = _SIZES.search(status)

@@ -14,8 +14,8 @@ from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.facts import Facts
 
 _PENDING_PER_CPU = 128
-"""Pages: a CPU holds back up to 125 of a counter of the machine (``calculate_normal_threshold``), and pages on their way
-to a list; of a memory cgroup 64 (MEMCG_CHARGE_BATCH), and as many charged in advance."""
+"""Pages: a CPU holds back up to 125 of a counter of the machine (``calculate_normal_threshold``), of a memory cgroup 64
+(MEMCG_CHARGE_BATCH), and as many charged in advance."""
 _SWAPPED = re.compile(r"\n(?:pswpin|pswpout|zswpin|zswpout) 0*[1-9]")
 _LAZYFREE = re.compile(r"\n(pglazyfreed?) (\d{1,19})", re.ASCII)
 

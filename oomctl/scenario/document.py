@@ -127,8 +127,6 @@ def _context(fields: Fields, rules: Rules) -> tuple[Context, dict[str, MemcgLimi
     nodes = {node: tables.read_node(pages) for node, pages in fields.nodes("nodes")}
     swap = fields.whole("swap_total", 0)
     given.setdefault("swap_used", swap > 0)
-    if not given["swap_used"]:
-        given.setdefault("swappable_shmem_pages", 0)
     memcgs = {path: tables.read_limits(limits) for path, limits in fields.named("memcgs", _MOST_MEMCGS)}
     limits = fields.optional_child("limits")
     by_limits = None if limits is None else memcg_totalpages(tables.read_limits(limits))

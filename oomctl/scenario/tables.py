@@ -8,10 +8,11 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.model.kernel import Constraint, MemcgLimits, Mempolicy, NodePages, Task, Thread
+from oomctl.model.kernel import Constraint, Doubt, Doubtful, MemcgLimits, Mempolicy, NodePages, Task, Thread
 from oomctl.scenario.fields import Fields
 
 MOST_TASKS = 1 << 16
+MOST_DOUBTS = 100
 NEVER: Any = object()
 
 
@@ -82,6 +83,14 @@ def _threads(fields: Fields, name: str) -> tuple[Thread, ...]:
 
 def _constraint(fields: Fields, name: str) -> Constraint:
     return Constraint(fields.choice(name, tuple(constraint.value for constraint in Constraint)))
+
+
+def _doubtful(fields: Fields, name: str) -> Doubtful:
+    return Doubtful(fields.choice(name, tuple(kind.value for kind in Doubtful)))
+
+
+def _doubts(fields: Fields, name: str) -> tuple[Doubt, ...]:
+    return tuple(Doubt(**DOUBT.read(doubt)) for doubt in fields.children(name, MOST_DOUBTS))
 
 
 _ID = Kind(partial(Fields.whole, least=1), required=True)
@@ -166,12 +175,20 @@ CONTEXT = Table(
     ("swappable_shmem", "swappable_shmem_pages", _COUNT_IF_KNOWN),
     ("lazyfree", "lazyfree_pages", _COUNT_IF_ANY),
     ("left", "left_pages", _COUNT_IF_KNOWN),
+    ("oom_kill_disable", "kill_disabled", _FLAG),
+)
+
+DOUBT = Table(
+    ("id", "kind", Kind(_doubtful, required=True, write=lambda kind: kind.value)),
+    ("number", "number", _COUNT_IF_ANY),
+    ("detail", "detail", Kind(Fields.text, left_out="")),
 )
 
 SCENARIO = Table(
     ("hidden_processes", "hidden", _COUNT),
     ("unread_candidates", "unread_candidates", _COUNT),
     ("unread_unkillable", "unread_unkillable", _COUNT),
+    ("doubts", "doubts", Kind(_doubts, left_out=(), write=lambda doubts: list(map(DOUBT.written, doubts)))),
 )
 
 _LIMITS = {
