@@ -63,15 +63,16 @@ def precision(counters: Counters, context: Context) -> Precision:
     batch = batch_pages(cpus)
     if counters is Counters.EXACT:
         return Precision(AT_REST_PAGES, batch, 0, swap_used=used)
-    # What all CPUs hold back of one counter, with either sign. It may turn from one end to the other: in a counter of
-    # RSS while a thread runs, in any while reclaim moves pages of it to swap or gives them up.
+    # What all CPUs hold back of one counter, with either sign. While a thread runs that may turn from one end to the
+    # other. Reclaim only takes off a counter of RSS, and adds to that of swap what it takes off the one of anonymous
+    # pages: the former falls by what is held back more, the latter two drift apart by three times that.
     held = cpus * (batch - 1)
-    turned = 0 if no_reclaim(context) else 2 * held
+    moved = 0 if no_reclaim(context) else held
     if counters is Counters.PER_CPU:
-        return Precision(AT_REST_PAGES, 2 * held, 2 * turned, turned, used)
+        return Precision(AT_REST_PAGES, 2 * held, 3 * moved, moved, used)
     # VmSwap is exact, rounded down to a whole batch; the killer counted 192 pages for 0 (6.12.117, 8 CPUs), as pages
     # that were swapped in again leave their mark.
-    return Precision(AT_REST_PAGES, 2 * held, held + batch - 1 + turned, turned, used)
+    return Precision(AT_REST_PAGES, 2 * held, held + batch - 1 + 2 * moved, moved, used)
 
 
 def no_reclaim(context: Context) -> bool:
@@ -79,20 +80,27 @@ def no_reclaim(context: Context) -> bool:
     return context.sudden or context.sysrq or context.cpus is None
 
 
-def reclaimable_pages(rss: int, file: int, shmem: int, lazyfree: int | None, context: Context) -> int:
+def reclaimable_pages(rss: int, file: int, shmem: int, context: Context) -> int:
     """Return how many of ``rss`` pages reclaim may have taken, and moved to nobody, before the killer looks.
 
-    Mapped files, shared memory that can go to swap, what was given to MADV_FREE (None: not known). Anonymous pages that
-    go to swap are counted there (``swapents``), and page tables stay.
+    Mapped files, shared memory that can go to swap, what was given to MADV_FREE. Anonymous pages that go to swap are
+    counted there (``swapents``), and page tables stay.
     """
     if no_reclaim(context):
         return 0
-    freed = max(rss - file - shmem, 0) if lazyfree is None else lazyfree
-    return (
-        _at_most(file, context.file_lru_pages)
-        + (_at_most(shmem, context.swappable_shmem_pages) if context.swap_used else 0)
-        + min(freed, context.lazyfree_pages)
-    )
+    shared = _at_most(shmem, context.swappable_shmem_pages) if context.swap_used else 0
+    freed = min(max(rss - file - shmem, 0), context.lazyfree_pages)
+    return _at_most(file, context.file_lru_pages) + shared + freed
+
+
+def _taken_from(task: Task, context: Context) -> int:
+    """Return ``reclaimable_pages`` of a task, less where it was looked at closely."""
+    most = reclaimable_pages(task.rss_pages, task.file_pages, task.shmem_pages, context)
+    if (task.lazyfree_pages is None and task.evictable_pages is None) or not most:
+        return most
+    freed = reclaimable_pages(task.rss_pages - task.file_pages - task.shmem_pages, 0, 0, context)
+    mapped = most - freed
+    return _at_most(mapped, task.evictable_pages) + _at_most(freed, task.lazyfree_pages)
 
 
 def _at_most(pages: int, bound: int | None) -> int:
@@ -144,5 +152,5 @@ def best_lower_bound(ranking: Sequence[Candidate], context: Context, off: Precis
 def lower_bound(candidate: Candidate, context: Context, off: Precision) -> int:
     """Return the badness in pages that a task will have whatever reclaim takes and the counters hide."""
     task = candidate.task
-    taken = reclaimable_pages(task.rss_pages, task.file_pages, task.shmem_pages, task.lazyfree_pages, context)
+    taken = _taken_from(task, context)
     return candidate.badness - off.of(task) - taken - (off.taken if taken else 0)

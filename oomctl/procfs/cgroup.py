@@ -180,6 +180,23 @@ class Memcgs:
             pids = [pid for pid in pids if pid in threads or self._procfs.has_exited(pid)]
         return pids
 
+    def inodes(self, path: str) -> frozenset[int]:
+        """Return the inode numbers of ``path`` and all cgroups below it, as far as they are to be had."""
+        found: set[int] = set()
+        waiting = [_Nested(path.rstrip("/"))]
+        while waiting:
+            nested = waiting.pop()
+            try:
+                directory = _opened(self.directory(nested.path()), LISTING)
+            except (OSError, ValueError):
+                continue
+            try:
+                found.add(os.fstat(directory).st_ino)
+                waiting += [_Nested(name, nested) for name in _children_at(directory)]
+            finally:
+                os.close(directory)
+        return frozenset(found)
+
     def children(self, path: str) -> list[str]:
         """Names of the cgroups right below ``path``, oldest first."""
         try:

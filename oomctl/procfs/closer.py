@@ -6,22 +6,27 @@ What costs too much for everybody is read of them only; for the others the worst
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from oomctl.kernel.certainty import assess
 from oomctl.kernel.selection import scan
 from oomctl.model.kernel import Scenario, Task
+from oomctl.procfs.evictable import evictable_pages
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import pids_listed_at, read_at
-from oomctl.procfs.statfiles import STATE, stat_at
+from oomctl.procfs.statfiles import STATE, stat_at, state_at
 
 MOST_CONTENDERS = 50
 MOST_THREADS = 2000
 _LAZYFREE = re.compile(rb"\nLazyFree:\s*(\d{1,16}) kB")
-_MOST_ROLLED_UP = 3
+_MOST_WALKED = 3
 
 
-def closer_look(procfs: Procfs, scenario: Scenario) -> Scenario:
-    """Return ``scenario`` with more exact facts of those that may be first; as it is where one is certain already."""
+def closer_look(procfs: Procfs, scenario: Scenario, cgroups: Callable[[], frozenset[int]] | None = None) -> Scenario:
+    """Return ``scenario`` with more exact facts of those that may be first; as it is where one is certain already.
+
+    ``cgroups`` returns the inodes of the memory cgroup that is full, and of those below it; None: it is another memory.
+    """
     context, rules = scenario.context, procfs.rules
     ranking = scan(scenario.tasks, context, rules).ranking
     contenders = assess(ranking, context, rules).contenders if ranking else ()
@@ -35,8 +40,8 @@ def closer_look(procfs: Procfs, scenario: Scenario) -> Scenario:
             running, looked_at = _running(procfs, task.pid, threads_left)
             threads_left -= looked_at
             found = found._replace(running=running)
-        if context.lazyfree_pages and number < _MOST_ROLLED_UP:
-            found = found._replace(lazyfree_pages=_lazyfree_pages(procfs, task.pid))
+        if number < _MOST_WALKED:
+            found = _walked(procfs, found, bool(context.lazyfree_pages), cgroups and cgroups())
         exact[task.pid] = found
     return scenario._replace(tasks=tuple(exact.get(task.pid, task) for task in scenario.tasks))
 
@@ -58,16 +63,29 @@ def _running(procfs: Procfs, pid: int, most: int) -> tuple[bool, int]:
     return False, looked_at
 
 
-def _lazyfree_pages(procfs: Procfs, pid: int) -> int | None:
-    """Return what ``smaps_rollup`` says of MADV_FREE; None where it may not be read, or would make the reader wait.
+def _walked(procfs: Procfs, task: Task, lazyfree: bool, cgroups: frozenset[int] | None) -> Task:
+    """Return ``task`` with what its page tables tell.
 
-    It walks the page tables under the lock of the memory map, which a task in D may hold for long.
+    They are walked under the lock of the memory map, which a task in D may hold for long: it is left alone.
     """
     try:
+        with procfs.open_task(task.pid) as directory:
+            if state_at(directory) == "D":
+                return task
+    except OSError:
+        return task
+    if lazyfree:
+        task = task._replace(lazyfree_pages=_lazyfree_pages(procfs, task.pid))
+    if cgroups is not None and (task.file_pages or task.shmem_pages):
+        task = task._replace(evictable_pages=evictable_pages(procfs, task, cgroups))
+    return task
+
+
+def _lazyfree_pages(procfs: Procfs, pid: int) -> int | None:
+    """Return what ``smaps_rollup`` says of MADV_FREE; None where it may not be read."""
+    try:
         with procfs.open_task(pid) as directory:
-            if stat_at(directory)[1][STATE] == b"D":
-                return None
             found = _LAZYFREE.search(read_at(directory, "smaps_rollup", 4096))
-    except (OSError, ValueError, IndexError):
+    except OSError:
         return None
     return int(found[1]) * 1024 // procfs.page_size if found else None

@@ -136,7 +136,7 @@ def _row(pid: int, score: int, stat: bytes, status: bytes, adj: int, scale: _Sca
     swap -= swap % batch
     points = rss + swap + pgtables + adj * pages_per_adj
     running = fields[STATE] == b"R" or fields[NUM_THREADS] != b"1"
-    taken = reclaimable_pages(rss, file, shmem, None, context)
+    taken = reclaimable_pages(rss, file, shmem, context)
     least = points - off.most - (taken + off.taken if taken else 0)
     return points, start, pid, least, comm, rss, swap, pgtables, adj, score, file, shmem, vsize, running
 

@@ -101,7 +101,7 @@ def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
     scenario = Scenario(
         procfs.kernel, context, tuple(_with_shared_memory(procfs, tasks)), procfs.page_size, hidden=hidden
     )
-    return closer_look(procfs, scenario), memcgs
+    return closer_look(procfs, scenario, lambda: memcgs.inodes(path)), memcgs
 
 
 def memory_nodes(procfs: Procfs, allowed: frozenset[int], mempolicy: bool) -> Scenario:

@@ -132,6 +132,7 @@ TASK = Table(
     ("rss_file", "file_pages", _COUNT_IF_ANY),
     ("rss_shmem", "shmem_pages", _COUNT_IF_ANY),
     ("lazyfree", "lazyfree_pages", _COUNT_IF_KNOWN),
+    ("evictable", "evictable_pages", _COUNT_IF_KNOWN),
     ("vsize_bytes", "vsize_bytes", _COUNT_IF_ANY),
     ("start_ticks", "start_ticks", _COUNT_IF_ANY),
     ("oom_score", "oom_score", _COUNT_IF_KNOWN),
