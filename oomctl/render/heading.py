@@ -43,6 +43,8 @@ def certainty(look: Look, result: Round) -> str:
         return f"close: {look.unread_near} more may be first"
     if result.certainty is Certainty.CERTAIN:
         return "certain" if result.margin_pages is None else f"certain, leads by {size(result.margin_pages * page)}"
+    if len(result.contenders) < 2 and result.doubts:
+        return f"not certain: {reasons.doubted(result.doubts[0])}"
     rivals = [task for task in result.contenders if result.victim is None or task.pid != result.victim.task.pid]
     names = ", ".join(named(task) for task in rivals[:2]) + (", …" if len(rivals) > 2 else "")
     return f"close: or {names}"

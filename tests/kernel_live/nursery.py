@@ -22,6 +22,7 @@ CLONE_VM = 0x00000100  # include/uapi/linux/sched.h
 CLONE_FS_FILES_SIGHAND_THREAD = 0x00000200 | 0x00000400 | 0x00000800 | 0x00010000
 CLONE_VFORK = 0x00004000
 CLONE_PARENT_SETTID = 0x00100000
+MADV_FREE = 8
 MADV_NOHUGEPAGE = 15
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
@@ -87,6 +88,8 @@ def live(toy: Request, report_to: int, vfork_child: int) -> NoReturn:
     report: Report = {"pid": os.getpid(), "vfork_child": None}
     before = [start(child) for child in toy["children"] if not child["inherits"]]
     touch(toy["pages"])
+    map_file(toy["file"], toy["file_pages"])
+    give_up(toy["lazyfree_pages"])
     report["children"] = before + [start(child) for child in toy["children"] if child["inherits"]]
     if any("error" in child for child in report["children"]):
         raise ChildProcessError(report["children"])
@@ -158,6 +161,28 @@ def new_stack() -> mmap.mmap:
 def touch(pages: int) -> None:
     if pages:
         new_memory(pages)[::PAGE] = b"x" * pages
+
+
+def map_file(path: str, pages: int) -> None:
+    """Map clean pages of a new file, which are charged to the toy's own cgroup."""
+    if not pages:
+        return
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.unlink(path)
+    for _ in range(pages):
+        os.write(file, b"x" * PAGE)
+    os.fsync(file)
+    mapped = mmap.mmap(file, pages * PAGE, prot=mmap.PROT_READ)
+    kept.append(mapped)
+    sum(mapped[::PAGE])
+
+
+def give_up(pages: int) -> None:
+    """Touch memory and let the kernel have it as soon as it needs some."""
+    if pages:
+        memory = new_memory(pages)
+        memory[::PAGE] = b"x" * pages
+        memory.madvise(MADV_FREE)
 
 
 def new_memory(pages: int) -> mmap.mmap:

@@ -6,18 +6,10 @@ import pytest
 
 from oomctl.procfs.reader import Procfs
 from tests.kernel_live.memcgs import ToyCgroup
-from tests.kernel_live.toys import MIB, PAGE, Nursery, Started, Toy, is_alive
-from tests.kernel_live.trials import Result, overflow
+from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy, is_alive
+from tests.kernel_live.trials import overflow, overflowed
 
 pytestmark = pytest.mark.kernel
-
-
-def overflowed(nursery: Nursery, cgroup: ToyCgroup, *toys: Toy, limit_pages: int) -> tuple[Result, list[Started]]:
-    """Start the toys and let a small process fill the rest of the limit without mapping it."""
-    cgroup.limit_bytes = limit_pages * PAGE
-    place = toys[-1].cgroup
-    started = [nursery.start(toy) for toy in (*toys, Toy(place, writes_until_kill=cgroup, name="writer"))]
-    return overflow(frozenset(), cgroup, started), started
 
 
 def sizes_of_equal_score(totalpages: int) -> tuple[int, int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 
 from tests.kernel_live.memcgs import ToyCgroup
 
+_NUMBERS = itertools.count()
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1 << 20
 
@@ -24,6 +27,10 @@ class Toy(NamedTuple):
     cgroup: ToyCgroup
     pages: int = 0
     """Private memory it touches."""
+    file_pages: int = 0
+    """Clean pages of a file on disk that it has mapped."""
+    lazyfree_pages: int = 0
+    """Private memory that it has touched and given to MADV_FREE."""
     adj: int = 0
     threads: int = 0
     """Besides the leader."""
@@ -52,6 +59,7 @@ class Toy(NamedTuple):
             "procs": str(self.cgroup.procs),
             "children": [child.request() for child in self.children],
             "writes_until_kill": watched is not None,
+            "file": str(Path(tempfile.gettempdir(), f"toy-{next(_NUMBERS)}-{os.getpid()}")),
             "kill_counters": [] if watched is None else [str(path) for path in watched.kill_counters()],
         }
 

@@ -147,6 +147,14 @@ def overflow(
     return Result(kinds, prediction, victim, dead, further, ours, kill)
 
 
+def overflowed(nursery: Nursery, cgroup: ToyCgroup, *toys: Toy, limit_pages: int) -> tuple[Result, list[Started]]:
+    """Start the toys and let a small process fill the rest of the limit without mapping it."""
+    cgroup.limit_bytes = limit_pages * PAGE
+    place = toys[-1].cgroup
+    started = [nursery.start(toy) for toy in (*toys, Toy(place, writes_until_kill=cgroup, name="writer"))]
+    return overflow(frozenset(), cgroup, started), started
+
+
 def run(line_up: Callable[[ToyCgroup], LineUp], nursery: Nursery) -> Result:
     """Start a line-up in a cgroup of its own and let the kernel choose."""
     with toy_cgroup() as cgroup:
