@@ -78,6 +78,7 @@ class ProcTree:
         vsize_kb: int = 1000,
         status_rss: int | None = None,
         anon: int | None = None,
+        shmem: int = 0,
         threads: int = 1,
         has_memory: bool = True,
         sigpnd: int = 0,
@@ -105,6 +106,7 @@ class ProcTree:
             flags=flags,
             vsize_kb=vsize_kb if has_memory else 0,
             anon=anon,
+            shmem=shmem,
             threads=threads,
             has_memory=has_memory,
             sigpnd=sigpnd,
@@ -196,6 +198,7 @@ class ProcTree:
         sigpnd: int,
         cap_eff: int,
         groups: str,
+        shmem: int = 0,
     ) -> None:
         before = f"{state} {ppid} {tid} {tid} 0 -1 {flags} 98 0 0 0 0 0 0 0 20 0 {threads} 0 {start}"
         stat = f" {before} {vsize_kb * 1024} {stat_rss} 18446744073709551615" + " 0" * 27 + "\n"
@@ -204,10 +207,12 @@ class ProcTree:
         self.write(f"{name}/comm", comm + b"\n")
         escaped = comm.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
         anon_pages = status_rss if anon is None else anon
+        pmd = f"VmPMD:\t{pmd_kb:>8} kB\n" if pmd_kb else ""  # up to v4.14
         memory = (
             f"VmPeak:\t{vsize_kb:>8} kB\nVmSize:\t{vsize_kb:>8} kB\nVmRSS:\t{status_rss * 4:>8} kB\n"
-            f"RssAnon:\t{anon_pages * 4:>8} kB\nRssFile:\t{(status_rss - anon_pages) * 4:>8} kB\n"
-            f"VmPTE:\t{pgtables_kb:>8} kB\nVmPMD:\t{pmd_kb:>8} kB\nVmSwap:\t{swap * 4:>8} kB\n"
+            f"RssAnon:\t{anon_pages * 4:>8} kB\nRssFile:\t{(status_rss - anon_pages - shmem) * 4:>8} kB\n"
+            f"RssShmem:\t{shmem * 4:>8} kB\nVmData:\t       8 kB\nVmLib:\t       4 kB\n"
+            f"VmPTE:\t{pgtables_kb:>8} kB\n{pmd}VmSwap:\t{swap * 4:>8} kB\n"
         )
         status = (
             f"Umask:\t0022\nState:\t{state} (whatever)\nTgid:\t{tid}\nPid:\t{tid}\nPPid:\t{ppid}\n"

@@ -41,8 +41,8 @@ def test_without_reclaim_precision_follows_the_counters(counters: Counters, cpus
     ("counters", "expected"),
     [
         pytest.param(Counters.PER_THREAD, Precision(8, 128, 0), id="reclaim counts at once"),
-        pytest.param(Counters.PER_CPU, Precision(8, 124, 248, 124), id="both counters turn over"),
-        pytest.param(Counters.PER_CPU_EXACT_STATUS, Precision(8, 124, 217, 124), id="as it was read, and turned over"),
+        pytest.param(Counters.PER_CPU, Precision(8, 124, 186, 62), id="both counters drift apart"),
+        pytest.param(Counters.PER_CPU_EXACT_STATUS, Precision(8, 124, 217, 62), id="as it was read, and moved"),
         pytest.param(Counters.EXACT, Precision(8, 32, 0), id="the killer sums"),
     ],
 )

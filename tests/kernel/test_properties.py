@@ -157,6 +157,7 @@ tasks = st.builds(
     file_pages=numbers,
     shmem_pages=numbers,
     lazyfree_pages=some_pages,
+    evictable_pages=some_pages,
     vsize_bytes=numbers,
     memcg=st.none() | names,
     mm=st.none() | names,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from oomctl.kernel.certainty import reclaimable_pages
 from oomctl.model.kernel import Constraint, Context
 from oomctl.procfs import survey
 from oomctl.procfs.reclaim import with_machine
@@ -94,9 +93,3 @@ def test_a_cgroup_that_does_not_say_what_it_holds_may_hold_all_of_the_machines(p
     context = survey.memcg(procfs, "/m")[0].context
     assert context.file_lru_pages == with_machine(context, procfs).file_lru_pages
     assert context.left_pages is None
-
-
-def test_reclaim_takes_of_a_task_at_most_what_it_has(proc_tree: ProcTree) -> None:
-    meminfo(proc_tree)
-    context = of_machine(proc_tree)._replace(file_lru_pages=10_000)
-    assert reclaimable_pages(1000, 300, 200, 0, context) == 300

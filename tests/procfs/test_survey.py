@@ -28,11 +28,11 @@ def killed(scenario: Scenario) -> list[int]:
     return [dead.pid for dead in out_of_memory(scenario).killed]
 
 
-def add_scored(tree: ProcTree, pid: int, rss: int, adj: int = 0) -> None:
+def add_scored(tree: ProcTree, pid: int, rss: int, adj: int = 0, anon: int | None = None) -> None:
     """Add a process with the score that the kernel would show."""
     own = badness(task(pid, rss=rss, pgtables=10, adj=adj), 1_000_000, rules_for("7.1")).badness
     score = 0 if adj == -1000 else oom_score(own, 1_000_000, rules_for("7.1"))
-    tree.add(pid, rss=rss, adj=adj, score=score, vsize_kb=4 * rss + 4, ppid=1)
+    tree.add(pid, rss=rss, adj=adj, score=score, vsize_kb=4 * rss + 4, ppid=1, anon=anon)
 
 
 def test_a_machine_is_surveyed_with_its_settings(proc_tree: ProcTree) -> None:
@@ -148,7 +148,11 @@ def test_who_dies_with_the_first_as_a_group_is_read(proc_tree: ProcTree, procfs:
 
 
 sizes = st.lists(
-    st.tuples(st.integers(0, 3000) | st.integers(0, 300_000), st.sampled_from([0, 0, 0, -1000, -999, -500, 1, 300])),
+    st.tuples(
+        st.integers(0, 3000) | st.integers(0, 300_000),
+        st.sampled_from([0, 0, 0, -1000, -999, -500, 1, 300]),
+        st.sampled_from([0, 0, 10, 90, 100]),
+    ),
     min_size=1,
     max_size=12,
 )
@@ -157,15 +161,17 @@ sizes = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes, st.integers(1, 4))
 def test_reading_the_nearest_loses_neither_victim_nor_contender(
-    tmp_path_factory: pytest.TempPathFactory, processes: list[tuple[int, int]], count: int
+    tmp_path_factory: pytest.TempPathFactory, processes: list[tuple[int, int, int]], count: int
 ) -> None:
+    """Sizes, adjs, and how much of each is mapped from files that can be reclaimed, in percent."""
     tree = ProcTree(tmp_path_factory.mktemp("machine"))
-    for number, (rss, adj) in enumerate(processes):
-        add_scored(tree, FIRST + number, rss, adj)
+    tree.write("meminfo", "MemTotal: 4000000 kB\nInactive(file): 3000000 kB\n")
+    for number, (rss, adj, mapped) in enumerate(processes):
+        add_scored(tree, FIRST + number, rss, adj, anon=rss - rss * mapped // 100)
     everything, front = (out_of_memory(scenario) for scenario in both(tree.procfs(), count))
     assert front.outcome is everything.outcome
     assert front.victim == everything.victim
-    assert set(front.contenders) == set(everything.contenders)
+    assert {task.pid for task in front.contenders} == {task.pid for task in everything.contenders}
     assert front.ranking[:count] == everything.ranking[:count]
 
 
