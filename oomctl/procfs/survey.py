@@ -44,6 +44,8 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
     """
     if not procfs.rules.signed:
         return machine(procfs)  # before v5.9 a score of 0 says nothing, and before v5.1 any child may die
+    if contenders and procfs.setting("vm/oom_kill_allocating_task"):
+        return machine(procfs)  # whoever asks dies
     context = context_of(procfs, Constraint.NONE, procfs.totalpages)
     scores = procfs.scores()
     scores.listed.sort(reverse=True)

@@ -386,6 +386,77 @@ def test_a_malformed_document_is_one_line_that_names_the_field(proc_tree: ProcTr
     assert ran.stderr.count("\n") == 1
 
 
+def test_a_sudden_oom_finds_what_is_there_now(proc_tree: ProcTree) -> None:
+    proc_tree.write("meminfo", "MemTotal: 4000000 kB\nInactive(file): 3000000 kB\n")
+    proc_tree.add(10, rss=100_000, anon=1000)
+    proc_tree.add(11, rss=50_000)
+    later, at_once = document(proc_tree), document(proc_tree, "--sudden")
+    assert (later["certainty"], later["contenders"]) == ("close", [10, 11])
+    assert (at_once["certainty"], at_once["contenders"]) == ("certain", [10])
+
+
+def test_nothing_happens_at_once_on_a_node(server: ProcTree) -> None:
+    server.write("zoneinfo", ZONE.format(node=0, free=1, spanned=9, present=9, file=0))
+    ran = ask(server, "simulate", "--nodes", "0", "--sudden")
+    assert ran.status == 2
+    assert ran.stderr.startswith("oomctl: --sudden: only the whole machine (SysRq f) and a cgroup")
+
+
+def test_growth_that_would_overtake_is_told_beside_what_is_left(app: ProcTree) -> None:
+    app.write("meminfo", "MemTotal: 4000000 kB\nAnonPages: 3600000 kB\n")
+    found = document(app)
+    assert found["settled"] is (found["left_bytes"] < found["overtaken_by_growth_bytes"])
+    told = ask(app, "simulate").stdout.splitlines()[-1]
+    assert told.startswith("           whoever uses up the 391" if not found["settled"] else "           settled: ")
+
+
+def test_all_that_is_left_is_not_enough(proc_tree: ProcTree) -> None:
+    proc_tree.write("meminfo", "MemTotal: 4000000 kB\nAnonPages: 3900000 kB\n")
+    proc_tree.add(10, rss=900_000)
+    proc_tree.add(11, rss=50_000)
+    assert document(proc_tree)["settled"]
+    told = ask(proc_tree, "simulate").stdout.splitlines()[-1]
+    assert told.startswith("           settled: another one is first if it grows by 3.24GiB, and 98.")
+    assert not document(proc_tree, "--without", "10")["settled"]
+
+
+def test_where_nobody_can_be_seen_the_outcome_is_unknown(proc_tree: ProcTree) -> None:
+    (proc_tree.root / "12").mkdir()
+    proc_tree.write("12/oom_score", "no number")
+    ran = ask(proc_tree, "simulate", "--json")
+    found = json.loads(ran.stdout)
+    assert (ran.status, found["outcome"], found["victim"], found["certainty"]) == (7, "unknown", None, "close")
+    assert [doubt["id"] for doubt in found["doubts"]] == ["hidden_processes"]
+    told = ask(proc_tree, "simulate").stdout
+    assert "Execution  unknown: nobody who could be killed is visible from here" in told
+    assert "1 process is hidden and not judged; root of the host sees all" in told
+
+
+def test_beside_hidden_processes_nothing_is_certain(server: ProcTree) -> None:
+    (server.root / "12").mkdir()
+    server.write("12/oom_score", "no number")
+    found = document(server)
+    assert (found["outcome"], found["certainty"], found["settled"]) == ("kill", "close", False)
+    assert "Certainty  not certain: it leads by " in ask(server, "simulate").stdout
+
+
+def test_whoever_asks_may_die_where_the_kernel_is_set_so(server: ProcTree) -> None:
+    server.write("sys/vm/oom_kill_allocating_task", "1\n")
+    found = document(server)
+    assert found["certainty"] == "close"
+    assert set(found["contenders"]) == {10, 11, 20}
+    assert [doubt["id"] for doubt in found["doubts"]] == ["allocating_task"]
+    assert document(server, "--allocating", "11")["doubts"] == []
+
+
+def test_fields_that_are_not_understood_make_it_uncertain(proc_tree: ProcTree, paper: Path) -> None:
+    text = paper.read_text().replace('"adj"', '"oom_score_adj"', 1)
+    paper.write_text(text)
+    found = json.loads(ask(proc_tree, "simulate", "--from", str(paper), "--json").stdout)
+    assert found["certainty"] == "close"
+    assert found["doubts"][0]["message"].startswith("1 field of the document may decide")
+
+
 def test_unknown_fields_are_named_and_ignored(proc_tree: ProcTree, paper: Path) -> None:
     written = json.loads(paper.read_text())
     written["tasks"][0]["oom_score_adj"] = 5
