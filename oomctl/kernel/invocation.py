@@ -14,7 +14,8 @@ from oomctl.kernel.execution import (
     killed_with,
     will_free_memory,
 )
-from oomctl.kernel.rules import Rules, rules_for
+from oomctl.kernel.rules import Rules
+from oomctl.kernel.scenario_rules import rules_of, rules_of_reading
 from oomctl.kernel.selection import Scan, is_global, scan, why_not
 from oomctl.model.kernel import (
     Candidate,
@@ -34,7 +35,7 @@ COSTLY_ORDER = 3  # PAGE_ALLOC_COSTLY_ORDER in include/linux/mmzone.h
 
 def out_of_memory(scenario: Scenario, rules: Rules | None = None) -> Round:
     """Return what the kernel of ``scenario`` (or one with ``rules``) does when its memory runs out now."""
-    rules = rules or rules_for(scenario.kernel)
+    rules = rules or rules_of(scenario)
     context = scenario.context
     order = scan(scenario.tasks, context, rules)
     current = next((task for task in scenario.tasks if task.pid == context.current), None)
@@ -143,7 +144,7 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
 
 def _assessed(ranking: Sequence[Candidate], scenario: Scenario) -> Assessment:
     """How sure the order is: by the counters of the kernel that the numbers were read on."""
-    return assess(ranking, scenario.context, rules_for(scenario.read_from or scenario.kernel))
+    return assess(ranking, scenario.context, rules_of_reading(scenario))
 
 
 def _heirs(chosen: Task, all_children: Families, scenario: Scenario, rules: Rules) -> tuple[Task, ...]:

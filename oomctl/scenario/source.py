@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from oomctl.console import complain
 from oomctl.errors import BadInput, ImpossibleHere, NothingMatched
 from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
-from oomctl.kernel.rules import rules_for
+from oomctl.kernel.scenario_rules import rules_of
 from oomctl.model.kernel import Constraint
 from oomctl.oomlog import sources
 from oomctl.oomlog.parser import parse_blocks
@@ -105,7 +105,7 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
         if allowed - document.nodes.keys():
             known = ", ".join(map(str, sorted(document.nodes))) or "none"
             raise BadInput(f"--nodes {scope.nodes}: the document knows the nodes {known}")
-        rules = rules_for(scenario.kernel)
+        rules = rules_of(scenario)
         totalpages = nodes_totalpages(document.nodes, allowed, document.swap_total_pages, rules)
         context = confined_to_nodes(context, allowed, totalpages, scope.mempolicy)
     return Question(scenario._replace(context=context), None, None)

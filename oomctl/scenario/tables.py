@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.model.kernel import Constraint, MemcgLimits, Mempolicy, NodePages, Task, Thread
+from oomctl.model.kernel import Constraint, MemcgLimits, Mempolicy, NodePages, Probed, Task, Thread
 from oomctl.scenario.fields import Fields
 
 MOST_TASKS = 1 << 16
@@ -82,6 +82,10 @@ def _threads(fields: Fields, name: str) -> tuple[Thread, ...]:
 
 def _constraint(fields: Fields, name: str) -> Constraint:
     return Constraint(fields.choice(name, tuple(constraint.value for constraint in Constraint)))
+
+
+def _probed(fields: Fields, name: str) -> frozenset[Probed]:
+    return frozenset(map(Probed, fields.choices(name, tuple(probed.value for probed in Probed))))
 
 
 _ID = Kind(partial(Fields.whole, least=1), required=True)
@@ -164,6 +168,7 @@ SCENARIO = Table(
     ("hidden_processes", "hidden", _COUNT),
     ("unread_candidates", "unread_candidates", _COUNT),
     ("unread_unkillable", "unread_unkillable", _COUNT),
+    ("probed", "probed", Kind(_probed, left_out=frozenset(), write=lambda probed: sorted(one.value for one in probed))),
 )
 
 _LIMITS = {
