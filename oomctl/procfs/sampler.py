@@ -133,4 +133,5 @@ def _scenario(procfs: Procfs, memcgs: Memcgs | None, tasks: list[Task], scores: 
     if memcgs is not None and memcgs.version == 2:
         groups = {path for path in survey.with_ancestors(tasks, memcgs) if memcgs.kills_as_group(path)}
     context = survey.context_of(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
-    return Scenario(procfs.kernel, context, tuple(tasks), procfs.page_size, hidden=scores.hidden + hidden)
+    scenario = Scenario(procfs.kernel, context, tuple(tasks), procfs.page_size, hidden=scores.hidden + hidden)
+    return survey.as_read(scenario, procfs)

@@ -12,6 +12,7 @@ from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.kernel.badness import score_slack
 from oomctl.kernel.certainty import precision
 from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
+from oomctl.kernel.scores import totalpages_doubts
 from oomctl.kernel.selection import scan, scan_order, why_not
 from oomctl.model.kernel import Constraint, Context, MemcgLimits, Scenario, Task
 from oomctl.procfs import nodes
@@ -31,7 +32,7 @@ def machine(procfs: Procfs) -> Scenario:
         read = [task._replace(memcg=memcgs.path_of_pid(task.pid)) for task in read]
         groups = {path for path in with_ancestors(read, memcgs) if memcgs.kills_as_group(path)}
     context = context_of(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
-    return Scenario(procfs.kernel, context, tuple(read), procfs.page_size, hidden=tasks.hidden)
+    return as_read(Scenario(procfs.kernel, context, tuple(read), procfs.page_size, hidden=tasks.hidden), procfs)
 
 
 def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenario:
@@ -58,7 +59,7 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
         unread_unkillable=len(unkillable),
         hidden=scores.hidden + tasks.hidden,
     )
-    return _with_company(procfs, scenario, count)
+    return as_read(_with_company(procfs, scenario, count), procfs)
 
 
 def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
@@ -85,7 +86,13 @@ def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
     scenario = Scenario(
         procfs.kernel, context, tuple(_with_shared_memory(procfs, tasks)), procfs.page_size, hidden=hidden
     )
-    return scenario, memcgs
+    return as_read(scenario, procfs), memcgs
+
+
+def as_read(scenario: Scenario, procfs: Procfs) -> Scenario:
+    """Add what was found out about the kernel and its numbers while ``scenario`` was read."""
+    doubts = procfs.doubts or totalpages_doubts(scenario.tasks, scenario.context, procfs.rules)
+    return scenario._replace(doubts=(*scenario.doubts, *doubts), probed=procfs.probed)
 
 
 def memory_nodes(procfs: Procfs, allowed: frozenset[int], mempolicy: bool) -> Scenario:
