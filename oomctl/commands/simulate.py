@@ -7,7 +7,7 @@ import click
 from oomctl.cli.options import json_option, shortage_options
 from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
 from oomctl.console import emit, emit_parts
-from oomctl.errors import ANSWER_IS_NO, DONE
+from oomctl.errors import ANSWER_IS_NO, DONE, IMPOSSIBLE_HERE
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import rounds
 from oomctl.kernel.rules import rules_for
@@ -55,6 +55,7 @@ _ALL_ROUNDS = 10_000
 @click.option("--rounds", "count", type=click.IntRange(1, _ALL_ROUNDS), default=1, help="Go on killing this often.")
 @click.option("--free", "goal", type=SIZE, help="Go on killing until this much is freed.")
 @click.option("--allocating", type=TARGET, help="The task whose allocation fails (oom_kill_allocating_task).")
+@click.option("--sudden", is_flag=True, help="It comes at once, without reclaim before it (SysRq f, a lowered limit).")
 @click.option("--kernel", metavar="RELEASE", help="By the rules of another kernel: 4.14, 6.1.20, rhel8.1.")
 @click.option("--from", "source", metavar="FILE", help="Ask a snapshot, or a kernel log (FILE#2: its second report).")
 @json_option
@@ -70,6 +71,7 @@ def simulate(
     count: int,
     goal: int | None,
     allocating: Target | None,
+    sudden: bool,
     kernel: str | None,
     source: str | None,
     as_json: bool,
@@ -102,6 +104,8 @@ def simulate(
     if allocating is not None:
         current = questions.find_tasks(question, allocating)[0].pid
         scenario = scenario._replace(context=scenario.context._replace(current=current))
+    if sudden:
+        scenario = questions.at_once(scenario)
     changed = _changed(scenario, question, adjs, growths, added, gone)
     if question.unlimited:
         results = [Round(Outcome.NO_OOM, WhyEnded(Decisive.UNLIMITED, memcg=scenario.context.memcg))]
@@ -121,6 +125,8 @@ def simulate(
         emit_parts(render.document(answer))
     else:
         emit(render.text(answer))
+    if results[0].outcome is Outcome.UNKNOWN:
+        return IMPOSSIBLE_HERE
     return DONE if results[0].victim is not None else ANSWER_IS_NO
 
 

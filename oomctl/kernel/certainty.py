@@ -1,7 +1,8 @@
 """How far userspace's numbers can be off, and whom that leaves in the running.
 
-A reading of /proc and the killer's own reading of the same counters are not taken at the same moment
-nor, on some kernels, by the same sum. Tasks closer to the first than that can change places.
+A reading of /proc and the killer's own reading of the same counters are not taken at the same moment nor, on some
+kernels, by the same sum; and reclaim comes in between. So each task has a lower and an upper bound, and may be first
+whose upper one reaches the best lower one.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl.kernel.rules import Counters, Rules
-from oomctl.model.kernel import Candidate, Certainty, Context, Task
+from oomctl.model.kernel import Candidate, Context, Task
 
 THREAD_CACHE_PAGES = 64  # TASK_RSS_EVENTS_THRESH in mm/memory.c, before v6.2
 AT_REST_PAGES = 8
-"""A resting task's counters stand still (no difference in thousands of rows of the kernel's own tables), but
-reclaim may take some of its file pages away before the choice."""
+"""A resting task's counters stand still: no difference in thousands of rows of the kernel's own tables."""
 
 
 def batch_pages(cpus: int) -> int:
@@ -31,9 +31,11 @@ class Precision(NamedTuple):
 
     rest: int
     running: int
-    """More than that, for a task that is running: one flush of its counters."""
+    """More than that, for a task of which a thread may be running: what flushes of its counters move."""
     swap: int
     """More than that, for a task with pages in swap, or for all where swap is used."""
+    taken: int = 0
+    """More than that, downwards, for a task that reclaim takes pages from."""
     swap_used: bool = False
 
     def of(self, task: Task) -> int:
@@ -51,29 +53,59 @@ class Precision(NamedTuple):
 EXACT = Precision(0, 0, 0)
 
 
-def precision(counters: Counters, cpus: int | None, swap_used: bool = False) -> Precision:
-    """Return the bounds for numbers read from /proc on a kernel that counts so; None: not from /proc.
-
-    ``swap_used``: some task may have had pages in swap, if only for a while.
-    """
+def precision(counters: Counters, context: Context) -> Precision:
+    """Return the bounds for numbers read from /proc on a kernel that counts so; ``cpus`` None: not from /proc."""
+    cpus, used = context.cpus, context.swap_used
     if cpus is None:
         return EXACT
     if counters is Counters.PER_THREAD:
-        return Precision(AT_REST_PAGES, THREAD_CACHE_PAGES, 0)
+        return Precision(AT_REST_PAGES, THREAD_CACHE_PAGES * cpus, 0, swap_used=used)
     batch = batch_pages(cpus)
-    swap_in_doubt = counters is Counters.PER_CPU_EXACT_STATUS
-    # VmSwap is rounded down to a whole batch; every CPU may hold up to a batch less one on either side. That stays when
-    # everything was swapped in again: VmSwap is 0, and the killer counted 192 pages (6.12.117, 8 CPUs).
-    return Precision(AT_REST_PAGES, batch, (cpus + 1) * (batch - 1) if swap_in_doubt else 0, swap_used)
+    if counters is Counters.EXACT:
+        return Precision(AT_REST_PAGES, batch, 0, swap_used=used)
+    # What all CPUs hold back of one counter, with either sign. It may turn from one end to the other: in a counter of
+    # RSS while a thread runs, in any while reclaim moves pages of it to swap or gives them up.
+    held = cpus * (batch - 1)
+    turned = 0 if no_reclaim(context) else 2 * held
+    if counters is Counters.PER_CPU:
+        return Precision(AT_REST_PAGES, 2 * held, 2 * turned, turned, used)
+    # VmSwap is exact, rounded down to a whole batch; the killer counted 192 pages for 0 (6.12.117, 8 CPUs), as pages
+    # that were swapped in again leave their mark.
+    return Precision(AT_REST_PAGES, 2 * held, held + batch - 1 + turned, turned, used)
+
+
+def no_reclaim(context: Context) -> bool:
+    """Whether the killer finds the pages that are there now: an OOM at once, or the killer's own numbers."""
+    return context.sudden or context.sysrq or context.cpus is None
+
+
+def reclaimable_pages(rss: int, file: int, shmem: int, lazyfree: int | None, context: Context) -> int:
+    """Return how many of ``rss`` pages reclaim may have taken, and moved to nobody, before the killer looks.
+
+    Mapped files, shared memory that can go to swap, what was given to MADV_FREE (None: not known). Anonymous pages that
+    go to swap are counted there (``swapents``), and page tables stay.
+    """
+    if no_reclaim(context):
+        return 0
+    freed = max(rss - file - shmem, 0) if lazyfree is None else lazyfree
+    return (
+        _at_most(file, context.file_lru_pages)
+        + (_at_most(shmem, context.swappable_shmem_pages) if context.swap_used else 0)
+        + min(freed, context.lazyfree_pages)
+    )
+
+
+def _at_most(pages: int, bound: int | None) -> int:
+    return pages if bound is None else min(pages, bound)
 
 
 class Assessment(NamedTuple):
     """How sure a ranking's first is."""
 
-    certainty: Certainty
     margin_pages: int | None
     error_bound_pages: int
     contenders: tuple[Task, ...]
+    overtaken_by_growth_pages: int | None = None
 
 
 def assess(ranking: Sequence[Candidate], context: Context, rules: Rules) -> Assessment:
@@ -81,20 +113,36 @@ def assess(ranking: Sequence[Candidate], context: Context, rules: Rules) -> Asse
 
     ``rules`` are those of the kernel that the numbers were read on.
     """
-    first = ranking[0]
-    off = precision(rules.counters, context.cpus, context.swap_used)
+    first, others = ranking[0], ranking[1:]
     if first.task.origin:
-        return Assessment(Certainty.CERTAIN, None, 0, (first.task,))
-    contenders = [first.task]
-    reaches = []
-    for other in ranking[1:]:
-        reach = off.of(first.task) + off.of(other.task)
-        if first.badness - other.badness < reach:
-            contenders.append(other.task)
-            reaches.append(reach)
-    second = ranking[1].task if len(ranking) > 1 else first.task
+        return Assessment(None, 0, (first.task,))
+    off = precision(rules.counters, context)
+    lowest = best_lower_bound(ranking, context, off)
+    # Numbers that are the killer's own decide a tie, too.
+    reach = lowest + (1 if off is EXACT else 0)
+    rivals = [other for other in others if other.badness + off.of(other.task) >= reach]
     # Of those that can be first, or else of the second, whose margin is more than that.
-    bound = max(reaches, default=off.of(first.task) + off.of(second))
-    margin = first.badness - ranking[1].badness if len(ranking) > 1 else None
-    certainty = Certainty.CERTAIN if len(contenders) == 1 else Certainty.CLOSE
-    return Assessment(certainty, margin, bound, tuple(contenders))
+    shown = rivals or others[:1]
+    bound = max((off.of(other.task) for other in shown), default=0) + first.badness - lowest
+    margin = first.badness - others[0].badness if others else None
+    # Whoever starts now has no memory yet, and an adj of 0.
+    highest = max([0, *(other.badness + off.of(other.task) for other in others)])
+    growth = max(lowest - highest, 0)
+    return Assessment(margin, bound, (first.task, *(rival.task for rival in rivals)), growth)
+
+
+def best_lower_bound(ranking: Sequence[Candidate], context: Context, off: Precision) -> int:
+    """Return the badness in pages that somebody will have in any case; ``ranking`` is sorted and not empty."""
+    best = lower_bound(ranking[0], context, off)
+    for candidate in ranking[1:]:
+        if candidate.badness <= best:
+            break
+        best = max(best, lower_bound(candidate, context, off))
+    return best
+
+
+def lower_bound(candidate: Candidate, context: Context, off: Precision) -> int:
+    """Return the badness in pages that a task will have whatever reclaim takes and the counters hide."""
+    task = candidate.task
+    taken = reclaimable_pages(task.rss_pages, task.file_pages, task.shmem_pages, task.lazyfree_pages, context)
+    return candidate.badness - off.of(task) - taken - (off.taken if taken else 0)

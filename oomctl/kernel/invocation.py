@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.certainty import Assessment, assess
+from oomctl.kernel.doubts import doubts_of, doubts_of_rules, unseen_processes
 from oomctl.kernel.execution import (
     Families,
     children_to_sacrifice,
@@ -17,12 +18,14 @@ from oomctl.kernel.execution import (
 from oomctl.kernel.rules import Rules
 from oomctl.kernel.scenario_rules import rules_of, rules_of_reading
 from oomctl.kernel.selection import Scan, is_global, scan, why_not
+from oomctl.kernel.whatif import with_more_left
 from oomctl.model.kernel import (
     Candidate,
     Certainty,
     Constraint,
     Context,
     Decisive,
+    Doubtful,
     Outcome,
     Round,
     Scenario,
@@ -47,7 +50,7 @@ def out_of_memory(scenario: Scenario, rules: Rules | None = None) -> Round:
         reason = WhyEnded(Decisive.VICTIM_IS_DYING, order.waits_for)
         return Round(Outcome.ABORT, reason, ranking=order.ranking, spared=order.spared)
     if chosen is None and not order.ranking:
-        return _nobody(context)._replace(spared=order.spared)
+        return _nobody(scenario)._replace(spared=order.spared)
     return _kill(chosen, order, scenario, rules)
 
 
@@ -66,6 +69,8 @@ def rounds(scenario: Scenario, count: int, free_pages: int = 0, rules: Rules | N
         if result.outcome is not Outcome.KILL or (free_pages and freed >= free_pages):
             break
         dead = {task.pid for task in result.killed}
+        gone = sum(task.rss_pages + task.swap_pages + task.pgtables_pages for task in result.killed)
+        scenario = with_more_left(scenario, gone)
         scenario = scenario._replace(tasks=tuple(task for task in scenario.tasks if task.pid not in dead))
     return results
 
@@ -105,7 +110,11 @@ def _allocating_task(current: Task | None, context: Context, rules: Rules) -> Ca
     return badness(current, context.totalpages, rules)
 
 
-def _nobody(context: Context) -> Round:
+def _nobody(scenario: Scenario) -> Round:
+    context = scenario.context
+    unseen = unseen_processes(scenario)
+    if unseen:
+        return Round(Outcome.UNKNOWN, WhyEnded(Decisive.NOBODY_VISIBLE), certainty=Certainty.CLOSE, doubts=unseen)
     if is_global(context) and not context.sysrq:
         return Round(Outcome.PANIC, WhyEnded(Decisive.DEADLOCK))
     kind = Decisive.NOBODY_FOR_SYSRQ if context.sysrq else Decisive.NOBODY_FOR_ALLOCATION
@@ -117,14 +126,10 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
     reason = WhyEnded(Decisive.ALLOCATING_TASK, chosen.task)
     result = Round(Outcome.KILL, reason, chosen, ranking=found.ranking, spared=found.spared, contenders=(chosen.task,))
     if allocating is None:
-        doubt = _assessed(found.ranking, scenario)
-        result = result._replace(
-            reason=_why_first(found.ranking, doubt.margin_pages, rules),
-            certainty=doubt.certainty,
-            margin_pages=doubt.margin_pages,
-            error_bound_pages=doubt.error_bound_pages,
-            contenders=doubt.contenders,
-        )
+        result = _by_badness(result, scenario, rules)
+    else:
+        doubts = doubts_of_rules(scenario)
+        result = result._replace(doubts=doubts, certainty=Certainty.CLOSE if doubts else Certainty.CERTAIN)
     if will_free_memory(chosen.task, scenario.tasks):
         return result._replace(outcome=Outcome.SILENT_MARK, reason=WhyEnded(Decisive.CHOSEN_IS_DYING, chosen.task))
     victim = chosen
@@ -133,13 +138,40 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
     if children:
         victim = children[0]
         heirs = tuple(heir for task in result.contenders for heir in _heirs(task, all_children, scenario, rules))
-        certainty = Certainty.CERTAIN if len(heirs) == 1 else Certainty.CLOSE
-        reason = WhyEnded(Decisive.CHILD_SACRIFICED, chosen.task, victim.task)
+        certain = len(heirs) == 1 and not result.doubts
         result = result._replace(
-            reason=reason, victim=victim, selected=chosen.task, contenders=heirs, certainty=certainty
+            reason=WhyEnded(Decisive.CHILD_SACRIFICED, chosen.task, victim.task),
+            victim=victim,
+            selected=chosen.task,
+            contenders=heirs,
+            certainty=Certainty.CERTAIN if certain else Certainty.CLOSE,
+            # Any of its children may grow beyond the others.
+            overtaken_by_growth_pages=None,
+            settled=False,
         )
     killed = killed_with(victim.task, scenario, rules)
     return result._replace(killed=killed, freed_pages=freed_pages(killed, scenario))
+
+
+def _by_badness(result: Round, scenario: Scenario, rules: Rules) -> Round:
+    """Say how sure it is that the first of the ranking is the one, and what it would take to overtake it."""
+    found = _assessed(result.ranking, scenario)
+    doubts = doubts_of(scenario)
+    contenders = found.contenders
+    if any(doubt.kind is Doubtful.ALLOCATING_TASK for doubt in doubts):
+        contenders = tuple(candidate.task for candidate in result.ranking)
+    certain = len(contenders) == 1 and not doubts
+    growth, left = found.overtaken_by_growth_pages, scenario.context.left_pages
+    return result._replace(
+        reason=_why_first(result.ranking, found.margin_pages, rules),
+        certainty=Certainty.CERTAIN if certain else Certainty.CLOSE,
+        margin_pages=found.margin_pages,
+        error_bound_pages=found.error_bound_pages,
+        contenders=contenders,
+        doubts=doubts,
+        overtaken_by_growth_pages=growth,
+        settled=certain and growth is not None and left is not None and left < growth,
+    )
 
 
 def _assessed(ranking: Sequence[Candidate], scenario: Scenario) -> Assessment:

@@ -56,8 +56,17 @@ def with_process(scenario: Scenario, pages: int, adj: int = 0) -> Scenario:
 
 def without(scenario: Scenario, pid: int) -> Scenario:
     """Leave out ``pid``, as if it had ended."""
-    task_of(scenario, pid)
-    return scenario._replace(tasks=tuple(task for task in scenario.tasks if task.pid != pid))
+    gone = task_of(scenario, pid)
+    tasks = tuple(task for task in scenario.tasks if task.pid != pid)
+    return with_more_left(scenario, gone.rss_pages + gone.swap_pages + gone.pgtables_pages)._replace(tasks=tasks)
+
+
+def with_more_left(scenario: Scenario, pages: int) -> Scenario:
+    """Let so many pages more be left before the memory runs out, where that is known."""
+    left = scenario.context.left_pages
+    if left is None:
+        return scenario
+    return scenario._replace(context=scenario.context._replace(left_pages=left + pages))
 
 
 def task_of(scenario: Scenario, pid: int) -> Task:

@@ -125,7 +125,7 @@ class Doubt(NamedTuple):
     """One reason for which nothing is certain."""
 
     kind: Doubtful
-    count: int = 0
+    number: int = 0
     """Of processes or fields."""
     detail: str = ""
     """The first field, the kernel, … ; hostile input."""

@@ -21,6 +21,7 @@ _LONGEST_CGROUPS = 1 << 16  # v1 has some 14 hierarchies, with a path of up to 4
 _LONGEST_CONTROL = 1 << 16  # memory.stat has 100 lines
 _LONGEST_PATH = 4000  # what the kernel takes at once, PATH_MAX less something
 _LONGEST_SHOWN = 4096
+_LINES = re.MULTILINE | re.ASCII
 _SIZE = re.compile(r"\d{1,20}", re.ASCII)
 
 
@@ -29,6 +30,8 @@ class Usage(NamedTuple):
 
     memory: int
     swap: int
+    kernel: int = 0
+    """Of the memory what the kernel itself uses, on v1, which does not say how much of it reclaim can have."""
 
 
 class Memcgs:
@@ -126,15 +129,22 @@ class Memcgs:
         if self.version == 1:
             memory = _number(directory, "memory.usage_in_bytes")
             both = _number(directory, "memory.memsw.usage_in_bytes", memory)
-            return Usage(memory, max(both - memory, 0))
+            return Usage(memory, max(both - memory, 0), _number(directory, "memory.kmem.usage_in_bytes"))
         return Usage(_number(directory, "memory.current"), _number(directory, "memory.swap.current"))
+
+    def stat(self, path: str) -> dict[str, int]:
+        """Return the numbers in ``memory.stat`` for ``path`` and below, called as v2 and v1 call them; bytes for sizes.
+
+        Empty where they are not to be had.
+        """
+        text = _text(self.directory(path), "memory.stat")
+        prefix = "total_" if self.version == 1 else ""
+        return {name: int(number) for name, number in re.findall(rf"^{prefix}(\w+) (\d{{1,20}})$", text, _LINES)}
 
     def cache_bytes(self, path: str) -> int:
         """Return the page cache of files charged here and below: reclaim drops it before anybody dies."""
-        text = _text(self.directory(path), "memory.stat")
-        prefix = "total_" if self.version == 1 else ""
-        sizes = dict(re.findall(r"^(\w+) (\d{1,20})$", text, re.MULTILINE | re.ASCII))
-        return sum(int(sizes.get(f"{prefix}{name}", 0)) for name in ("active_file", "inactive_file"))
+        stat = self.stat(path)
+        return stat.get("active_file", 0) + stat.get("inactive_file", 0)
 
     def members(self, path: str) -> Iterator[tuple[str, list[int]]]:
         """Yield (cgroup, PIDs of its processes) for ``path`` and below in the kernel's walk order.

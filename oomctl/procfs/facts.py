@@ -16,8 +16,8 @@ from oomctl.procfs.probe import probe
 from oomctl.procfs.truememory import memory_beyond
 
 _LONGEST_TEXT = 1 << 23  # zoneinfo has some 4 KiB for each of up to 1,024 nodes
+_MEMINFO = re.compile(r"\n([\w()]+):\s*(\d{1,16}) kB", re.ASCII)
 _LONGEST_RELEASE = 64  # __NEW_UTS_LEN
-_SWAPPED = re.compile(r"\n(?:pswpin|pswpout|zswpin|zswpout) 0*[1-9]")
 
 
 class Meminfo(NamedTuple):
@@ -27,6 +27,13 @@ class Meminfo(NamedTuple):
     mem_available: int
     swap_total: int
     swap_free: int
+    file_lru: int = 0
+    """Files' pages that reclaim looks at, those given to MADV_FREE among them."""
+    shmem: int = 0
+    swap_cached: int = 0
+    """In swap and in RAM as well: reclaim can have it without another slot of swap."""
+    in_use: int = 0
+    """Of ``mem_total`` what reclaim cannot have, or not without a slot of swap, as far as it is told."""
 
 
 class Facts:
@@ -78,16 +85,6 @@ class Facts:
         """
         return batch_pages(self.cpus) if self.rules.counters is Counters.PER_CPU_EXACT_STATUS else 1
 
-    @property
-    def swap_used(self) -> bool:
-        """Whether anything may be in swap, or has been since the machine started, even if there is no swap any more."""
-        if self.meminfo.swap_total:
-            return True
-        try:
-            return _SWAPPED.search("\n" + self.machine_text("vmstat")) is not None
-        except ImpossibleHere:
-            return False
-
     def setting(self, name: str) -> int:
         """Return a sysctl such as ``vm/panic_on_oom``; 0 where this kernel does not have it."""
         try:
@@ -127,14 +124,24 @@ class Facts:
     def _meminfo(self) -> Meminfo:
         text = "\n" + self.machine_text("meminfo")
 
-        def size(name: str) -> int:
-            match = re.search(rf"\n{name}:\s*(\d{{1,16}}) kB", text, re.ASCII)
-            return int(match[1]) * 1024 if match else 0
+        sizes = {name: int(number) * 1024 for name, number in _MEMINFO.findall(text)}
+
+        def size(*names: str) -> int:
+            return sum(sizes.get(name, 0) for name in names)
 
         if not size("MemTotal"):
             raise ImpossibleHere(f"{self.root}/meminfo: no MemTotal in it; oomctl needs the /proc of a Linux machine")
         available = size("MemAvailable") if "\nMemAvailable:" in text else size("MemFree")  # before v3.14
-        return Meminfo(size("MemTotal"), available, size("SwapTotal"), size("SwapFree"))
+        return Meminfo(
+            size("MemTotal"),
+            available,
+            size("SwapTotal"),
+            size("SwapFree"),
+            file_lru=size("Active(file)", "Inactive(file)"),
+            shmem=size("Shmem"),
+            swap_cached=size("SwapCached"),
+            in_use=size("AnonPages", "SUnreclaim", "KernelStack", "PageTables", "Percpu", "Hugetlb"),
+        )
 
 
 def _target(link: str) -> str | None:

@@ -195,6 +195,7 @@ class Procfs(Facts):
         flags = int(stat[FLAGS])
         kthread = bool(flags & PF_KTHREAD)
         has_memory = has_memory_map(status)
+        file_pages, shmem_pages = self._file_and_shmem_pages(directory, status, threads)
         task = Task(
             pid=pid,
             comm=comm.decode(errors="replace"),
@@ -207,13 +208,15 @@ class Procfs(Facts):
             start_ticks=int(stat[STARTTIME]),
             oom_score=score,
             anon_pages=self._anon_pages(status),
+            file_pages=file_pages,
+            shmem_pages=shmem_pages,
             vsize_bytes=int(stat[VSIZE]) if has_memory else 0,
             threads=threads,
             init=pid == 1 and score == 0 and not kthread and self._has_first_init,
             kthread=kthread,
             zombie=not has_memory and not kthread,
             zombie_leader=bool(threads),
-            running=stat[STATE] == b"R",
+            running=stat[STATE] == b"R" or int(stat[NUM_THREADS]) > 1,
             exiting=bool(flags & _PF_EXITING and not threads) or is_sigkilled(status),
             cap_sys_admin=is_admin(status),
         )
@@ -351,6 +354,15 @@ class Procfs(Facts):
 
     def _anon_pages(self, status: bytes) -> int | None:
         return self._pages(status, b"\nRssAnon:") if b"\nRssAnon:" in status else None
+
+    def _file_and_shmem_pages(self, directory: int, status: bytes, threads: Sequence[Thread]) -> tuple[int, int]:
+        """Return the parts of RSS that are mapped from files and shared; before v4.5 both are in the first."""
+        if b"\nRssFile:" in status:
+            return self._pages(status, b"\nRssFile:"), self._pages(status, b"\nRssShmem:")
+        if not has_memory_map(status):
+            return 0, 0
+        holder = f"task/{threads[0].tid}/" if threads else ""
+        return int(read_at(directory, holder + "statm", 256).split()[2]), 0
 
     def _pages(self, status: bytes, field: bytes) -> int:
         return kilobytes_in(status, field) * 1024 // self.page_size

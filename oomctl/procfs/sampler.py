@@ -10,16 +10,17 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from oomctl.kernel.badness import badness, score_slack
-from oomctl.kernel.certainty import precision
+from oomctl.kernel.certainty import best_lower_bound, precision
 from oomctl.kernel.selection import scan_order
-from oomctl.model.kernel import Constraint, Scenario, Task
+from oomctl.model.kernel import Candidate, Constraint, Context, Scenario, Task
 from oomctl.model.listing import Details
 from oomctl.model.look import Look
 from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.closer import closer_look
 from oomctl.procfs.details import DetailReader
 from oomctl.procfs.pressure import memory_pressure
-from oomctl.procfs.reader import Procfs, Score, Scores
+from oomctl.procfs.reader import Procfs, Score
 from oomctl.procfs.sharing import with_shared_memory
 
 SHARE = 500
@@ -66,17 +67,18 @@ class Sampler:
         scores = procfs.scores(forks=False)  # the interactive view looks from a thread
         for pid in self._known.keys() - {score.pid for score in scores.listed}:
             del self._known[pid]
+        context = survey.context_of(procfs, Constraint.NONE, procfs.totalpages)
         memcgs = Memcgs.of(procfs)
         reader = DetailReader(procfs, memcgs)
         due = self._due(procfs, scores.listed, fresh)
         hidden = self._read(procfs, reader, due)
-        near = self._near(procfs, scores.listed)
+        near = self._near(procfs, scores.listed, context)
         read = {score.pid for score in due}
         late = [score for score in near if score.pid not in read]
         hidden += self._read(procfs, reader, late[:MOST_NEAR])
         tasks = sorted((known.task for known in self._known.values()), key=scan_order)
         tasks = _with_sharers(procfs, tasks, [*(score.pid for score in near[:1]), *sharers_of])
-        scenario = _scenario(procfs, memcgs, tasks, scores, hidden)
+        scenario = closer_look(procfs, _scenario(procfs, memcgs, tasks, context, scores.hidden + hidden))
         details = {pid: known.details for pid, known in self._known.items()}
         return Look(scenario, details, memory_pressure(procfs), max(len(late) - MOST_NEAR, 0))
 
@@ -93,15 +95,23 @@ class Sampler:
             or score.pid in fresh
         ]
 
-    def _near(self, procfs: Procfs, scores: Sequence[Score]) -> list[Score]:
+    def _near(self, procfs: Procfs, scores: Sequence[Score], context: Context) -> list[Score]:
         """Those whose score does not rule out that they are first, or too near to it to tell; the worst first."""
         alive = [score for score in scores if score.pid in self._known]
-        reach = 2 * precision(procfs.rules.counters, procfs.cpus).most
         highest = max((score.oom_score for score in alive), default=0)
+        off = precision(procfs.rules.counters, context)
+        likely = _ranked(procfs, self._tasks_within(procfs, alive, highest, 2 * off.most))
+        if not likely:
+            return []
+        reach = likely[0].badness - best_lower_bound(likely, context, off) + off.most
+        wider = _ranked(procfs, self._tasks_within(procfs, alive, highest, max(reach, 2 * off.most)))
+        near = {candidate.task.pid: candidate.badness for candidate in wider}
+        return sorted((score for score in alive if score.pid in near), key=lambda score: -near[score.pid])
+
+    def _tasks_within(self, procfs: Procfs, alive: Sequence[Score], highest: int, reach: int) -> list[Task]:
+        """Return what is known of those whose score leaves them within ``reach`` pages of the highest."""
         least = max(highest - score_slack(reach, procfs.totalpages, procfs.rules), 1)
-        near = [score for score in alive if score.oom_score >= least]
-        tasks = {score: self._known[score.pid].task for score in near}
-        return sorted(near, key=lambda score: -badness(tasks[score], procfs.totalpages, procfs.rules).badness)
+        return [self._known[score.pid].task for score in alive if score.oom_score >= least]
 
     def _read(self, procfs: Procfs, reader: DetailReader, scores: Iterable[Score]) -> int:
         """Read processes whole, forget those that are gone; return how many could not be read."""
@@ -113,6 +123,11 @@ class Sampler:
             details = reader.details(task)
             self._known[task.pid] = _Known(of[task.pid], task._replace(memcg=details.cgroup), details)
         return tasks.hidden
+
+
+def _ranked(procfs: Procfs, tasks: Iterable[Task]) -> list[Candidate]:
+    candidates = [badness(task, procfs.totalpages, procfs.rules) for task in tasks]
+    return sorted(candidates, key=lambda candidate: -candidate.badness)
 
 
 def _with_sharers(procfs: Procfs, tasks: list[Task], of: Iterable[int]) -> list[Task]:
@@ -128,10 +143,9 @@ def _with_sharers(procfs: Procfs, tasks: list[Task], of: Iterable[int]) -> list[
     return tasks
 
 
-def _scenario(procfs: Procfs, memcgs: Memcgs | None, tasks: list[Task], scores: Scores, hidden: int) -> Scenario:
+def _scenario(procfs: Procfs, memcgs: Memcgs | None, tasks: list[Task], context: Context, hidden: int) -> Scenario:
     groups: set[str] = set()
     if memcgs is not None and memcgs.version == 2:
         groups = {path for path in survey.with_ancestors(tasks, memcgs) if memcgs.kills_as_group(path)}
-    context = survey.context_of(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
-    scenario = Scenario(procfs.kernel, context, tuple(tasks), procfs.page_size, hidden=scores.hidden + hidden)
-    return survey.as_read(scenario, procfs)
+    context = context._replace(oom_groups=frozenset(groups))
+    return survey.as_read(Scenario(procfs.kernel, context, tuple(tasks), procfs.page_size, hidden=hidden), procfs)

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.kernel.badness import score_slack
-from oomctl.kernel.certainty import precision
+from oomctl.kernel.certainty import best_lower_bound, precision
 from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
 from oomctl.kernel.scores import totalpages_doubts
 from oomctl.kernel.selection import scan, scan_order, why_not
 from oomctl.model.kernel import Constraint, Context, MemcgLimits, Scenario, Task
-from oomctl.procfs import nodes
+from oomctl.procfs import nodes, reclaim
 from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.closer import closer_look
 from oomctl.procfs.glance import glance
-from oomctl.procfs.reader import Procfs, Score
+from oomctl.procfs.reader import Procfs, Score, Tasks
 from oomctl.procfs.sharing import with_shared_memory
 
 
@@ -32,7 +33,8 @@ def machine(procfs: Procfs) -> Scenario:
         read = [task._replace(memcg=memcgs.path_of_pid(task.pid)) for task in read]
         groups = {path for path in with_ancestors(read, memcgs) if memcgs.kills_as_group(path)}
     context = context_of(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
-    return as_read(Scenario(procfs.kernel, context, tuple(read), procfs.page_size, hidden=tasks.hidden), procfs)
+    scenario = Scenario(procfs.kernel, context, tuple(read), procfs.page_size, hidden=tasks.hidden)
+    return as_read(closer_look(procfs, scenario), procfs)
 
 
 def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenario:
@@ -43,13 +45,12 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
     """
     if not procfs.rules.signed:
         return machine(procfs)  # before v5.9 a score of 0 says nothing, and before v5.1 any child may die
+    context = context_of(procfs, Constraint.NONE, procfs.totalpages)
     scores = procfs.scores()
     scores.listed.sort(reverse=True)
     unkillable = _unkillable(procfs, scores.listed)
     killable = [score for score in scores.listed if score.pid not in unkillable]
-    reach = 2 * precision(procfs.rules.counters, procfs.cpus).most
-    tasks = glance(procfs, _near(procfs, killable, count, reach), count, reach if contenders else None)
-    context = context_of(procfs, Constraint.NONE, procfs.totalpages)
+    tasks = _front(procfs, context, killable, count, contenders)
     scenario = Scenario(
         procfs.kernel,
         context,
@@ -60,6 +61,20 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
         hidden=scores.hidden + tasks.hidden,
     )
     return as_read(_with_company(procfs, scenario, count), procfs)
+
+
+def _front(procfs: Procfs, context: Context, killable: Sequence[Score], count: int, contenders: bool) -> Tasks:
+    """Look at the ``count`` worst of ``killable``, sorted by score, and (``contenders``) all that may be the first."""
+    off = precision(procfs.rules.counters, context)
+    near = _near(procfs, killable, count, 2 * off.most)
+    tasks = glance(procfs, near, count, context, contenders)
+    ranking = scan(tuple(tasks.read), context, procfs.rules).ranking
+    if not contenders or not ranking or len(near) == len(killable):
+        return tasks
+    # The first may lose to reclaim what puts it behind others.
+    reach = ranking[0].badness - best_lower_bound(ranking, context, off) + off.most
+    further = _near(procfs, killable, 1, reach)
+    return tasks if len(further) <= len(near) else glance(procfs, further, count, context, contenders)
 
 
 def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
@@ -83,10 +98,11 @@ def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
             groups.add(cgroup)
     totalpages = memcg_totalpages(memcgs.limits(path)) or procfs.totalpages
     context = context_of(procfs, Constraint.MEMCG, totalpages)._replace(memcg=path, oom_groups=frozenset(groups))
+    context = reclaim.with_memcg(context, procfs, memcgs, path)
     scenario = Scenario(
         procfs.kernel, context, tuple(_with_shared_memory(procfs, tasks)), procfs.page_size, hidden=hidden
     )
-    return as_read(scenario, procfs), memcgs
+    return as_read(closer_look(procfs, scenario), procfs), memcgs
 
 
 def as_read(scenario: Scenario, procfs: Procfs) -> Scenario:
@@ -138,14 +154,14 @@ def _in_walk_order(tasks: list[Task], pids: Sequence[int], version: int) -> list
 
 def context_of(procfs: Procfs, constraint: Constraint, totalpages: int) -> Context:
     """Return the context of an OOM with this machine's settings."""
-    return Context(
+    context = Context(
         constraint,
         totalpages,
         panic_on_oom=procfs.setting("vm/panic_on_oom"),
         oom_kill_allocating_task=bool(procfs.setting("vm/oom_kill_allocating_task")),
         cpus=procfs.cpus,
-        swap_used=procfs.swap_used,
     )
+    return reclaim.with_machine(context, procfs)
 
 
 def _unkillable(procfs: Procfs, scores: Sequence[Score]) -> set[int]:
@@ -186,6 +202,7 @@ def _with_company(procfs: Procfs, scenario: Scenario, count: int) -> Scenario:
         unread_unkillable=max(scenario.unread_unkillable - len(in_vfork), 0),
     )
     memcgs = Memcgs.of(procfs)
+    scenario = closer_look(procfs, scenario)
     return scenario if memcgs is None or memcgs.version == 1 else _with_group(procfs, memcgs, scenario, first)
 
 

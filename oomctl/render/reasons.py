@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from oomctl.model.kernel import Decisive, Task, Unkillable, WhyEnded, WhySpared
+from oomctl.model.kernel import Decisive, Doubt, Doubtful, Task, Unkillable, WhyEnded, WhySpared
+from oomctl.render.text import count
 
 _SPARED = {
     Unkillable.GLOBAL_INIT: "global init",
@@ -41,6 +42,24 @@ _ENDED = {
     " freed",
 }
 
+_DOUBTED = {
+    Doubtful.HIDDEN_PROCESSES: "{number} hidden and not judged; root of the host sees all",
+    Doubtful.UNSEEN_MEMBERS: "the cgroup may have members outside this PID namespace; ask on the host",
+    Doubtful.ALLOCATING_TASK: "vm.oom_kill_allocating_task is set, so whoever asks for memory dies; --allocating TARGET"
+    " says who that is",
+    Doubtful.UNKNOWN_FIELDS: "{number} of the document may decide and are not understood, such as {detail}; correct"
+    " or drop them",
+    Doubtful.GUESSED_RULES: "nobody has verified the rules of kernel {detail}; --kernel RELEASE asks by known ones",
+    Doubtful.OTHER_COUNTERS: "the numbers were read on kernel {detail}, which counts memory in another way; ask without"
+    " --kernel, or with numbers of that kernel",
+    Doubtful.OTHER_TOTALPAGES: "the kernel's own scores contradict the size of memory that is shown here; ask on the"
+    " host",
+}
+_COUNTED = {
+    Doubtful.HIDDEN_PROCESSES: ("process is", "processes are"),
+    Doubtful.UNKNOWN_FIELDS: ("field", "fields"),
+}
+
 
 @lru_cache(maxsize=16)  # one text for all tasks: a path or list may be long, and the tasks many
 def spared(why: WhySpared) -> str:
@@ -54,6 +73,12 @@ def ended(why: WhyEnded, unit: str = "pages") -> str:
     return _ENDED[why.kind].format(
         task=task, other=other, margin=why.margin_pages, unit=unit, order=why.order, memcg=why.memcg
     )
+
+
+def doubted(doubt: Doubt) -> str:
+    """Say why nothing is certain, and what would change that; names are not made harmless."""
+    number = count(doubt.number, *_COUNTED.get(doubt.kind, ("",)))
+    return _DOUBTED[doubt.kind].format(number=number, detail=doubt.detail)
 
 
 def _named(task: Task | None) -> str:

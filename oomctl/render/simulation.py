@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario, Task
+from oomctl.kernel.badness import ADJ_MIN
+from oomctl.model.kernel import Candidate, Constraint, Doubt, Outcome, Round, Scenario, Task
 from oomctl.model.limits import Limit, LimitKind
 from oomctl.model.listing import Machine, Row
 from oomctl.render import reasons
@@ -72,10 +73,18 @@ def _round(result: Round, rows: Rows, scenario: Scenario) -> Iterator[str]:
         "margin_pages": result.margin_pages,
         "error_bound_pages": result.error_bound_pages,
         "contenders": [pid_of(task) for task in result.contenders],
+        "doubts": [{"id": doubt.kind.value, "message": reasons.doubted(doubt)} for doubt in result.doubts],
+        "settled": result.settled,
+        "overtaken_by_growth_bytes": _bytes(result.overtaken_by_growth_pages, scenario),
+        "left_bytes": _bytes(scenario.context.left_pages, scenario),
     }
     killed = (process_document(row, scenario.page_size) for row in rows.killed)
     freed = result.freed_pages * scenario.page_size
     yield from with_array(f'{members(document)}, "killed": ', killed, f', "freed_bytes": {freed}')
+
+
+def _bytes(pages: int | None, scenario: Scenario) -> int | None:
+    return None if pages is None else pages * scenario.page_size
 
 
 def _baseline(result: Round) -> dict[str, Any]:
@@ -170,7 +179,8 @@ def _terms(rank: int, candidate: Candidate, page: int) -> tuple[str, ...]:
 
 def _execution(result: Round, rows: Rows, scenario: Scenario) -> str:
     if result.outcome is not Outcome.KILL:
-        return f"Execution  {result.outcome.value}: {visible(reasons.ended(result.reason))}"
+        ended = f"Execution  {result.outcome.value}: {visible(reasons.ended(result.reason))}"
+        return "\n".join([ended, *map(_doubt, result.doubts)])
     freed = size(result.freed_pages * scenario.page_size)
     lines = [f"Execution  SIGKILL to {_victim_name(result)}; {freed} would be freed"]
     others = rows.killed[1:]
@@ -178,16 +188,39 @@ def _execution(result: Round, rows: Rows, scenario: Scenario) -> str:
         names = ", ".join(_name(row.task) for row in others[:8]) + (", …" if len(others) > 8 else "")
         dying = count(len(others), "more process dies", "more processes die")
         lines.append(f"           {dying} with it: {names}")
+    lines.append(f"Certainty  {_certainty(result, scenario)}")
+    lines += map(_doubt, result.doubts)
+    growth = _growth(result, scenario)
+    return "\n".join([*lines, f"           {growth}"] if growth else lines)
+
+
+def _certainty(result: Round, scenario: Scenario) -> str:
     margin = "" if result.margin_pages is None else f" by {size(result.margin_pages * scenario.page_size)}"
-    bound = f"the counters may be off by {size(result.error_bound_pages * scenario.page_size)}"
+    bound = f"what the killer finds may differ by {size(result.error_bound_pages * scenario.page_size)}"
+    word = result.certainty.value if len(result.contenders) > 1 or not result.doubts else "not certain"
     if len(result.contenders) == 1:
         lead = f"it leads{margin}" if margin else "there is no other candidate"
-        lines.append(f"Certainty  certain: {lead}, {bound}")
-    else:
-        names = ", ".join(_name(task) for task in result.contenders[:8])
-        more = f" and {len(result.contenders) - 8} more" if len(result.contenders) > 8 else ""
-        lines.append(f"Certainty  close: it leads{margin or ' by 0'}, {bound}; one of {names}{more}")
-    return "\n".join(lines)
+        return f"{word}: {lead}, {bound}"
+    names = ", ".join(_name(task) for task in result.contenders[:8])
+    more = f" and {len(result.contenders) - 8} more" if len(result.contenders) > 8 else ""
+    return f"{word}: it leads{margin or ' by 0'}, {bound}; one of {names}{more}"
+
+
+def _doubt(doubt: Doubt) -> str:
+    return f"           {visible(reasons.doubted(doubt))}"
+
+
+def _growth(result: Round, scenario: Scenario) -> str | None:
+    """Say whether somebody else can become first by growing; None where that is not known or makes no difference."""
+    growth, left, page = result.overtaken_by_growth_pages, scenario.context.left_pages, scenario.page_size
+    if growth is None or left is None or scenario.context.sudden or result.victim is None:
+        return None
+    if result.settled:
+        return f"settled: another one is first if it grows by {size(growth * page)}, and {size(left * page)} are left"
+    # By this adj a process that has all that is left is still behind.
+    spared_below = (result.victim.badness - left) // max(scenario.context.totalpages // 1000, 1)
+    unless = f" (unless its adj is below {spared_below})" if ADJ_MIN < spared_below < 0 else ""
+    return f"whoever uses up the {size(left * page)} that are left will itself be first{unless}"
 
 
 def _victim_name(result: Round) -> str:

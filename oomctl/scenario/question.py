@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from oomctl.errors import BadInput, ImpossibleHere, NothingMatched
 from oomctl.kernel.constraint import memcg_totalpages
-from oomctl.model.kernel import Scenario, Task
+from oomctl.model.kernel import Constraint, Scenario, Task
 from oomctl.model.limits import Limit, LimitKind
 from oomctl.model.listing import Machine
 from oomctl.procfs import nodes as numa
@@ -79,6 +79,15 @@ def find_tasks(question: Question, target: Target) -> list[Task]:
     if not tasks_found:
         raise NothingMatched(no_match(target.word, question.scenario.hidden))
     return tasks_found
+
+
+def at_once(scenario: Scenario) -> Scenario:
+    """Let the memory run out without reclaim before it. BadInput where nothing can do that."""
+    context = scenario.context
+    if context.constraint in (Constraint.CPUSET, Constraint.MEMPOLICY):
+        raise BadInput("--sudden: only the whole machine (SysRq f) and a cgroup (its limit) can run out at once")
+    sysrq = context.constraint is Constraint.NONE
+    return scenario._replace(context=context._replace(sudden=True, sysrq=sysrq or context.sysrq))
 
 
 def _of_limit(limit: Limit) -> Shortage:

@@ -11,7 +11,7 @@ from oomctl.console import complain
 from oomctl.errors import BadInput, ImpossibleHere, NothingMatched
 from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
 from oomctl.kernel.scenario_rules import rules_of
-from oomctl.model.kernel import Constraint
+from oomctl.model.kernel import Constraint, Doubt, Doubtful
 from oomctl.oomlog import sources
 from oomctl.oomlog.parser import parse_blocks
 from oomctl.oomlog.replay import scenario_of
@@ -90,6 +90,9 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
     for field in document.unknown_fields[:5]:
         complain(f"{name}: {field}: unknown field, ignored")
     scenario = document.scenario
+    if document.unknown_fields:
+        doubt = Doubt(Doubtful.UNKNOWN_FIELDS, len(document.unknown_fields), document.unknown_fields[0])
+        scenario = scenario._replace(doubts=(*scenario.doubts, doubt))
     if scope.nearest_for is not None:
         raise BadInput("--for asks what is left under live limits; a document does not say (use --cgroup or --nodes)")
     context = scenario.context
@@ -98,7 +101,10 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
         if cgroup not in document.memcgs:
             raise ImpossibleHere(f"cgroup {cgroup}: the document has no limits for it")
         total = memcg_totalpages(document.memcgs[cgroup])
-        context = context._replace(constraint=Constraint.MEMCG, memcg=cgroup, totalpages=total or context.totalpages)
+        # What is left was read for the memory that the document is about.
+        context = context._replace(
+            constraint=Constraint.MEMCG, memcg=cgroup, totalpages=total or context.totalpages, left_pages=None
+        )
         return Question(scenario._replace(context=context), None, None, unlimited=total is None)
     if scope.nodes is not None:
         allowed = numa.parse_list(scope.nodes)

@@ -8,10 +8,11 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.model.kernel import Constraint, MemcgLimits, Mempolicy, NodePages, Probed, Task, Thread
+from oomctl.model.kernel import Constraint, Doubt, Doubtful, MemcgLimits, Mempolicy, NodePages, Probed, Task, Thread
 from oomctl.scenario.fields import Fields
 
 MOST_TASKS = 1 << 16
+MOST_DOUBTS = 100
 NEVER: Any = object()
 
 
@@ -84,6 +85,14 @@ def _constraint(fields: Fields, name: str) -> Constraint:
     return Constraint(fields.choice(name, tuple(constraint.value for constraint in Constraint)))
 
 
+def _doubtful(fields: Fields, name: str) -> Doubtful:
+    return Doubtful(fields.choice(name, tuple(kind.value for kind in Doubtful)))
+
+
+def _doubts(fields: Fields, name: str) -> tuple[Doubt, ...]:
+    return tuple(Doubt(**DOUBT.read(doubt)) for doubt in fields.children(name, MOST_DOUBTS))
+
+
 def _probed(fields: Fields, name: str) -> frozenset[Probed]:
     return frozenset(map(Probed, fields.choices(name, tuple(probed.value for probed in Probed))))
 
@@ -124,6 +133,9 @@ TASK = Table(
     ("pgtables_pages", "pgtables_pages", _COUNT),
     ("adj", "adj", _ADJ),
     ("rss_anon", "anon_pages", _COUNT_IF_KNOWN),
+    ("rss_file", "file_pages", _COUNT_IF_ANY),
+    ("rss_shmem", "shmem_pages", _COUNT_IF_ANY),
+    ("lazyfree", "lazyfree_pages", _COUNT_IF_KNOWN),
     ("vsize_bytes", "vsize_bytes", _COUNT_IF_ANY),
     ("start_ticks", "start_ticks", _COUNT_IF_ANY),
     ("oom_score", "oom_score", _COUNT_IF_KNOWN),
@@ -162,12 +174,25 @@ CONTEXT = Table(
     ("oom_group", "oom_groups", Kind(Fields.texts, left_out=frozenset(), write=sorted)),
     ("cpus", "cpus", Kind(partial(Fields.whole, least=1), left_out=None)),
     ("swap_used", "swap_used", Kind(Fields.flag)),
+    ("sudden", "sudden", _FLAG),
+    ("file_lru", "file_lru_pages", _COUNT_IF_KNOWN),
+    ("swappable_shmem", "swappable_shmem_pages", _COUNT_IF_KNOWN),
+    ("lazyfree", "lazyfree_pages", _COUNT_IF_ANY),
+    ("left", "left_pages", _COUNT_IF_KNOWN),
+    ("oom_kill_disable", "kill_disabled", _FLAG),
+)
+
+DOUBT = Table(
+    ("id", "kind", Kind(_doubtful, required=True, write=lambda kind: kind.value)),
+    ("number", "number", _COUNT_IF_ANY),
+    ("detail", "detail", Kind(Fields.text, left_out="")),
 )
 
 SCENARIO = Table(
     ("hidden_processes", "hidden", _COUNT),
     ("unread_candidates", "unread_candidates", _COUNT),
     ("unread_unkillable", "unread_unkillable", _COUNT),
+    ("doubts", "doubts", Kind(_doubts, left_out=(), write=lambda doubts: list(map(DOUBT.written, doubts)))),
     ("probed", "probed", Kind(_probed, left_out=frozenset(), write=lambda probed: sorted(one.value for one in probed))),
 )
 

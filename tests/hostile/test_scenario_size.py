@@ -100,8 +100,8 @@ def test_a_snapshot_of_10000_processes_fits_with_the_longest_names_of_cgroups() 
             123_456_789_012,
             666,
             123_456_789,
-            1_234_567_890_123,
-            pod,
+            vsize_bytes=1_234_567_890_123,
+            memcg=pod,
         )
         for number, pod in enumerate(pods)
     )

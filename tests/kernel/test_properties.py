@@ -17,6 +17,8 @@ from oomctl.model.kernel import (
     Certainty,
     Constraint,
     Context,
+    Doubt,
+    Doubtful,
     MemcgLimits,
     Mempolicy,
     NodePages,
@@ -152,6 +154,9 @@ tasks = st.builds(
     start_ticks=numbers,
     oom_score=some_pages,
     anon_pages=some_pages,
+    file_pages=numbers,
+    shmem_pages=numbers,
+    lazyfree_pages=some_pages,
     vsize_bytes=numbers,
     memcg=st.none() | names,
     mm=st.none() | names,
@@ -172,6 +177,10 @@ contexts = st.builds(
     panic_on_oom=st.integers(0, 2),
     oom_groups=st.frozensets(names, max_size=3),
     cpus=st.none() | st.integers(1, 8192),
+    file_lru_pages=some_pages,
+    swappable_shmem_pages=some_pages,
+    lazyfree_pages=numbers,
+    left_pages=some_pages,
 )
 scenarios = st.builds(
     Scenario,
@@ -183,6 +192,7 @@ scenarios = st.builds(
     unread_unkillable=numbers,
     hidden=numbers,
     read_from=st.none(),
+    doubts=st.lists(st.builds(Doubt, st.sampled_from(Doubtful), numbers, names), max_size=3).map(tuple),
 )
 v1_limits: SearchStrategy[MemcgLimits] = st.builds(
     MemcgLimits, st.just(1), some_pages, st.none(), some_pages, numbers, numbers

@@ -26,16 +26,6 @@ def test_before_3_14_free_memory_stands_for_what_is_available(proc_tree: ProcTre
     assert (meminfo.mem_available, meminfo.swap_total) == (300 * 1024, 0)
 
 
-def test_swap_is_used_where_there_is_any_and_where_there_was(proc_tree: ProcTree) -> None:
-    proc_tree.meminfo(4000, swap_total_kb=400)
-    assert proc_tree.procfs().swap_used
-    proc_tree.meminfo(4000)
-    assert not proc_tree.procfs().swap_used
-    for counters, used in (("pswpin 0\npswpout 0\n", False), ("nr_x 1\npswpout 7\n", True), ("zswpout 10\n", True)):
-        proc_tree.write("vmstat", counters)
-        assert proc_tree.procfs().swap_used is used
-
-
 @pytest.mark.parametrize("text", ["", "MemTotal:\n", "MemTotal: lots\n", "MemTotal: 0 kB\n", "\xff"])
 def test_a_meminfo_without_the_total_is_refused(proc_tree: ProcTree, text: str) -> None:
     proc_tree.write("meminfo", text)

@@ -64,6 +64,7 @@ def test_every_number_of_a_process_is_read(proc_tree: ProcTree, procfs: Procfs) 
         start_ticks=4711,
         oom_score=700,
         anon_pages=600,
+        file_pages=300,
         vsize_bytes=8000 * 1024,
     )
 

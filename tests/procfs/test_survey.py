@@ -11,6 +11,7 @@ from oomctl.kernel.rules import rules_for
 from oomctl.model.kernel import Constraint, Context, Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.reclaim import with_machine
 from tests.proc_tree import ProcTree
 from tests.tasks import task
 
@@ -38,9 +39,10 @@ def test_a_machine_is_surveyed_with_its_settings(proc_tree: ProcTree) -> None:
     proc_tree.add(A)
     proc_tree.write("sys/vm/panic_on_oom", "2\n")
     proc_tree.write("sys/vm/oom_kill_allocating_task", "1\n")
-    found = survey.machine(proc_tree.procfs("6.18.44", cpus=5))
-    expected = Context(Constraint.NONE, 1_000_000, panic_on_oom=2, oom_kill_allocating_task=True, cpus=5)
-    assert found.context == expected
+    procfs = proc_tree.procfs("6.18.44", cpus=5)
+    found = survey.machine(procfs)
+    settings = Context(Constraint.NONE, 1_000_000, panic_on_oom=2, oom_kill_allocating_task=True, cpus=5)
+    assert found.context == with_machine(settings, procfs)
     assert (found.kernel, found.page_size, found.hidden, pids(found)) == ("6.18.44", 4096, 0, [A])
 
 

@@ -50,13 +50,13 @@ def test_the_terms_stand_side_by_side() -> None:
 
 def test_a_lone_candidate_leads_nobody() -> None:
     lines = told(task(10, rss=2560))
-    assert lines[-1] == "Certainty  certain: there is no other candidate, the counters may be off by 0"
+    assert lines[-1] == "Certainty  certain: there is no other candidate, what the killer finds may differ by 0"
     assert lines[-2] == "Execution  SIGKILL to 10 (task10); 10.0MiB would be freed"
 
 
 def test_everyone_close_is_named() -> None:
     lines = told(*(task(pid, rss=1000) for pid in range(10, 22)), cpus=2)
-    assert lines[-1].startswith("Certainty  close: it leads by 0, the counters may be off by 0.")
+    assert lines[-1].startswith("Certainty  close: it leads by 0, what the killer finds may differ by 0.")
     assert lines[-1].count("(task") == 8
     assert lines[-1].endswith(" and 4 more")
 

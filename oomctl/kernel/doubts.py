@@ -1,0 +1,36 @@
+"""What keeps a prediction from being certain, whatever the numbers say."""
+
+from __future__ import annotations
+
+from oomctl.kernel.scenario_rules import guessed_rules
+from oomctl.kernel.selection import is_global
+from oomctl.model.kernel import Doubt, Doubtful, Scenario
+
+_UNSEEN = (Doubtful.HIDDEN_PROCESSES, Doubtful.UNSEEN_MEMBERS)
+
+
+def doubts_of(scenario: Scenario) -> tuple[Doubt, ...]:
+    """Return every reason for which a choice by badness is not certain."""
+    found = [*scenario.doubts, *guessed_rules(scenario)]
+    if scenario.hidden:
+        found.append(Doubt(Doubtful.HIDDEN_PROCESSES, scenario.hidden))
+    if _asker_decides(scenario):
+        found.append(Doubt(Doubtful.ALLOCATING_TASK))
+    return tuple(found)
+
+
+def unseen_processes(scenario: Scenario) -> tuple[Doubt, ...]:
+    """Return the doubts that say of processes which may be there that they cannot be seen."""
+    return tuple(doubt for doubt in doubts_of(scenario) if doubt.kind in _UNSEEN)
+
+
+def doubts_of_rules(scenario: Scenario) -> tuple[Doubt, ...]:
+    """Return every reason for which even a choice that no other process has part in is not certain."""
+    return tuple(doubt for doubt in (*scenario.doubts, *guessed_rules(scenario)) if doubt.kind not in _UNSEEN)
+
+
+def _asker_decides(scenario: Scenario) -> bool:
+    """Whether ``vm.oom_kill_allocating_task`` takes the task that asks for memory, and nobody has said which."""
+    context = scenario.context
+    applies = context.oom_kill_allocating_task and is_global(context) and not context.sysrq
+    return applies and context.current is None

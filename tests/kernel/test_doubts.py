@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from oomctl.kernel.invocation import out_of_memory, rounds
+from oomctl.model.kernel import Certainty, Constraint, Doubt, Doubtful, Outcome, Scenario
+from tests.tasks import round_of, scenario, task
+
+PAIR = task(10, rss=1000), task(11, rss=10)
+GUESSED = Doubt(Doubtful.GUESSED_RULES, detail="3.10.0-vz7")
+UNSEEN = Doubt(Doubtful.UNSEEN_MEMBERS)
+
+
+def doubted(asked: Scenario, *doubts: Doubt, hidden: int = 0) -> Scenario:
+    return asked._replace(doubts=doubts, hidden=hidden)
+
+
+@pytest.mark.parametrize(
+    ("asked", "doubt"),
+    [
+        (doubted(scenario(*PAIR), hidden=3), Doubt(Doubtful.HIDDEN_PROCESSES, 3)),
+        (doubted(scenario(*PAIR), UNSEEN), UNSEEN),
+        (doubted(scenario(*PAIR), GUESSED), GUESSED),
+        (scenario(*PAIR, oom_kill_allocating_task=True), Doubt(Doubtful.ALLOCATING_TASK)),
+    ],
+    ids=["hidden", "unseen members", "guessed rules", "allocating task"],
+)
+def test_in_doubt_nothing_is_certain_however_far_the_first_leads(asked: Scenario, doubt: Doubt) -> None:
+    result = out_of_memory(asked._replace(context=asked.context._replace(left_pages=0)))
+    assert (result.outcome, result.certainty, result.doubts) == (Outcome.KILL, Certainty.CLOSE, (doubt,))
+    assert not result.settled
+
+
+def test_where_the_asker_decides_and_is_unknown_everybody_may_die() -> None:
+    result = round_of(*PAIR, oom_kill_allocating_task=True)
+    assert [contender.pid for contender in result.contenders] == [10, 11]
+
+
+@pytest.mark.parametrize(
+    "situation", [{"sysrq": True}, {"memcg": "/", "constraint": Constraint.MEMCG}, {"current": 11}]
+)
+def test_the_asker_does_not_decide_or_is_known(situation: dict[str, object]) -> None:
+    result = round_of(*PAIR, oom_kill_allocating_task=True, **situation)
+    assert (result.certainty, result.doubts) == (Certainty.CERTAIN, ())
+
+
+def test_a_known_asker_dies_whoever_is_hidden() -> None:
+    asked = scenario(*PAIR, oom_kill_allocating_task=True, current=11)
+    assert out_of_memory(doubted(asked, hidden=3)).certainty is Certainty.CERTAIN
+    assert out_of_memory(doubted(asked, GUESSED)).certainty is Certainty.CLOSE
+
+
+@pytest.mark.parametrize("unseen", [doubted(scenario(), hidden=3), doubted(scenario(memcg="/a"), UNSEEN)])
+def test_where_nobody_is_visible_and_some_are_hidden_the_outcome_is_unknown(unseen: Scenario) -> None:
+    result = out_of_memory(unseen)
+    assert (result.outcome, result.certainty) == (Outcome.UNKNOWN, Certainty.CLOSE)
+    assert result.doubts
+
+
+def test_a_sacrificed_child_is_in_doubt_with_its_parent() -> None:
+    asked = scenario(task(10, rss=1000), task(11, rss=10, ppid=10), kernel="4.14")
+    assert out_of_memory(asked).certainty is Certainty.CERTAIN
+    result = out_of_memory(doubted(asked, hidden=1))
+    assert (result.victim and result.victim.task.pid, result.certainty) == (11, Certainty.CLOSE)
+
+
+def test_what_a_kill_frees_is_left_for_the_next_round() -> None:
+    lefts = task(10, rss=1000), task(11, rss=600), task(12, rss=10)
+    first, second = rounds(scenario(*lefts, cpus=2, left_pages=100), 2)
+    assert (first.settled, second.settled) == (True, False)
