@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from oomctl.kernel.badness import ADJ_MIN
+from oomctl.kernel.rules import rules_for
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
 
@@ -26,6 +28,9 @@ class ProcTree:
         self.root = directory / "proc"
         self.cgroup_mount = directory / "cgroup"
         self.write("sys/kernel/osrelease", f"{kernel}\n")
+        self._signed = rules_for(kernel).signed
+        self._total_pages = 0
+        self._scored: dict[int, tuple[int, int]] = {}
         self.meminfo(mem_total_kb)
         for name in ("panic_on_oom", "oom_kill_allocating_task"):
             self.write(f"sys/vm/{name}", "0\n")
@@ -40,6 +45,8 @@ class ProcTree:
         """Open the tree, as ``kernel`` would show it where that matters."""
         if kernel is not None:
             self.write("sys/kernel/osrelease", f"{kernel}\n")
+            self._signed = rules_for(kernel).signed
+            self._score(self._scored)
         return Procfs(str(self.root), page_size=page_size, cpus=cpus)
 
     def write(self, name: str, text: str | bytes) -> Path:
@@ -58,6 +65,18 @@ class ProcTree:
             "SwapFree": swap_free_kb,
         }
         self.write("meminfo", "".join(f"{name + ':':<16}{size:>8} kB\n" for name, size in lines.items()))
+        self._total_pages = max((mem_total_kb + swap_total_kb) // 4, 1)
+        self._score(self._scored)
+
+    def _score(self, pids: Iterable[int]) -> None:
+        """Write ``oom_score`` of those for whom the test does not name one, as this kernel would."""
+        for pid in pids:
+            size, adj = self._scored[pid]
+            points = size + adj * (self._total_pages // 1000)
+            permille = int(1000 * points / self._total_pages)
+            score = int((1000 + permille) * 2 / 3) if self._signed else max(permille, 0)
+            if (self.root / str(pid)).exists():
+                self.write(f"{pid}/oom_score", f"{0 if adj == ADJ_MIN else score}\n")
 
     def add(
         self,
@@ -69,7 +88,7 @@ class ProcTree:
         pgtables_kb: int = 40,
         pmd_kb: int = 0,
         adj: int = 0,
-        score: int = 666,
+        score: int | None = None,
         ppid: int = 1,
         uid: int = 1000,
         start: int | None = None,
@@ -113,10 +132,14 @@ class ProcTree:
             cap_eff=cap_eff,
             groups=groups,
         )
-        files = {"oom_score": f"{score}\n", "oom_score_adj": f"{adj}\n", "cgroup": cgroup, "cmdline": ""}
-        files["statm"] = f"{vsize_kb // 4} {rss} 0 0 0 0 0\n"
+        files = {"oom_score": f"{score or 0}\n", "oom_score_adj": f"{adj}\n", "cgroup": cgroup, "cmdline": ""}
+        files["statm"] = f"{vsize_kb // 4} {rss if status_rss is None else status_rss} 0 0 0 0 0\n"
         for name, text in files.items():
             self.write(f"{pid}/{name}", text)
+        self._scored.pop(pid, None)
+        if score is None and has_memory:
+            self._scored[pid] = rss + swap + (pgtables_kb + pmd_kb) // 4, adj
+            self._score([pid])
         self.write(f"{pid}/task/{pid}/children", "")
         if has_memory and exe is not None:
             self._link(f"{pid}/exe", exe)

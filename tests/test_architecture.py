@@ -50,8 +50,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "__init__": (),
 }
 PURE = ("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view")
-WORDLESS = [path for path in sorted((PACKAGE / "kernel").glob("*.py")) if path.stem != "rules"]
-"""All of the kernel room but the table of versions, whose rows and mistakes are in words."""
+WORDLESS = [path for path in sorted((PACKAGE / "kernel").glob("*.py")) if path.stem not in ("rules", "distributions")]
+"""All of the kernel room but the tables of versions and of distributions, whose rows and mistakes are in words."""
 UPWARDS = {
     "commands": {"cli.options", "cli.parameters", "cli.namesake", "cli.summaries"},
     "completion": {"cli.parameters"},

@@ -11,6 +11,7 @@ from oomctl.errors import ANSWER_IS_NO, DONE, IMPOSSIBLE_HERE
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import rounds
 from oomctl.kernel.rules import rules_for
+from oomctl.kernel.scenario_rules import rules_of
 from oomctl.model.kernel import Decisive, Outcome, Round, Scenario, Task, WhyEnded
 from oomctl.model.listing import Row
 from oomctl.procfs.details import with_details
@@ -99,7 +100,7 @@ def simulate(
     scenario = question.scenario
     if rules is not None and kernel is not None:
         scenario = scenario._replace(kernel=kernel, read_from=scenario.read_from or scenario.kernel)
-    rules = rules or rules_for(scenario.kernel)
+    rules = rules or rules_of(scenario)
     if allocating is not None:
         current = questions.find_tasks(question, allocating)[0].pid
         scenario = scenario._replace(context=scenario.context._replace(current=current))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oomctl.kernel.scenario_rules import guessed_rules
 from oomctl.kernel.selection import is_global
 from oomctl.model.kernel import Doubt, Doubtful, Scenario
 
@@ -10,7 +11,7 @@ _UNSEEN = (Doubtful.HIDDEN_PROCESSES, Doubtful.UNSEEN_MEMBERS)
 
 def doubts_of(scenario: Scenario) -> tuple[Doubt, ...]:
     """Return every reason for which a choice by badness is not certain."""
-    found = list(scenario.doubts)
+    found = [*scenario.doubts, *guessed_rules(scenario)]
     if scenario.hidden:
         found.append(Doubt(Doubtful.HIDDEN_PROCESSES, scenario.hidden))
     if _asker_decides(scenario):
@@ -25,7 +26,7 @@ def unseen_processes(scenario: Scenario) -> tuple[Doubt, ...]:
 
 def doubts_of_rules(scenario: Scenario) -> tuple[Doubt, ...]:
     """Return every reason for which even a choice that no other process has part in is not certain."""
-    return tuple(doubt for doubt in scenario.doubts if doubt.kind not in _UNSEEN)
+    return tuple(doubt for doubt in (*scenario.doubts, *guessed_rules(scenario)) if doubt.kind not in _UNSEEN)
 
 
 def _asker_decides(scenario: Scenario) -> bool:

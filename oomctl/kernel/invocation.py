@@ -15,7 +15,8 @@ from oomctl.kernel.execution import (
     killed_with,
     will_free_memory,
 )
-from oomctl.kernel.rules import Rules, rules_for
+from oomctl.kernel.rules import Rules
+from oomctl.kernel.scenario_rules import rules_of, rules_of_reading
 from oomctl.kernel.selection import Scan, is_global, scan, why_not
 from oomctl.kernel.whatif import with_more_left
 from oomctl.model.kernel import (
@@ -37,7 +38,7 @@ COSTLY_ORDER = 3  # PAGE_ALLOC_COSTLY_ORDER in include/linux/mmzone.h
 
 def out_of_memory(scenario: Scenario, rules: Rules | None = None) -> Round:
     """Return what the kernel of ``scenario`` (or one with ``rules``) does when its memory runs out now."""
-    rules = rules or rules_for(scenario.kernel)
+    rules = rules or rules_of(scenario)
     context = scenario.context
     order = scan(scenario.tasks, context, rules)
     current = next((task for task in scenario.tasks if task.pid == context.current), None)
@@ -175,7 +176,7 @@ def _by_badness(result: Round, scenario: Scenario, rules: Rules) -> Round:
 
 def _assessed(ranking: Sequence[Candidate], scenario: Scenario) -> Assessment:
     """How sure the order is: by the counters of the kernel that the numbers were read on."""
-    return assess(ranking, scenario.context, rules_for(scenario.read_from or scenario.kernel))
+    return assess(ranking, scenario.context, rules_of_reading(scenario))
 
 
 def _heirs(chosen: Task, all_children: Families, scenario: Scenario, rules: Rules) -> tuple[Task, ...]:

@@ -6,10 +6,13 @@ Nothing else in oomctl asks for a version; everything else asks a ``Rules`` valu
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from enum import Enum
 from typing import Any, NamedTuple
 
 from oomctl.errors import BadInput
+from oomctl.kernel.distributions import LABELS, Backport, Unsure, distribution_of
+from oomctl.model.kernel import Probed
 
 OLDEST = "3.10"
 """The rules were compared with sources from here to 7.1; later kernels are taken to behave alike."""
@@ -149,42 +152,88 @@ _STABLE_BACKPORTS: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {
     (5, 4): (144, {"signed": True}),
     (6, 6): (99, {"counters": Counters.PER_CPU_EXACT_STATUS}),
     (6, 12): (38, {"counters": Counters.PER_CPU_EXACT_STATUS}),
+    (6, 15): (7, {"counters": Counters.PER_CPU_EXACT_STATUS}),
 }
 
-_VENDORS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
-    "rhel7": ((3, 10), {"root_discounts": (RootDiscount.POINTS,)}),
-    "rhel8.1": ((4, 18), {"sacrifices_child": False, "oom_group": True}),
-    "rhel8.3": (
-        (4, 18),
-        {"sacrifices_child": False, "oom_group": True, "last_wins": True, "walk": Walk.PROCESSES},
-    ),
-    "rhel9": ((5, 14), {}),
-    "rhel10": ((6, 12), {}),
+_BACKPORTS: dict[Backport, dict[str, Any]] = {
+    Backport.POINTS_DISCOUNT: {"root_discounts": (RootDiscount.POINTS,)},
+    Backport.OOM_GROUP: {"oom_group": True},
+    Backport.NO_SACRIFICE: {"sacrifices_child": False},
+    Backport.LAST_OF_EQUALS: {"last_wins": True, "walk": Walk.PROCESSES},
+    Backport.SIGNED: {"signed": True},
+    Backport.PER_CPU_RSS: {"counters": Counters.PER_CPU},
 }
-_RHEL8_3_BUILD = 240  # 4.18.0-240.el8; builds between 8.1 and 8.3 were not read and count as 8.1
+
+_SIGNS = {Probed.SIGNED, Probed.UNSIGNED}
 
 _LABEL = re.compile(r"rhel(\d{1,9})(?:\.(\d{1,9}))?$", re.ASCII)
-_RELEASE = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?(?:-(\d{1,9}))?", re.ASCII)
+_OTHER_RHEL_8 = "4.18.0-193.el8"
+_RELEASE = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", re.ASCII)
 
 
-def rules_for(kernel: str) -> Rules:
+class Verdict(NamedTuple):
+    """What is known of a kernel by its name."""
+
+    rules: Rules
+    unsure: frozenset[Unsure] = frozenset()
+    """Nobody has verified this of such kernels, and it may decide who dies."""
+    what: str = "mainline"
+    """Whose kernel it is, in a few words for people."""
+
+    @property
+    def guessed(self) -> bool:
+        """Whether something that matters is only assumed."""
+        return bool(self.unsure)
+
+
+def rules_for(kernel: str, probed: Collection[Probed] = ()) -> Rules:
     """Return the rules of ``kernel``: a release (``6.1.20``, ``4.18.0-240.el8.x86_64``) or ``rhel8.1``.
 
-    Raises BadInput for what is neither and for kernels before 3.10.
+    Raises BadInput for what is neither and for kernels before 3.10. ``probed``: what such a kernel was seen to do.
     """
-    vendor = _vendor(kernel)
-    if vendor is not None:
-        base, changes = _VENDORS[vendor]
-        return _mainline(base)._replace(**changes)
-    match = _RELEASE.match(kernel)
+    return known(kernel, probed).rules
+
+
+def known(kernel: str, probed: Collection[Probed] = ()) -> Verdict:
+    """Return the rules of a kernel, as ``rules_for`` does, and whether somebody has verified them.
+
+    What was probed is beyond doubt, whatever the name says.
+    """
+    release = _release_of_label(kernel) or kernel
+    match = _RELEASE.match(release)
     if match is None:
         raise BadInput(f"kernel {kernel!r}: expected a release such as 6.1.20, or a label such as rhel8.1")
     version = int(match[1]), int(match[2])
     if version < _HISTORY[0][0]:
         raise BadInput(f"kernel {kernel}: the rules are known from {OLDEST} on")
-    rules = _mainline(version)
+    row = distribution_of(release)
+    rules = _mainline(row.base if row is not None and row.base is not None else version)
     since, changes = _STABLE_BACKPORTS.get(version, (0, {}))
-    return rules._replace(**changes) if int(match[3] or 0) >= since else rules
+    if (row is None or row.base is None) and int(match[3] or 0) >= since:
+        rules = rules._replace(**changes)
+    if row is None:
+        return Verdict(_as_probed(rules, probed))
+    for backport in row.backports:
+        rules = (
+            _with_exact_status(rules) if backport is Backport.EXACT_STATUS else rules._replace(**_BACKPORTS[backport])
+        )
+    unsure = row.unsure - {Unsure.SIGN} if _SIGNS & set(probed) else row.unsure
+    return Verdict(_as_probed(rules, probed), unsure, row.what)
+
+
+def _as_probed(rules: Rules, probed: Collection[Probed]) -> Rules:
+    if _SIGNS & set(probed):
+        rules = rules._replace(signed=Probed.SIGNED in probed)
+    if Probed.EXACT_STATUS in probed and rules.counters is not Counters.EXACT:
+        rules = rules._replace(counters=Counters.PER_CPU_EXACT_STATUS)
+    if Probed.PMD_TABLES in probed:
+        rules = rules._replace(pgtables=Pgtables.PTE_PMD)
+    return rules
+
+
+def _with_exact_status(rules: Rules) -> Rules:
+    exact = rules.counters is Counters.PER_CPU
+    return rules._replace(counters=Counters.PER_CPU_EXACT_STATUS) if exact else rules
 
 
 def is_before_oldest(kernel: str) -> bool:
@@ -196,7 +245,7 @@ def is_before_oldest(kernel: str) -> bool:
 def known_kernels() -> dict[str, str]:
     """Return what ``rules_for`` accepts and has rules of its own for, with what it is; the newest first."""
     releases = [f"{major}.{minor}" for (major, minor), _ in reversed(_HISTORY)]
-    return dict.fromkeys(releases, "and later") | dict.fromkeys(_VENDORS, "a vendor's kernel")
+    return dict.fromkeys(releases, "and later") | dict.fromkeys(LABELS, "a vendor's kernel")
 
 
 def _mainline(version: tuple[int, int]) -> Rules:
@@ -207,17 +256,14 @@ def _mainline(version: tuple[int, int]) -> Rules:
     return rules
 
 
-def _vendor(kernel: str) -> str | None:
+def _release_of_label(kernel: str) -> str | None:
+    """Return the release that a label stands for: the oldest minor it is known of, that of others in between."""
     label = _LABEL.match(kernel)
-    if label is not None:
-        major, minor = int(label[1]), int(label[2] or 99)
-        if major == 8:
-            return "rhel8.3" if minor >= 3 else "rhel8.1"
-        name = f"rhel{major}"
-        if name not in _VENDORS:
-            raise BadInput(f"kernel {kernel!r}: known labels are {', '.join(_VENDORS)}")
-        return name
-    release = _RELEASE.match(kernel)
-    if release is not None and ".el8" in kernel:
-        return "rhel8.3" if int(release[4] or 0) >= _RHEL8_3_BUILD else "rhel8.1"
-    return "rhel7" if ".el7" in kernel and kernel.startswith("3.10.") else None
+    if label is None:
+        return None
+    major, minor = int(label[1]), int(label[2] or 99)
+    if major == 8:
+        return LABELS["rhel8.3"] if minor >= 3 else LABELS["rhel8.1"] if minor == 1 else _OTHER_RHEL_8
+    if f"rhel{major}" not in LABELS:
+        raise BadInput(f"kernel {kernel!r}: known labels are {', '.join(LABELS)}")
+    return LABELS[f"rhel{major}"]

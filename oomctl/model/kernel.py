@@ -109,6 +109,18 @@ class Doubtful(str, Enum):
     """The kernel's own scores contradict the sizes of memory that this place shows."""
 
 
+class Probed(str, Enum):
+    """What a kernel was seen to do, where that is not what its name says or the name leaves it open."""
+
+    SIGNED = "signed"
+    """Negative badness keeps its order."""
+    UNSIGNED = "unsigned"
+    EXACT_STATUS = "exact_status"
+    """``status`` sums RSS exactly, ``stat`` does not."""
+    PMD_TABLES = "pmd_tables"
+    """Page tables of the second level are counted one by one."""
+
+
 class Doubt(NamedTuple):
     """One reason for which nothing is certain."""
 
@@ -287,6 +299,8 @@ class Scenario(NamedTuple):
     """The kernel that the numbers were read on, where ``kernel`` asks for another one's rules."""
     doubts: tuple[Doubt, ...] = ()
     """What was found while reading that keeps every prediction from being certain."""
+    probed: frozenset[Probed] = frozenset()
+    """What the kernel that the numbers were read on was seen to do."""
 
 
 class Candidate(NamedTuple):

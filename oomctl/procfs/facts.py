@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cached_property
 from typing import NamedTuple
 
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.guard.files import read_regular
 from oomctl.kernel.certainty import batch_pages
-from oomctl.kernel.rules import Counters, Rules, rules_for
+from oomctl.kernel.rules import Counters, Rules, Verdict, known, rules_for
+from oomctl.model.kernel import Doubt, Doubtful, Probed
+from oomctl.procfs.probe import probe
+from oomctl.procfs.truememory import memory_beyond
 
 _LONGEST_TEXT = 1 << 23  # zoneinfo has some 4 KiB for each of up to 1,024 nodes
 _MEMINFO = re.compile(r"\n([\w()]+):\s*(\d{1,16}) kB", re.ASCII)
@@ -53,14 +57,33 @@ class Facts:
         self.of_another_namespace = not self.is_own and root == "/proc" and not on_purpose
         """It shows other processes under the numbers that this process knows: nobody meant that."""
         self.kernel = self.machine_text("sys/kernel/osrelease")[:_LONGEST_RELEASE].strip()
-        self.rules = self._rules()
+        self._named = self._known()
         self.meminfo = self._meminfo()
-        # Where status sums exactly and the killer does not, it reads the common counter of swap only,
-        # which grows by whole batches.
-        inexact = self.rules.counters is Counters.PER_CPU_EXACT_STATUS
-        self.swap_batch = batch_pages(self.cpus) if inexact else 1
+        shown = self.meminfo.mem_total + self.meminfo.swap_total
+        true = memory_beyond(self.meminfo.mem_total) if self.is_own else None
         # (MemTotal + SwapTotal) in pages: oom_score is scaled by it whatever cgroup a task is in.
-        self.totalpages = max((self.meminfo.mem_total + self.meminfo.swap_total) // self.page_size, 1)
+        self.totalpages = max((shown if true is None else true) // self.page_size, 1)
+        self.doubts = () if true is None else (Doubt(Doubtful.OTHER_TOTALPAGES),)
+        """Why nothing that is read here is certain: meminfo is not the kernel's, as in a container with lxcfs."""
+
+    @cached_property
+    def probed(self) -> frozenset[Probed]:
+        """What the kernel was seen to do and its name does not say; it is asked when this is needed first."""
+        return probe(self.root, self.totalpages, self._named)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """How the kernel chooses, by its name and by what it was seen to do."""
+        return rules_for(self.kernel, self.probed)
+
+    @cached_property
+    def swap_batch(self) -> int:
+        """Pages; swap as it is read is rounded down to a multiple of that.
+
+        Where status sums exactly and the killer does not, it reads the common counter of swap only, which grows by
+        whole batches.
+        """
+        return batch_pages(self.cpus) if self.rules.counters is Counters.PER_CPU_EXACT_STATUS else 1
 
     def setting(self, name: str) -> int:
         """Return a sysctl such as ``vm/panic_on_oom``; 0 where this kernel does not have it."""
@@ -92,9 +115,9 @@ class Facts:
                 f"{path}: {error.strerror}; oomctl needs Linux with its whole /proc mounted there"
             ) from None
 
-    def _rules(self) -> Rules:
+    def _known(self) -> Verdict:
         try:
-            return rules_for(self.kernel)
+            return known(self.kernel)
         except BadInput as error:
             raise ImpossibleHere(f"{self.root}/sys/kernel/osrelease: {error}") from None
 

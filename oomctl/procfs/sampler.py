@@ -148,4 +148,4 @@ def _scenario(procfs: Procfs, memcgs: Memcgs | None, tasks: list[Task], context:
     if memcgs is not None and memcgs.version == 2:
         groups = {path for path in survey.with_ancestors(tasks, memcgs) if memcgs.kills_as_group(path)}
     context = context._replace(oom_groups=frozenset(groups))
-    return Scenario(procfs.kernel, context, tuple(tasks), procfs.page_size, hidden=hidden)
+    return survey.as_read(Scenario(procfs.kernel, context, tuple(tasks), procfs.page_size, hidden=hidden), procfs)

@@ -12,6 +12,7 @@ from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.kernel.badness import score_slack
 from oomctl.kernel.certainty import best_lower_bound, precision
 from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
+from oomctl.kernel.scores import totalpages_doubts
 from oomctl.kernel.selection import scan, scan_order, why_not
 from oomctl.model.kernel import Constraint, Context, MemcgLimits, Scenario, Task
 from oomctl.procfs import nodes, reclaim
@@ -33,7 +34,7 @@ def machine(procfs: Procfs) -> Scenario:
         groups = {path for path in with_ancestors(read, memcgs) if memcgs.kills_as_group(path)}
     context = context_of(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
     scenario = Scenario(procfs.kernel, context, tuple(read), procfs.page_size, hidden=tasks.hidden)
-    return closer_look(procfs, scenario)
+    return as_read(closer_look(procfs, scenario), procfs)
 
 
 def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenario:
@@ -61,7 +62,7 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
         unread_unkillable=len(unkillable),
         hidden=scores.hidden + tasks.hidden,
     )
-    return _with_company(procfs, scenario, count)
+    return as_read(_with_company(procfs, scenario, count), procfs)
 
 
 def _front(procfs: Procfs, context: Context, killable: Sequence[Score], count: int, contenders: bool) -> Tasks:
@@ -103,7 +104,13 @@ def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
     scenario = Scenario(
         procfs.kernel, context, tuple(_with_shared_memory(procfs, tasks)), procfs.page_size, hidden=hidden
     )
-    return closer_look(procfs, scenario, lambda: memcgs.inodes(path)), memcgs
+    return as_read(closer_look(procfs, scenario, lambda: memcgs.inodes(path)), procfs), memcgs
+
+
+def as_read(scenario: Scenario, procfs: Procfs) -> Scenario:
+    """Add what was found out about the kernel and its numbers while ``scenario`` was read."""
+    doubts = procfs.doubts or totalpages_doubts(scenario.tasks, scenario.context, procfs.rules)
+    return scenario._replace(doubts=(*scenario.doubts, *doubts), probed=procfs.probed)
 
 
 def memory_nodes(procfs: Procfs, allowed: frozenset[int], mempolicy: bool) -> Scenario:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from oomctl.model.kernel import Decisive, Doubt, Doubtful, Task, Unkillable, WhyEnded, WhySpared
+from oomctl.model.kernel import Decisive, Doubt, Doubtful, Probed, Task, Unkillable, WhyEnded, WhySpared
 from oomctl.render.text import count
 
 _SPARED = {
@@ -55,6 +55,12 @@ _DOUBTED = {
     Doubtful.OTHER_TOTALPAGES: "the kernel's own scores contradict the size of memory that is shown here; ask on the"
     " host",
 }
+_PROBED = {
+    Probed.SIGNED: "oom_score shows that negative badness keeps its order",
+    Probed.UNSIGNED: "oom_score shows that negative badness counts as 1",
+    Probed.EXACT_STATUS: "statm and stat differ: RSS is summed exactly in one, and not in the other",
+    Probed.PMD_TABLES: "status shows that page tables of the second level are counted one by one",
+}
 _COUNTED = {
     Doubtful.HIDDEN_PROCESSES: ("process is", "processes are"),
     Doubtful.UNKNOWN_FIELDS: ("field", "fields"),
@@ -79,6 +85,11 @@ def doubted(doubt: Doubt) -> str:
     """Say why nothing is certain, and what would change that; names are not made harmless."""
     number = count(doubt.number, *_COUNTED.get(doubt.kind, ("",)))
     return _DOUBTED[doubt.kind].format(number=number, detail=doubt.detail)
+
+
+def probed(seen: Probed) -> str:
+    """Say what the kernel was seen to do that its release does not say."""
+    return _PROBED[seen]
 
 
 def _named(task: Task | None) -> str:

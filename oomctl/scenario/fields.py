@@ -92,6 +92,13 @@ class Fields:
             raise _wrong(self._at(name), f"strings of at most {LONGEST_TEXT} characters", value)
         return frozenset(several)
 
+    def choices(self, name: str, choices: tuple[str, ...]) -> frozenset[str]:
+        """Return the strings of a list, each of them one of ``choices``."""
+        texts = self.texts(name)
+        for text in sorted(texts.difference(choices)):
+            raise _wrong(self._at(name), f"some of {', '.join(choices)}", text)
+        return texts
+
     def node_set(self, name: str) -> frozenset[int] | None:
         """Return the numbers of NUMA nodes in a list; None where the field is missing."""
         value = self._take(name, None)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from oomctl.console import complain
 from oomctl.errors import BadInput, ImpossibleHere, NothingMatched
 from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
-from oomctl.kernel.rules import rules_for
+from oomctl.kernel.scenario_rules import rules_of, rules_of_reading
+from oomctl.kernel.scores import totalpages_doubts
 from oomctl.model.kernel import Constraint, Doubt, Doubtful
 from oomctl.oomlog import sources
 from oomctl.oomlog.parser import parse_blocks
@@ -93,6 +94,9 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
     if document.unknown_fields:
         doubt = Doubt(Doubtful.UNKNOWN_FIELDS, len(document.unknown_fields), document.unknown_fields[0])
         scenario = scenario._replace(doubts=(*scenario.doubts, doubt))
+    if not any(doubt.kind is Doubtful.OTHER_TOTALPAGES for doubt in scenario.doubts):
+        doubts = totalpages_doubts(scenario.tasks, scenario.context, rules_of_reading(scenario))
+        scenario = scenario._replace(doubts=(*scenario.doubts, *doubts))
     if scope.nearest_for is not None:
         raise BadInput("--for asks what is left under live limits; a document does not say (use --cgroup or --nodes)")
     context = scenario.context
@@ -111,7 +115,7 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
         if allowed - document.nodes.keys():
             known = ", ".join(map(str, sorted(document.nodes))) or "none"
             raise BadInput(f"--nodes {scope.nodes}: the document knows the nodes {known}")
-        rules = rules_for(scenario.kernel)
+        rules = rules_of(scenario)
         totalpages = nodes_totalpages(document.nodes, allowed, document.swap_total_pages, rules)
         context = confined_to_nodes(context, allowed, totalpages, scope.mempolicy)
     return Question(scenario._replace(context=context), None, None)

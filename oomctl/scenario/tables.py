@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.model.kernel import Constraint, Doubt, Doubtful, MemcgLimits, Mempolicy, NodePages, Task, Thread
+from oomctl.model.kernel import Constraint, Doubt, Doubtful, MemcgLimits, Mempolicy, NodePages, Probed, Task, Thread
 from oomctl.scenario.fields import Fields
 
 MOST_TASKS = 1 << 16
@@ -91,6 +91,10 @@ def _doubtful(fields: Fields, name: str) -> Doubtful:
 
 def _doubts(fields: Fields, name: str) -> tuple[Doubt, ...]:
     return tuple(Doubt(**DOUBT.read(doubt)) for doubt in fields.children(name, MOST_DOUBTS))
+
+
+def _probed(fields: Fields, name: str) -> frozenset[Probed]:
+    return frozenset(map(Probed, fields.choices(name, tuple(probed.value for probed in Probed))))
 
 
 _ID = Kind(partial(Fields.whole, least=1), required=True)
@@ -190,6 +194,7 @@ SCENARIO = Table(
     ("unread_candidates", "unread_candidates", _COUNT),
     ("unread_unkillable", "unread_unkillable", _COUNT),
     ("doubts", "doubts", Kind(_doubts, left_out=(), write=lambda doubts: list(map(DOUBT.written, doubts)))),
+    ("probed", "probed", Kind(_probed, left_out=frozenset(), write=lambda probed: sorted(one.value for one in probed))),
 )
 
 _LIMITS = {

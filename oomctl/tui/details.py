@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oomctl.kernel.rules import rules_for
+from oomctl.kernel.scenario_rules import rules_of
 from oomctl.kernel.whatif import first_adj_that_wins
 from oomctl.live.standing import Standing
 from oomctl.model.listing import Row
@@ -32,7 +32,7 @@ def explained(row: Row, standing: Standing, procfs: Procfs) -> str:
     scenario = standing.scenario
     first_adj = None
     if row.candidate is not None:
-        first_adj = first_adj_that_wins(scenario, row.task.pid, rules_for(scenario.kernel))
+        first_adj = first_adj_that_wins(scenario, row.task.pid, rules_of(scenario))
     (facts,) = facts_of([row._replace(task=standing.real(row.task.pid))], procfs, declared={})
     entry = Entry(row, first_adj, origin(facts))
     return text(Explanation(scenario, [entry], len(standing.then.ranking))).rstrip()

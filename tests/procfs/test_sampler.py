@@ -111,11 +111,14 @@ def test_a_pid_that_was_taken_over_is_another_process(crowd: ProcTree) -> None:
 
 
 def test_before_5_9_a_score_says_nothing_and_all_are_read(crowd: ProcTree) -> None:
+    for pid in range(100, 140):
+        crowd.add(pid, rss=100, score=1)
+    crowd.add(200, "big", rss=200_000, score=200)
     crowd.procfs("4.19.0")
     eyes = Sampler(str(crowd.root))
     eyes.look()
     for pid in range(100, 140):
-        crowd.add(pid, rss=300, score=666)
+        crowd.add(pid, rss=300, score=1)
     look, _ = eyes.look()
     assert {found(look, pid).rss_pages for pid in range(100, 140)} == {300}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oomctl.model.changes import Doubt, Follower, Refusal, Risk, WhyLeftAlone
-from oomctl.model.kernel import Decisive, Task, Unkillable, WhyEnded, WhySpared
+from oomctl.model.kernel import Decisive, Probed, Task, Unkillable, WhyEnded, WhySpared
 from oomctl.render import reasons, refusals
 from tests.tasks import round_of, task
 
@@ -17,6 +17,11 @@ ANN, BOB = task(10, comm="ann"), task(11, comm="{bob}")
 @pytest.mark.parametrize("kind", Unkillable)
 def test_what_keeps_a_task_from_being_chosen_has_a_sentence(kind: Unkillable) -> None:
     assert "None" not in reasons.spared(WhySpared(kind, "/m", frozenset({1})))
+
+
+@pytest.mark.parametrize("seen", Probed)
+def test_what_a_kernel_was_seen_to_do_has_a_sentence(seen: Probed) -> None:
+    assert " " in reasons.probed(seen)
 
 
 def test_a_sentence_names_the_cgroup_and_the_nodes() -> None:
