@@ -6,12 +6,12 @@ import os
 import stat
 from typing import NamedTuple
 
+from oomctl.procfs.namespaces import FIRST_PID_NAMESPACE
 from oomctl.procfs.reader import Procfs
 
 _DELETED = " (deleted)"
 _NAMESPACES = ("pid", "user")
 """Not mnt: services with PrivateTmp= or ProtectSystem= have one of their own, see ``same_file_here``."""
-_INITIAL_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 
 
 class Provenance(NamedTuple):
@@ -73,7 +73,7 @@ def is_machine_init(procfs: Procfs, pid: int) -> bool:
         return False
     try:
         with procfs.open_task(pid) as directory:
-            return os.readlink("ns/pid", dir_fd=directory) == _INITIAL_PID_NAMESPACE
+            return os.readlink("ns/pid", dir_fd=directory) == FIRST_PID_NAMESPACE
     except OSError:
         return True  # without a look at it nobody should take it for less
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
@@ -20,10 +21,12 @@ from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Task, Thread
 from oomctl.procfs.facts import Facts
 from oomctl.procfs.halves import by_halves
+from oomctl.procfs.namespaces import in_first_pid_namespace
 from oomctl.procfs.reading import PASSING, VANISHED, is_pid, parses, pids_in, pids_listed_at, read_at
 from oomctl.procfs.statfiles import (
     FLAGS,
     NUM_THREADS,
+    PF_KTHREAD,
     PPID,
     RSS,
     START_BITS,
@@ -42,7 +45,6 @@ from oomctl.procfs.statfiles import (
 )
 
 _PF_EXITING = 0x00000004  # include/linux/sched.h
-_PF_KTHREAD = 0x00200000
 _LONGEST_CHILDREN = 1 << 20  # 130,000 children at least
 
 
@@ -191,7 +193,7 @@ class Procfs(Facts):
                 threads, status, thread_stat = live
                 stat[RSS], stat[VSIZE] = thread_stat[RSS], thread_stat[VSIZE]
         flags = int(stat[FLAGS])
-        kthread = bool(flags & _PF_KTHREAD)
+        kthread = bool(flags & PF_KTHREAD)
         has_memory = has_memory_map(status)
         task = Task(
             pid=pid,
@@ -207,7 +209,7 @@ class Procfs(Facts):
             anon_pages=self._anon_pages(status),
             vsize_bytes=int(stat[VSIZE]) if has_memory else 0,
             threads=threads,
-            init=pid == 1 and score == 0 and not kthread,
+            init=pid == 1 and score == 0 and not kthread and self._has_first_init,
             kthread=kthread,
             zombie=not has_memory and not kthread,
             zombie_leader=bool(threads),
@@ -222,7 +224,7 @@ class Procfs(Facts):
         """Read who is behind an open directory of /proc, and its adj, but not what it weighs. Raises OSError."""
         comm, stat = stat_at(directory)
         status = status_at(directory)
-        kthread = bool(int(stat[FLAGS]) & _PF_KTHREAD)
+        kthread = bool(int(stat[FLAGS]) & PF_KTHREAD)
         task = Task(
             pid=pid,
             comm=comm.decode(errors="replace"),
@@ -289,6 +291,14 @@ class Procfs(Facts):
                 break
             tasks.append(task)
         return tasks
+
+    @cached_property
+    def _has_first_init(self) -> bool:
+        """Whether PID 1 here is the machine's; that of a container is a task like others, and its score may be 0, too.
+
+        Before v5.9 a score of 0 says only that it is small, since then that it cannot be chosen.
+        """
+        return in_first_pid_namespace(self.root) is not False
 
     def _with_hidden_state(self, task: Task) -> Task:
         """Mark a task that the kernel scores 0 although its numbers would make it a candidate.

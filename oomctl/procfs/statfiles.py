@@ -17,6 +17,7 @@ STARTTIME = 19
 VSIZE = 20
 RSS = 21
 
+PF_KTHREAD = 0x00200000  # include/linux/sched.h
 START_BITS = 41  # of clock ticks, in 64 bits of the kernel's nanoseconds
 _SIGKILL_PENDING = 1 << 8
 _CAP_SYS_ADMIN = 1 << 21  # include/uapi/linux/capability.h

@@ -10,7 +10,7 @@ from oomctl.kernel.selection import why_not
 from oomctl.model.kernel import Constraint, Context, Task, Unkillable, WhySpared
 from oomctl.procfs.reader import Procfs, Score
 from oomctl.procfs.statfiles import start_ticks_at
-from tests.proc_tree import PF_EXITING, ProcTree
+from tests.proc_tree import CONTAINER, INITIAL, PF_EXITING, ProcTree
 
 SIGKILL_PENDING = 1 << 8
 CAP_SYS_ADMIN = 1 << 21
@@ -269,6 +269,14 @@ def test_pid_1_is_global_init_only_where_the_kernel_scores_it_0(
 ) -> None:
     proc_tree.add(1, "systemd", ppid=0, score=score)
     assert only_task(procfs).init is init
+
+
+@pytest.mark.parametrize(("namespaces", "init"), [(INITIAL, True), (CONTAINER, False)], ids=["machine", "container"])
+def test_before_5_9_a_small_pid_1_of_a_container_is_no_init_for_its_score_of_0(
+    proc_tree: ProcTree, namespaces: dict[str, str], init: bool
+) -> None:
+    proc_tree.add(1, "app", ppid=0, score=0, namespaces=namespaces)
+    assert only_task(proc_tree.procfs("4.18")).init is init
 
 
 @pytest.mark.parametrize(
