@@ -79,9 +79,15 @@ class Procfs(Facts):
     ) -> None:
         """Read what does not change, as ``Facts`` does; no process yet."""
         super().__init__(root, page_size, cpus, on_purpose)
-        self.own_pid = os.getpid() if self.is_own else None
+        self.own_pid = self._own_pid()
         """Left out of every survey: it is over before the memory is."""
         self._held: dict[int, int | None] = {}
+
+    def _own_pid(self) -> int | None:
+        """Return the number that this process has there; None where the files may be those of another time."""
+        if self.of_another_namespace and self.numbers_differ:
+            return int(os.path.basename(os.readlink(f"{self.root}/self")))
+        return os.getpid() if self.is_own else None
 
     def scores(self, forks: bool = True) -> Scores:
         """Read ``oom_score`` of every process: the cheapest file that says who can matter at all.
@@ -354,6 +360,11 @@ class Procfs(Facts):
 
     def _pages(self, status: bytes, field: bytes) -> int:
         return kilobytes_in(status, field) * 1024 // self.page_size
+
+    def pids(self) -> tuple[list[int], int]:
+        """Return all processes that are listed, and how many more there are."""
+        names, hidden = self._listing()
+        return [int(name) for name in names], hidden
 
     def _listing(self) -> tuple[list[str], int]:
         """Return the processes listed in /proc, and how many exist without being among them.
