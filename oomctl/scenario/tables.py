@@ -158,6 +158,7 @@ CONTEXT = Table(
     ("oom_group", "oom_groups", Kind(Fields.texts, left_out=frozenset(), write=sorted)),
     ("cpus", "cpus", Kind(partial(Fields.whole, least=1), left_out=None)),
     ("swap_used", "swap_used", Kind(Fields.flag)),
+    ("oom_kill_disable", "kill_disabled", _FLAG),
 )
 
 SCENARIO = Table(
@@ -173,6 +174,7 @@ _LIMITS = {
         ("memsw_limit", "memsw_pages", _COUNT),
         ("swap_total", "swap_total_pages", _COUNT),
         ("swappiness", "swappiness", _COUNT),
+        ("use_hierarchy", "use_hierarchy", Kind(Fields.flag, left_out=True)),
     ),
     2: Table(
         ("version", "version", _COUNT),
