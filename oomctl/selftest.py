@@ -77,6 +77,8 @@ def _cgroup(memcgs: Memcgs) -> Iterator[str]:
     limit_file, swap_file = ("memory.limit_in_bytes", "memory.swappiness") if memcgs.version == 1 else _V2_FILES
     refusal = "no cgroup to make it in"
     for parent in dict.fromkeys((memcgs.path_of_pid(os.getpid()) or "/", memcgs.root)):
+        if not memcgs.sees(parent):
+            continue
         path = f"{parent.rstrip('/')}/{name}"
         directory = memcgs.directory(path)
         _remove_leftovers(os.path.dirname(directory))

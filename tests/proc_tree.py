@@ -251,6 +251,8 @@ class ProcTree:
 
     def mount_v1(self, root: str = "/") -> None:
         self._mount(root, "cgroup cgroup rw,memory")
+        if root == "/":
+            (self.cgroup_mount / "cgroup.sane_behavior").write_text("0\n")
 
     def _mount(self, root: str, filesystem: str) -> None:
         self.cgroup_mount.mkdir(parents=True, exist_ok=True)
@@ -304,3 +306,8 @@ def memcgs_of(procfs: Procfs) -> Memcgs:
     memcgs = Memcgs.of(procfs)
     assert memcgs is not None
     return memcgs
+
+
+def pids_by_cgroup(memcgs: Memcgs, path: str) -> list[tuple[str, list[int]]]:
+    """The members of a cgroup and of those below it, in the order of the walk."""
+    return [(members.cgroup, members.pids) for members in memcgs.members(path)]

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from oomctl.cli.parameters import MINUS, unescaped
-from oomctl.errors import OomctlError
+from oomctl.errors import ImpossibleHere, OomctlError
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import known_kernels
 from oomctl.procfs import nodes as numa
@@ -154,7 +154,7 @@ def _units(procfs: Procfs, beginning: str) -> Items:
     if memcgs is None:
         return []
     paths: dict[str, str] = {}
-    waiting = ["/"]
+    waiting = [memcgs.root]
     while waiting:
         path = waiting.pop(0)
         for name in memcgs.children(path):
@@ -175,18 +175,28 @@ def cgroups(word: str) -> Items:
     if word and not word.startswith("/"):
         return _units(procfs, word)
     above, _, beginning = word.rpartition("/")
-    names = [name for name in sorted(memcgs.children(above or "/")) if name.startswith(beginning)]
+    names = [name for name in sorted(_below(memcgs, above or "/")) if name.startswith(beginning)]
     paths = [f"{above}/{name}" for name in names[:_MANY]]
     return [
         item(f"{path}/", _limit(memcgs, path), goes_on=True)
-        if memcgs.children(path)
+        if _below(memcgs, path)
         else item(path, _limit(memcgs, path))
         for path in paths
     ]
 
 
+def _below(memcgs: Memcgs, path: str) -> list[str]:
+    try:
+        return memcgs.children(memcgs.resolve(path))
+    except ImpossibleHere:
+        return []
+
+
 def _limit(memcgs: Memcgs, path: str) -> str:
-    pages = memcgs.limits(path).memory_pages
+    try:
+        pages = memcgs.limits(memcgs.resolve(path)).memory_pages
+    except ImpossibleHere:
+        return "limit unknown"
     return "no limit" if pages is None else f"limit {size(pages * os.sysconf('SC_PAGE_SIZE'))}"
 
 

@@ -56,8 +56,14 @@ def confined_to_nodes(context: Context, allowed: frozenset[int], totalpages: int
 
 
 def below(cgroup: str, ancestor: str) -> bool:
-    """Whether the path ``cgroup`` is ``ancestor`` or lies under it."""
-    return cgroup == ancestor or cgroup.startswith(ancestor.rstrip("/") + "/")
+    """Whether the path ``cgroup`` is ``ancestor`` or lies under it.
+
+    What lies outside of a cgroup namespace is shown as ``/../x`` there, which is not under ``/``.
+    """
+    if cgroup == ancestor:
+        return True
+    directory = ancestor.rstrip("/") + "/"
+    return cgroup.startswith(directory) and not f"{cgroup}/".startswith("../", len(directory))
 
 
 def outside(task: Task, context: Context, rules: Rules) -> WhySpared | None:

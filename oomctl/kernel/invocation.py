@@ -86,6 +86,8 @@ def _early_exit(scenario: Scenario, current: Task | None, rules: Rules) -> Round
     context = scenario.context
     if context.order > COSTLY_ORDER:
         return Round(Outcome.NO_OOM, WhyEnded(Decisive.COSTLY_ORDER, order=context.order))
+    if context.kill_disabled and context.constraint is Constraint.MEMCG:  # mem_cgroup_oom
+        return Round(Outcome.NO_KILL_DISABLED, WhyEnded(Decisive.KILL_DISABLED, memcg=context.memcg))
     if current is not None and will_free_memory(current, scenario.tasks):
         victim = badness(current, context.totalpages, rules)
         reason = WhyEnded(Decisive.CURRENT_IS_DYING, current)

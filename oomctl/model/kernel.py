@@ -97,6 +97,8 @@ class Doubtful(str, Enum):
     """They exist and cannot be read."""
     UNSEEN_MEMBERS = "unseen_members"
     """The memory cgroup may have members outside this PID namespace."""
+    UNSEEN_LIMITS = "unseen_limits"
+    """Limits of memory cgroups above all that are mounted here may be nearer; ``detail``: the topmost one that is."""
     ALLOCATING_TASK = "allocating_task"
     """``vm.oom_kill_allocating_task`` is set, and which task will ask is not known."""
     UNKNOWN_FIELDS = "unknown_fields"
@@ -234,6 +236,8 @@ class MemcgLimits(NamedTuple):
     """v1: ``memory.memsw.limit_in_bytes``, memory and swap together."""
     swap_total_pages: int = 0
     swappiness: int = 60
+    use_hierarchy: bool = True
+    """v1, up to v5.10: False where cgroups below do not count (``memory.use_hierarchy`` 0)."""
 
 
 class NodePages(NamedTuple):

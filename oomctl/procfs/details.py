@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from oomctl.model.kernel import Task
 from oomctl.model.listing import Details, Row
-from oomctl.procfs.cgroup import Memcgs, cgroups_at, hierarchies
+from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.cgrouppaths import cgroups_at, hierarchies
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
 from oomctl.procfs.statfiles import start_ticks_at, state_at

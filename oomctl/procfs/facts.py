@@ -54,6 +54,8 @@ class Facts:
         """Ticks per second, which start times are counted in."""
         self.is_own = _target(f"{root}/self") == str(os.getpid())
         """It shows this process, and all others, under the numbers that they have here; not another place's."""
+        self.numbers_differ = not self.is_own and (_target(f"{root}/self") or "").isdigit()
+        """It shows this process under another number than the kernel gives it elsewhere, as in lists of members."""
         self.of_another_namespace = not self.is_own and root == "/proc" and not on_purpose
         """It shows other processes under the numbers that this process knows: nobody meant that."""
         self.kernel = self.machine_text("sys/kernel/osrelease")[:_LONGEST_RELEASE].strip()

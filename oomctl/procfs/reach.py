@@ -2,38 +2,117 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
-from oomctl.model.kernel import Task
+from oomctl.errors import ImpossibleHere
+from oomctl.model.kernel import Doubt, Doubtful, Task
 from oomctl.model.limits import Limit, LimitKind
 from oomctl.procfs import nodes
 from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.cgroupfiles import is_directory
+from oomctl.procfs.cgroupmounts import in_first_cgroup_namespace, mounts
+from oomctl.procfs.cgrouppaths import cgroups_at, hierarchies
 from oomctl.procfs.reader import Procfs
 
+_DISABLED = re.compile(r"^memory\t\d+\t\d+\t0$", re.MULTILINE | re.ASCII)
 
-def limits_above(procfs: Procfs, task: Task) -> list[Limit]:
-    """Return every limit that the next allocation of ``task`` may hit, the nearest first."""
+
+class Reach(NamedTuple):
+    """What the next allocation of a task may hit."""
+
+    limits: tuple[Limit, ...]
+    """The nearest first."""
+    doubts: tuple[Doubt, ...] = ()
+    """UNSEEN_LIMITS where there may be nearer ones."""
+
+
+def reach(procfs: Procfs, task: Task) -> Reach:
+    """Return every limit that the next allocation of ``task`` may hit.
+
+    Raises ImpossibleHere where it is in a memory cgroup whose limit, or that of one above it, cannot be looked at.
+    """
     info = procfs.meminfo
     limits = [Limit(LimitKind.MACHINE, info.mem_available + info.swap_free)]
     memcgs = Memcgs.of(procfs)
-    path = memcgs.path_of_pid(task.pid) if memcgs else None
-    if memcgs and path:
-        limits += _memcg_limits(memcgs, memcgs.ancestors(path), procfs)
+    if memcgs is None:
+        doubts = _without_mount(procfs, task)
+    else:
+        charged = _charged(procfs, memcgs, task)
+        limits += _memcg_limits(memcgs, charged, procfs)
+        in_sight = memcgs.is_whole or charged[-1] != memcgs.root
+        doubts = () if in_sight else (Doubt(Doubtful.UNSEEN_LIMITS, detail=memcgs.root),)
     known = frozenset(nodes.nodes(procfs))
     allowed = nodes.with_nodes(task, procfs, policies=False).mems
     if allowed is not None and known - allowed and known & allowed:
         room = nodes.room_pages(procfs, allowed) * procfs.page_size + info.swap_free
         limits.append(Limit(LimitKind.NODES, room, allowed=allowed & known))
-    return sorted(limits, key=lambda limit: limit.left_bytes)
+    return Reach(tuple(sorted(limits, key=lambda limit: limit.left_bytes)), doubts)
+
+
+def _charged(procfs: Procfs, memcgs: Memcgs, task: Task) -> list[str]:
+    """Return the memory cgroups whose limits count for ``task``, its own first, with the topmost one mounted last."""
+    path = memcgs.path_of_pid(task.pid)
+    if path is None:
+        raise ImpossibleHere(f"{procfs.root}/{task.pid}/cgroup: its memory cgroup cannot be read; it may have ended")
+    if not is_directory(memcgs.directory(path)):
+        raise ImpossibleHere(f"cgroup {path} of {task.pid}: no such memory cgroup under {memcgs.mount_point}")
+    return memcgs.charged(path)
+
+
+def _without_mount(procfs: Procfs, task: Task) -> tuple[Doubt, ...]:
+    """Return what is in doubt where no memory controller is mounted.
+
+    Raises ImpossibleHere where ``task`` is in a memory cgroup other than the root.
+    """
+    unseen = (Doubt(Doubtful.UNSEEN_LIMITS, detail="/"),)
+    version, path = _unmounted_cgroup(procfs, task)
+    unified = next((mount for mount in mounts(procfs.root) if mount.version == 2), None)
+    if version == 2 and unified is not None and unified.inside(path) is not None:
+        # It is mounted without the controller: nobody has one, or it ends above what is mounted here.
+        return () if unified.is_whole else unseen
+    if path == "/":
+        return unseen if in_first_cgroup_namespace(procfs.root) is False else ()
+    raise ImpossibleHere(
+        f"{task.pid} is in the cgroup {path}, and no memory controller is mounted here: whether a limit of it is"
+        " nearer than the machine's memory cannot be seen; mount it, or ask on the host"
+    )
+
+
+def _unmounted_cgroup(procfs: Procfs, task: Task) -> tuple[int, str]:
+    """Return the version and the path of the memory cgroup of ``task``; the root where the kernel has none."""
+    try:
+        with procfs.open_task(task.pid) as directory:
+            found = list(hierarchies(cgroups_at(directory)))
+    except OSError:  # ended, or a kernel without cgroups
+        return 2, "/"
+    for controllers, path in found:
+        if "memory" in controllers.split(","):
+            return 1, path
+    if _is_disabled(procfs):
+        return 2, "/"
+    return 2, next((path for controllers, path in found if controllers == ""), "/")
+
+
+def _is_disabled(procfs: Procfs) -> bool:
+    """Whether the memory controller was switched off at boot (``cgroup_disable=memory``)."""
+    try:
+        return _DISABLED.search(procfs.machine_text("cgroups")) is not None
+    except ImpossibleHere:  # newer kernels may be built without the file
+        return False
 
 
 def limiting_memcg(procfs: Procfs, task: Task) -> str | None:
-    """Return the nearest memory cgroup with a limit of its own that ``task`` is in; None without one."""
+    """Return the nearest memory cgroup with a limit of its own that ``task`` is in; None where none is to be seen."""
     memcgs = Memcgs.of(procfs)
     path = memcgs.path_of_pid(task.pid) if memcgs else None
-    if memcgs is None or path is None:
+    if memcgs is None or path is None or not memcgs.sees(path):
         return None
-    return next((above for above in memcgs.ancestors(path) if memcgs.limits(above).memory_pages is not None), None)
+    with suppress(ImpossibleHere):  # may not be read
+        return next((above for above in memcgs.charged(path) if memcgs.limits(above).memory_pages is not None), None)
+    return None
 
 
 def _memcg_limits(memcgs: Memcgs, paths: Sequence[str], procfs: Procfs) -> list[Limit]:

@@ -46,6 +46,7 @@ from oomctl.procfs.statfiles import (
 
 _PF_EXITING = 0x00000004  # include/linux/sched.h
 _LONGEST_CHILDREN = 1 << 20  # 130,000 children at least
+_LOOKS = 4
 
 
 class Score(NamedTuple):
@@ -79,9 +80,15 @@ class Procfs(Facts):
     ) -> None:
         """Read what does not change, as ``Facts`` does; no process yet."""
         super().__init__(root, page_size, cpus, on_purpose)
-        self.own_pid = os.getpid() if self.is_own else None
+        self.own_pid = self._own_pid()
         """Left out of every survey: it is over before the memory is."""
         self._held: dict[int, int | None] = {}
+
+    def _own_pid(self) -> int | None:
+        """Return the number that this process has there; None where the files may be those of another time."""
+        if self.of_another_namespace and self.numbers_differ:
+            return int(os.path.basename(os.readlink(f"{self.root}/self")))
+        return os.getpid() if self.is_own else None
 
     def scores(self, forks: bool = True) -> Scores:
         """Read ``oom_score`` of every process: the cheapest file that says who can matter at all.
@@ -367,11 +374,27 @@ class Procfs(Facts):
     def _pages(self, status: bytes, field: bytes) -> int:
         return kilobytes_in(status, field) * 1024 // self.page_size
 
+    def pids(self) -> tuple[list[int], int]:
+        """Return all processes that are listed, and how many more there are."""
+        names, hidden = self._listing()
+        return [int(name) for name in names], hidden
+
     def _listing(self) -> tuple[list[str], int]:
         """Return the processes listed in /proc, and how many exist without being among them.
 
-        The count is taken before and after: what starts or ends meanwhile is not hidden.
+        One that ends while another starts looks like a hidden one, in every fiftieth look at a machine that forks all
+        the time; looked at again and again it does not. Who is hidden stays so.
         """
+        processes, unlisted = self._listed_once()
+        for _ in range(_LOOKS - 1):
+            if not unlisted:
+                break
+            processes, again = self._listed_once()
+            unlisted = min(unlisted, again)
+        return processes, unlisted
+
+    def _listed_once(self) -> tuple[list[str], int]:
+        """The count is taken before and after: what starts or ends meanwhile is not hidden."""
         before = self._links()
         processes: list[str] = []
         others: list[str] = []

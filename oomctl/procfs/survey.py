@@ -7,6 +7,7 @@ and details only of those that can still be near the first; everything else read
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.kernel.badness import score_slack
@@ -19,6 +20,7 @@ from oomctl.procfs import nodes, reclaim
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.closer import closer_look
 from oomctl.procfs.glance import glance
+from oomctl.procfs.membership import membership
 from oomctl.procfs.reader import Procfs, Score, Tasks
 from oomctl.procfs.sharing import with_shared_memory
 
@@ -89,21 +91,16 @@ def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
     if memcgs is None:
         raise ImpossibleHere("no memory controller is mounted here: there are no memory cgroups to ask about")
     path = memcgs.resolve(path)
-    tasks: list[Task] = []
-    hidden = 0
-    groups: set[str] = set()
-    for cgroup, pids in memcgs.members(path):
-        members = procfs.tasks(pids)
-        hidden += members.hidden
-        tasks += [task._replace(memcg=cgroup) for task in _in_walk_order(members.read, pids, memcgs.version)]
-        if memcgs.kills_as_group(cgroup):
-            groups.add(cgroup)
+    members = membership(procfs, memcgs, path)
     totalpages = memcg_totalpages(memcgs.limits(path)) or procfs.totalpages
-    context = context_of(procfs, Constraint.MEMCG, totalpages)._replace(memcg=path, oom_groups=frozenset(groups))
-    context = reclaim.with_memcg(context, procfs, memcgs, path)
-    scenario = Scenario(
-        procfs.kernel, context, tuple(_with_shared_memory(procfs, tasks)), procfs.page_size, hidden=hidden
+    context = context_of(procfs, Constraint.MEMCG, totalpages)._replace(
+        memcg=path,
+        oom_groups=frozenset(filter(memcgs.kills_as_group, members.cgroups)),
+        kill_disabled=memcgs.kill_disabled(path),
     )
+    context = reclaim.with_memcg(context, procfs, memcgs, path)
+    tasks = tuple(_with_shared_memory(procfs, list(members.tasks)))
+    scenario = Scenario(procfs.kernel, context, tasks, procfs.page_size, hidden=members.hidden, doubts=members.doubts)
     return as_read(closer_look(procfs, scenario, lambda: memcgs.inodes(path)), procfs), memcgs
 
 
@@ -137,21 +134,18 @@ def memcg_limits(procfs: Procfs, tasks: Sequence[Task]) -> dict[str, MemcgLimits
     memcgs = Memcgs.of(procfs)
     if memcgs is None:
         return {}
-    limits = {path: memcgs.limits(path) for path in sorted(with_ancestors(tasks, memcgs))}
-    return {path: found for path, found in limits.items() if memcg_totalpages(found) is not None}
+    known: dict[str, MemcgLimits] = {}
+    for path in sorted(with_ancestors(tasks, memcgs)):
+        with suppress(ImpossibleHere):  # may not be read
+            limits = memcgs.limits(path)
+            if memcg_totalpages(limits) is not None:
+                known[path] = limits
+    return known
 
 
 def _with_shared_memory(procfs: Procfs, tasks: list[Task], of: Task | None = None) -> list[Task]:
     """Ask the kernel who shares memory; that of another place cannot be asked."""
     return with_shared_memory(tasks, of) if procfs.is_own else tasks
-
-
-def _in_walk_order(tasks: list[Task], pids: Sequence[int], version: int) -> list[Task]:
-    """Sort one cgroup's members as the kernel visits them, exited leaders with live threads last (5.2+)."""
-    if version == 1:  # lists by PID; the order of joining is not visible, that of starting comes near
-        return sorted(tasks, key=lambda task: (task.zombie_leader, scan_order(task)))
-    position = {pid: index for index, pid in enumerate(pids)}
-    return sorted(tasks, key=lambda task: position[task.pid])
 
 
 def context_of(procfs: Procfs, constraint: Constraint, totalpages: int) -> Context:
@@ -214,7 +208,7 @@ def _with_group(procfs: Procfs, memcgs: Memcgs, scenario: Scenario, first: Task)
     groups = [group for group in memcgs.ancestors(path) if memcgs.kills_as_group(group)] if path else []
     if not groups:
         return scenario
-    members = {pid: cgroup for cgroup, pids in memcgs.members(groups[-1]) for pid in pids}
+    members = {pid: cgroup for cgroup, pids, *_ in memcgs.members(groups[-1]) for pid in pids}
     known = {task.pid for task in scenario.tasks}
     more = procfs.tasks(pid for pid in members if pid not in known).read
     tasks = tuple(task._replace(memcg=members.get(task.pid)) for task in (*scenario.tasks, *more))
@@ -228,6 +222,6 @@ def _with_group(procfs: Procfs, memcgs: Memcgs, scenario: Scenario, first: Task)
 
 
 def with_ancestors(tasks: Sequence[Task], memcgs: Memcgs) -> set[str]:
-    """Return the paths of the memory cgroups that ``tasks`` are in, and of all above those, with the root."""
+    """Return the paths of the memory cgroups that ``tasks`` are in, and of all above those that are mounted here."""
     paths = {task.memcg for task in tasks if task.memcg is not None}
     return {ancestor for path in paths for ancestor in memcgs.ancestors(path)}

@@ -14,9 +14,9 @@ from oomctl.procfs import nodes as numa
 from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.machine import machine_line
-from oomctl.procfs.reach import limits_above
+from oomctl.procfs.reach import Reach, reach
 from oomctl.procfs.reader import Procfs
-from oomctl.targets.matching import matching, no_match
+from oomctl.targets.matching import matcher, matching, no_match
 from oomctl.targets.words import Target, TargetKind, parse_target
 
 
@@ -55,10 +55,10 @@ def check(scope: Shortage) -> None:
 def live(procfs: Procfs, scope: Shortage, nearest: int | None = None) -> Question:
     """Ask about this machine now; with ``nearest`` only the processes nearest to being first are read."""
     check(scope)
-    limits: tuple[Limit, ...] = ()
+    found = Reach(())
     if scope.nearest_for is not None:
-        limits = tuple(limits_above(procfs, _one_task(procfs, scope.nearest_for)))
-        scope = _of_limit(limits[0])
+        found = reach(procfs, _one_task(procfs, scope.nearest_for))
+        scope = _of_limit(found.limits[0])
     unlimited = False
     if scope.cgroup is not None:
         scenario, memcgs = survey.memcg(procfs, _cgroup_of_unit(procfs, scope.cgroup))
@@ -69,7 +69,8 @@ def live(procfs: Procfs, scope: Shortage, nearest: int | None = None) -> Questio
         scenario = survey.machine_front(procfs, nearest)
     else:
         scenario = survey.machine(procfs)
-    return Question(scenario, procfs, machine_line(scenario, procfs), unlimited, limits)
+    scenario = scenario._replace(doubts=scenario.doubts + found.doubts)
+    return Question(scenario, procfs, machine_line(scenario, procfs), unlimited, found.limits)
 
 
 def find_tasks(question: Question, target: Target) -> list[Task]:
@@ -100,6 +101,7 @@ def _one_task(procfs: Procfs, target: Target) -> Task:
     """Return the biggest process that ``target`` matches."""
     tasks: Sequence[Task]
     if target.kind is TargetKind.PID:
+        matcher(target, procfs)  # refuses numbers where they mean other processes
         tasks = procfs.tasks([int(target.value)]).read
     else:
         tasks = matching([target], procfs.tasks().read, procfs)[target]

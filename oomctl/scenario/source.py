@@ -104,12 +104,14 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
         cgroup = "/" + scope.cgroup.strip("/")
         if cgroup not in document.memcgs:
             raise ImpossibleHere(f"cgroup {cgroup}: the document has no limits for it")
-        total = memcg_totalpages(document.memcgs[cgroup])
+        limits = document.memcgs[cgroup]
+        total = memcg_totalpages(limits)
         # What is left was read for the memory that the document is about.
         context = context._replace(
             constraint=Constraint.MEMCG, memcg=cgroup, totalpages=total or context.totalpages, left_pages=None
         )
-        return Question(scenario._replace(context=context), None, None, unlimited=total is None)
+        tasks = tuple(task for task in scenario.tasks if limits.use_hierarchy or task.memcg == cgroup)
+        return Question(scenario._replace(context=context, tasks=tasks), None, None, unlimited=total is None)
     if scope.nodes is not None:
         allowed = numa.parse_list(scope.nodes)
         if allowed - document.nodes.keys():

@@ -204,6 +204,7 @@ _LIMITS = {
         ("memsw_limit", "memsw_pages", _COUNT),
         ("swap_total", "swap_total_pages", _COUNT),
         ("swappiness", "swappiness", _COUNT),
+        ("use_hierarchy", "use_hierarchy", Kind(Fields.flag, left_out=True)),
     ),
     2: Table(
         ("version", "version", _COUNT),

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.kernel.constraint import below
 from oomctl.model.kernel import Task
-from oomctl.procfs.cgroup import Memcgs, hierarchies
+from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.cgrouppaths import hierarchies
 from oomctl.procfs.details import unit_in, user_name
 from oomctl.procfs.identity import text_of
 from oomctl.procfs.provenance import executable_name

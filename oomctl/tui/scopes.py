@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
+from oomctl.errors import ImpossibleHere
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
 from oomctl.render.text import size, visible
@@ -34,7 +36,10 @@ def scopes(procfs: Procfs) -> list[MemoryScope]:
     memcgs = Memcgs.of(procfs)
     if memcgs is None:
         return [machine]
-    limits = [_scope(memcgs, path, procfs.page_size) for path in _paths(memcgs)]
+    limits: list[MemoryScope] = []
+    for path in _paths(memcgs):
+        with suppress(ImpossibleHere):  # may not be read
+            limits.append(_scope(memcgs, path, procfs.page_size))
     return [machine, *sorted((scope for scope in limits if scope.usage_bytes), key=_order)]
 
 

@@ -477,3 +477,41 @@ def test_a_page_that_came_back_from_swap_is_not_certain(proc_tree: ProcTree, tmp
     path.write_text(json.dumps({"kernel": "6.12.117", "context": context, "tasks": tasks}))
     answer = json.loads(ask(proc_tree, "simulate", "--json", "--from", str(path)).stdout)
     assert (answer["certainty"], sorted(answer["contenders"])) == ("close", [209, 210])
+
+
+@pytest.fixture
+def v1(server: ProcTree) -> ProcTree:
+    """The server with cgroups of version 1: /app (20) and /app/inner (10)."""
+    server.mount_v1()
+    for pid, path in ((20, "/app"), (10, "/app/inner")):
+        server.write(f"{pid}/cgroup", f"4:memory:{path}\n0::/\n")
+        server.cgroup(path, (pid,), memory__limit_in_bytes="819200000", memory__usage_in_bytes="778600448")
+    return server
+
+
+def test_a_cgroup_that_disables_the_killer_kills_nobody(v1: ProcTree) -> None:
+    v1.cgroup("/app", (20,), memory__oom_control="oom_kill_disable 1\nunder_oom 0\noom_kill 0\n")
+    found = document(v1, "--cgroup", "/app")
+    assert (found["outcome"], found["victim"], found["killed"]) == ("no_kill_disabled", None, [])
+    assert found["reason"].startswith("oom_kill_disable is set on /app: ")
+    assert document(v1, "--for", "20")["outcome"] == "no_kill_disabled"
+    written = ask(v1, "snapshot", "--cgroup", "/app").stdout
+    assert json.loads(written)["context"]["oom_kill_disable"] is True
+    assert document(v1, "--from", "-", stdin=written)["outcome"] == "no_kill_disabled"
+
+
+def test_a_snapshot_remembers_a_cgroup_without_a_hierarchy(v1: ProcTree) -> None:
+    assert victim(v1, "--cgroup", "/app", "--without", "20") == 10
+    v1.cgroup("/app", (20,), memory__use_hierarchy="0\n")
+    assert victim(v1, "--cgroup", "/app", "--without", "20") is None
+    written = ask(v1, "snapshot").stdout
+    assert json.loads(written)["context"]["memcgs"]["/app"]["use_hierarchy"] is False
+    found = document(v1, "--from", "-", "--cgroup", "/app", "--without", "java", stdin=written)
+    assert found["victim"] is None
+
+
+def test_for_is_refused_where_the_limits_cannot_be_seen(server: ProcTree) -> None:
+    server.write("20/cgroup", "4:memory:/app\n0::/\n")
+    ran = ask(server, "simulate", "--for", "20")
+    assert (ran.status, ran.stdout) == (7, "")
+    assert ran.stderr.startswith("oomctl: 20 is in the cgroup /app, and no memory controller is mounted here: ")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.invoke import ask
-from tests.proc_tree import ProcTree, memcgs_of
+from tests.proc_tree import ProcTree, memcgs_of, pids_by_cgroup
 
 DEPTH = 1200  # deeper than functions may be nested
 
@@ -54,7 +54,7 @@ def test_members_are_found_at_any_depth(proc_tree: ProcTree, name: str) -> None:
         put(innermost, "cgroup.procs", "10\n")
         put(innermost, "memory.oom.group", "1\n")
         memcgs = memcgs_of(proc_tree.procfs())
-        found = list(memcgs.members("/m"))
+        found = pids_by_cgroup(memcgs, "/m")
         path = "/m" + f"/{name}" * DEPTH
         shown = "/m" + f"/{name}" * min(DEPTH, (4096 - 2) // (len(name) + 1))
         assert found[-1] == (shown, [10])
@@ -85,7 +85,7 @@ def test_a_cgroup_of_any_name_is_one(proc_tree: ProcTree, name: str) -> None:
     proc_tree.add(10, "inside", 9000, cgroup=f"0::/m/{name}\n")
     proc_tree.cgroup("/m")
     proc_tree.cgroup(f"/m/{name}", (10,), memory__max="409600000\n")
-    assert list(memcgs_of(proc_tree.procfs()).members("/m")) == [("/m", []), (f"/m/{name}", [10])]
+    assert pids_by_cgroup(memcgs_of(proc_tree.procfs()), "/m") == [("/m", []), (f"/m/{name}", [10])]
     for argv in (["top", "--cgroup", f"/m/{name}"], ["simulate", "--for", "10"], ["explain", "10"]):
         ran = ask(proc_tree, *argv)
         assert (ran.status, ran.stderr) == (0, "")
@@ -99,5 +99,5 @@ def test_thousands_of_cgroups_are_read_one_after_the_other(proc_tree: ProcTree) 
     for number in range(3000):
         (top / str(number)).mkdir()
     members = memcgs_of(proc_tree.procfs()).members("/m")
-    assert next(members) == ("/m", [10])
+    assert next(members)[:2] == ("/m", [10])
     assert sum(1 for _ in members) == 3000

@@ -62,6 +62,11 @@ def test_totalpages_of_nodes_is_their_pages_and_all_swap(allowed: set[int], kern
         ("/", "/a", False),
         ("/a", "/", True),
         ("/", "/", True),
+        ("/../x", "/", False),
+        ("/..", "/", False),
+        ("/..x", "/", True),
+        ("/../../x", "/..", False),
+        ("/../x", "/..", True),
     ],
 )
 def test_a_cgroup_is_below_another_by_whole_names(cgroup: str, ancestor: str, expected: bool) -> None:

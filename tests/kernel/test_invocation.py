@@ -194,3 +194,31 @@ def test_rounds_end_when_enough_is_free(free_pages: int, killed: list[int]) -> N
 )
 def test_the_reason_says_why(tasks: tuple[Task, ...], situation: dict[str, Any], reason: WhyEnded) -> None:
     assert round_of(*tasks, **situation).reason == reason
+
+
+DISABLED: dict[str, Any] = {"memcg": "/m", "kill_disabled": True, "kernel": "6.18"}
+IN_M = BIG._replace(memcg="/m")
+
+
+def test_a_cgroup_whose_killer_is_disabled_kills_nobody() -> None:
+    found = round_of(IN_M, **DISABLED)
+    assert (found.outcome, found.reason) == (
+        Outcome.NO_KILL_DISABLED,
+        WhyEnded(Decisive.KILL_DISABLED, memcg="/m"),
+    )
+    assert (found.victim, found.killed) == (None, ())
+    assert [candidate.task.pid for candidate in found.ranking] == [BIG.pid]
+
+
+def test_disabled_comes_before_a_panic_and_before_whoever_is_dying() -> None:
+    assert round_of(IN_M, **DISABLED, panic_on_oom=2).outcome is Outcome.NO_KILL_DISABLED
+    dying = IN_M._replace(exiting=True)
+    assert round_of(dying, **DISABLED, current=dying.pid).outcome is Outcome.NO_KILL_DISABLED
+
+
+def test_a_costly_order_gives_up_before_that() -> None:
+    assert round_of(IN_M, **DISABLED, order=4).reason.kind is Decisive.COSTLY_ORDER
+
+
+def test_when_the_machine_runs_out_it_does_not_matter_what_a_cgroup_disables() -> None:
+    assert round_of(BIG, kill_disabled=True).outcome is Outcome.KILL

@@ -8,6 +8,7 @@ import pytest
 
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
+from tests.proc_tree import pids_by_cgroup
 
 LEADER, THREAD = 10, 11
 
@@ -37,13 +38,13 @@ def leader_in_state(root: Path, state: str) -> None:
 
 def test_a_process_whose_leader_has_exited_is_a_member(memcgs: Memcgs, tmp_path: Path) -> None:
     leader_in_state(tmp_path, "Z")
-    assert list(memcgs.members("/")) == [("/", [LEADER])]
+    assert pids_by_cgroup(memcgs, "/") == [("/", [LEADER])]
 
 
 def test_a_process_of_which_only_a_thread_is_inside_is_not(memcgs: Memcgs, tmp_path: Path) -> None:
     leader_in_state(tmp_path, "S")
-    assert list(memcgs.members("/")) == [("/", [])]
+    assert pids_by_cgroup(memcgs, "/") == [("/", [])]
 
 
 def test_a_process_that_ends_while_listed_is_not(memcgs: Memcgs) -> None:
-    assert list(memcgs.members("/")) == [("/", [])]
+    assert pids_by_cgroup(memcgs, "/") == [("/", [])]

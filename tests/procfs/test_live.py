@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+
 import pytest
 
 from oomctl.kernel.badness import badness, oom_score
 from oomctl.kernel.selection import why_not
 from oomctl.model.kernel import Constraint, Context, Task
+from oomctl.procfs.namespaces import in_first_pid_namespace
 from oomctl.procfs.reader import Procfs
 
 pytestmark = pytest.mark.live
@@ -37,3 +41,20 @@ def test_most_scores_agree_to_the_point() -> None:
     tasks = procfs.tasks().read
     exact = [task for task in tasks if computed(task, procfs) == task.oom_score]
     assert len(exact) >= 0.9 * len(tasks)
+
+
+def test_a_machine_that_forks_all_the_time_has_no_hidden_processes() -> None:
+    """One that ends while another starts is counted twice and listed once."""
+    procfs = Procfs()
+    if not in_first_pid_namespace(procfs.root):
+        pytest.skip("processes of the host are hidden here, and their number changes")
+    forks = "while :; do /bin/true; done"
+    storm = [subprocess.Popen(["sh", "-c", forks]) for _ in range(2)]
+    try:
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            assert procfs.pids()[1] == 0
+    finally:
+        for shell in storm:
+            shell.kill()
+            shell.wait()
