@@ -85,10 +85,13 @@ def freed_pages(killed: Sequence[Task], scenario: Scenario) -> int:
     return freed
 
 
-def will_free_memory(task: Task, tasks: Sequence[Task]) -> bool:
-    """``task_will_free_mem``: it and every sharer of its memory are dying already."""
-    dying = task.exiting and not task.oom_skip
-    return dying and all(other.exiting for other in tasks if shares_memory(other, task))
+def will_free_memory(task: Task, tasks: Sequence[Task], rules: Rules) -> bool:
+    """``task_will_free_mem``: it is dying and still has memory; since v4.8 every sharer is dying, too."""
+    if not task.exiting or task.zombie:
+        return False
+    if not rules.sharers_stop_silent_mark:
+        return True
+    return not task.oom_skip and all(other.exiting for other in tasks if shares_memory(other, task))
 
 
 def shares_memory(task: Task, other: Task) -> bool:

@@ -88,7 +88,7 @@ def _early_exit(scenario: Scenario, current: Task | None, rules: Rules) -> Round
         return Round(Outcome.NO_OOM, WhyEnded(Decisive.COSTLY_ORDER, order=context.order))
     if context.kill_disabled and context.constraint is Constraint.MEMCG:  # mem_cgroup_oom
         return Round(Outcome.NO_KILL_DISABLED, WhyEnded(Decisive.KILL_DISABLED, memcg=context.memcg))
-    if current is not None and will_free_memory(current, scenario.tasks):
+    if current is not None and will_free_memory(current, scenario.tasks, rules):
         victim = badness(current, context.totalpages, rules)
         reason = WhyEnded(Decisive.CURRENT_IS_DYING, current)
         return Round(Outcome.SILENT_MARK, reason, victim, contenders=(current,))
@@ -132,8 +132,10 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
     else:
         doubts = doubts_of_rules(scenario)
         result = result._replace(doubts=doubts, certainty=Certainty.CLOSE if doubts else Certainty.CERTAIN)
-    if will_free_memory(chosen.task, scenario.tasks):
+    if will_free_memory(chosen.task, scenario.tasks, rules):
         return result._replace(outcome=Outcome.SILENT_MARK, reason=WhyEnded(Decisive.CHOSEN_IS_DYING, chosen.task))
+    if chosen.task.zombie:  # an origin
+        return result._replace(outcome=Outcome.SILENT_MARK, reason=WhyEnded(Decisive.CHOSEN_IS_GONE, chosen.task))
     victim = chosen
     all_children = families(scenario, rules)
     children = children_to_sacrifice(chosen.task, all_children, scenario.context, rules)

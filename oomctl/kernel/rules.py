@@ -78,6 +78,10 @@ class Rules(NamedTuple):
     walk: Walk
     dying: Dying
     skips_vfork_and_reaped: bool
+    origin_needs_memory: bool
+    """An OOM origin without memory of its own is passed over; otherwise it is chosen, and nobody dies."""
+    sharers_stop_silent_mark: bool
+    """A dying task is marked silently only if everyone on its memory is dying, and the reaper has not been there."""
     spares_protected_sharer: bool
     """A process that shares the victim's memory survives when its own adj is -1000."""
     numa_test_in_memcg: bool
@@ -105,6 +109,8 @@ _OLDEST_RULES = Rules(
     walk=Walk.THREADS_NEWEST_FIRST,
     dying=Dying.ANY_UNTRACED_ABORTS,
     skips_vfork_and_reaped=False,
+    origin_needs_memory=True,
+    sharers_stop_silent_mark=False,
     spares_protected_sharer=True,
     numa_test_in_memcg=True,
     interleave_binds=True,
@@ -128,9 +134,16 @@ _HISTORY: tuple[tuple[tuple[int, int], dict[str, Any]], ...] = (
         (4, 4),
         {"walk": Walk.THREADS, "dying": Dying.ANY_ABORTS, "sysrq_may_panic": False},
     ),
-    (  # with the OOM reaper; f44666b04605 visits processes, not threads
+    (  # with the OOM reaper; f44666b04605 visits processes, not threads, and asks for their memory later;
+        # 1af8bb432695 ("mm, oom: fortify task_will_free_mem()")
         (4, 8),
-        {"dying": Dying.VICTIM_ABORTS, "skips_vfork_and_reaped": True, "spares_protected_sharer": False},
+        {
+            "dying": Dying.VICTIM_ABORTS,
+            "skips_vfork_and_reaped": True,
+            "origin_needs_memory": False,
+            "sharers_stop_silent_mark": True,
+            "spares_protected_sharer": False,
+        },
     ),
     ((4, 15), {"pgtables": Pgtables.BYTES}),  # af5b0f6a09e4 ("mm: consolidate page table accounting")
     ((4, 17), {"root_discounts": ()}),  # d46078b28889 ("mm, oom: remove 3% bonus for CAP_SYS_ADMIN processes")

@@ -39,7 +39,7 @@ def scan(tasks: tuple[Task, ...], context: Context, rules: Rules) -> Scan:
         reason = _beyond_reach(task, context, rules)
         if reason is None and waits_for is None and _aborts_scan(task, context, rules):
             waits_for = task
-        if reason is None and not task.origin:
+        if reason is None:
             reason = _ineligible(task, rules)
         if reason is None:
             candidates.append(badness(task, context.totalpages, rules))
@@ -74,9 +74,7 @@ def ranked_rows(
 def why_not(task: Task, context: Context, rules: Rules) -> WhySpared | None:
     """Why ``task`` cannot be chosen; None when it can."""
     reason = _beyond_reach(task, context, rules)
-    if reason is None and not task.origin:
-        reason = _ineligible(task, rules)
-    return reason
+    return _ineligible(task, rules) if reason is None else reason
 
 
 def _beyond_reach(task: Task, context: Context, rules: Rules) -> WhySpared | None:
@@ -93,7 +91,9 @@ def _beyond_reach(task: Task, context: Context, rules: Rules) -> WhySpared | Non
 
 
 def _ineligible(task: Task, rules: Rules) -> WhySpared | None:
-    """The first tests of ``oom_badness``."""
+    """The first tests of ``oom_badness``; an OOM origin is chosen without them."""
+    if task.origin and not (task.zombie and rules.origin_needs_memory):
+        return None
     if task.zombie:
         return WhySpared(Unkillable.ZOMBIE)
     if task.adj == ADJ_MIN:
@@ -111,8 +111,8 @@ def _aborts_scan(task: Task, context: Context, rules: Rules) -> bool:
         return False
     if task.oom_victim and not (task.oom_skip and rules.skips_vfork_and_reaped):
         return True
-    if rules.dying is Dying.VICTIM_ABORTS or not task.exiting or task.zombie:
-        return False
+    if rules.dying is Dying.VICTIM_ABORTS or not task.exiting or task.zombie or task.origin:
+        return False  # whether a task is an origin is asked before whether it is exiting
     return not (rules.dying is Dying.ANY_UNTRACED_ABORTS and task.ptraced_exit)
 
 

@@ -25,7 +25,8 @@ class Outcome(str, Enum):
 
     KILL = "kill"
     SILENT_MARK = "silent_mark"
-    """The chosen task is dying already: it only gets access to memory reserves; no signal, no log."""
+    """The chosen task is dying already and gets no signal: only access to memory reserves, without a word in the log,
+    or, where no memory is left of it, nothing at all."""
     ABORT = "abort"
     """An earlier victim has not finished dying: nobody is killed this time."""
     NO_KILLABLE = "no_killable"
@@ -67,6 +68,8 @@ class Decisive(str, Enum):
     """``vm.oom_kill_allocating_task``."""
     CHILD_SACRIFICED = "child_sacrificed"
     CHOSEN_IS_DYING = "chosen_is_dying"
+    CHOSEN_IS_GONE = "chosen_is_gone"
+    """No thread of it has memory left, so it is not killed; nor is anybody else."""
     CURRENT_IS_DYING = "current_is_dying"
     """The task that could not get its memory."""
     VICTIM_IS_DYING = "victim_is_dying"

@@ -27,6 +27,8 @@ _ENDED = {
     Decisive.ALLOCATING_TASK: "vm.oom_kill_allocating_task is set: {task}, which needs the memory, dies",
     Decisive.CHILD_SACRIFICED: "{task} is chosen, its child {other} dies in its place",
     Decisive.CHOSEN_IS_DYING: "{task} would be chosen but is dying already: no signal, no log line",
+    Decisive.CHOSEN_IS_GONE: "{task} gives up swap or merged pages on purpose and is chosen, but has no memory left:"
+    " nobody is killed",
     Decisive.CURRENT_IS_DYING: "{task}, which is allocating, is dying already: it gets access to memory reserves",
     Decisive.VICTIM_IS_DYING: "{task} is already dying; the kernel waits for its memory and kills nobody else",
     Decisive.COSTLY_ORDER: "an allocation of order {order} fails without an OOM kill",

@@ -134,6 +134,31 @@ def test_a_dying_task_whose_memory_others_keep_is_killed_with_them() -> None:
     assert [dead.pid for dead in result.killed] == [10, 12]
 
 
+SHARED_BY_A_LIVING = BIG._replace(exiting=True, mm="a"), task(12, rss=5, mm="a")
+
+
+@pytest.mark.parametrize(("kernel", "outcome"), [("4.4", Outcome.SILENT_MARK), ("4.9", Outcome.KILL)])
+def test_up_to_4_7_a_dying_allocating_task_is_marked_whoever_keeps_its_memory(kernel: str, outcome: Outcome) -> None:
+    assert round_of(*SHARED_BY_A_LIVING, kernel=kernel, current=10).outcome is outcome
+
+
+@pytest.mark.parametrize(("kernel", "outcome"), [("4.4", Outcome.SILENT_MARK), ("4.9", Outcome.KILL)])
+def test_up_to_4_7_a_dying_chosen_task_is_marked_whoever_keeps_its_memory(kernel: str, outcome: Outcome) -> None:
+    # With SysRq, as without it these kernels wait for whoever is dying.
+    assert round_of(*SHARED_BY_A_LIVING, kernel=kernel, sysrq=True).outcome is outcome
+
+
+@pytest.mark.parametrize(("kernel", "outcome"), [("4.4", Outcome.SILENT_MARK), ("4.9", Outcome.KILL)])
+def test_only_kernels_with_a_reaper_ask_whether_it_has_been_there(kernel: str, outcome: Outcome) -> None:
+    assert round_of(BIG, SMALL._replace(exiting=True, oom_skip=True), kernel=kernel, current=11).outcome is outcome
+
+
+@pytest.mark.parametrize("kernel", ["4.4", "4.9", "5.10", "7.1"])
+def test_an_allocating_task_without_memory_is_never_marked(kernel: str) -> None:
+    result = round_of(BIG, SMALL._replace(exiting=True, zombie=True), kernel=kernel, current=11)
+    assert (result.outcome, [dead.pid for dead in result.killed]) == (Outcome.KILL, [10])
+
+
 @pytest.mark.parametrize(
     ("constraint", "sysrq", "expected"),
     [

@@ -97,6 +97,7 @@ def test_an_exiting_task_stopped_the_scan_until_the_reaper_came(kernel: str, dyi
     ("fact", "last_without", "first_with"),
     [
         pytest.param("skips_vfork_and_reaped", "4.4.121", "4.9.80", id="vfork and reaped tasks are skipped"),
+        pytest.param("sharers_stop_silent_mark", "4.7.10", "4.8", id="sharers stop the silent mark"),
         pytest.param("oom_group", "4.14", "4.19", id="memory.oom.group"),
         pytest.param("nofs_kills_in_memcg", "5.3.1", "5.4.59", id="NOFS kills in a memcg"),
         pytest.param("signed", "5.4.143", "5.4.144", id="stable 5.4 became signed"),
@@ -111,6 +112,7 @@ def test_new_since(fact: str, last_without: str, first_with: str) -> None:
 @pytest.mark.parametrize(
     ("fact", "last_with", "first_without"),
     [
+        pytest.param("origin_needs_memory", "4.4.121", "4.9.80", id="an origin without memory is passed over"),
         pytest.param("spares_protected_sharer", "4.4.121", "4.9.80", id="a sharer at -1000 is spared"),
         pytest.param("sysrq_may_panic", "3.10.108", "4.4.121", id="sysrq-f may panic"),
         pytest.param("root_bonus", "4.14", "4.19", id="3 % for root"),

@@ -106,6 +106,30 @@ def test_an_origin_in_vfork_or_reaped_is_taken_nevertheless() -> None:
     assert chosen_pid(ORIGIN._replace(vfork=True, oom_skip=True), task(11, rss=900)) == 10
 
 
+@pytest.mark.parametrize(("kernel", "victim"), [("3.10", 11), ("4.4", 11), ("4.9", 10), ("7.1", 10)])
+def test_an_origin_without_memory_was_passed_over_before_4_9(kernel: str, victim: int) -> None:
+    assert chosen_pid(ORIGIN._replace(zombie=True), task(11, rss=900), kernel=kernel) == victim
+
+
+def test_an_origin_without_memory_is_chosen_and_nobody_dies() -> None:
+    gone = ORIGIN._replace(zombie=True)
+    result = round_of(gone, task(11, rss=900), kernel="5.10")
+    assert (result.outcome, result.killed, result.freed_pages) == (Outcome.SILENT_MARK, (), 0)
+    assert result.reason == WhyEnded(Decisive.CHOSEN_IS_GONE, gone)
+
+
+@pytest.mark.parametrize("kernel", ["3.10", "4.4", "4.9", "7.1"])
+def test_an_exiting_origin_is_chosen_and_not_waited_for(kernel: str) -> None:
+    result = round_of(ORIGIN._replace(exiting=True), task(11, rss=900), kernel=kernel)
+    assert result.victim is not None
+    assert (result.outcome, result.victim.task.pid, result.killed) == (Outcome.SILENT_MARK, 10, ())
+
+
+@pytest.mark.parametrize("kernel", ["3.10", "4.4"])
+def test_beside_an_origin_another_exiting_task_still_aborts(kernel: str) -> None:
+    assert round_of(ORIGIN, task(11, exiting=True), kernel=kernel).outcome is Outcome.ABORT
+
+
 @pytest.mark.parametrize(
     ("facts", "situation"),
     [
