@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 _ANSWERS = {"name", "why", "victim", "outcome", "killed", "selected", "log_pid"}
-_NOT_LOOKED_AT = {"ns_pid", "hugetlb_pages", "rss_exact"}
+_NOT_LOOKED_AT = {"ns_pid", "hugetlb_pages"}
 """Facts that the kernel does not look at, nor does oomctl: a document has no field for them."""
 
 CASES = json.loads((Path(__file__).parent / "data/selection-cases.json").read_text())["cases"]

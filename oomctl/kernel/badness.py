@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oomctl.kernel.counters import counted
 from oomctl.kernel.rules import Rules
 from oomctl.model.kernel import Candidate, Task
 
@@ -15,6 +16,7 @@ def badness(task: Task, totalpages: int, rules: Rules) -> Candidate:
     The kernel divides totalpages by 1000 before it multiplies, so an adj has no effect
     on a domain of less than 1000 pages.
     """
+    task = counted(task, rules)
     base = task.rss_pages + task.swap_pages + task.pgtables_pages
     bonus = base * 3 // 100 if rules.root_bonus and task.cap_sys_admin else 0
     adj_pages = task.adj * (totalpages // 1000)

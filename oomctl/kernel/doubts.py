@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from oomctl.kernel.scenario_rules import guessed_rules
+from oomctl.kernel.counters import all_exact, counters_differ
+from oomctl.kernel.rules import Counters
+from oomctl.kernel.scenario_rules import guessed_rules, rules_of, rules_of_reading
 from oomctl.kernel.selection import is_global
 from oomctl.model.kernel import Doubt, Doubtful, Scenario
 
@@ -11,7 +13,7 @@ _UNSEEN = (Doubtful.HIDDEN_PROCESSES, Doubtful.UNSEEN_MEMBERS)
 
 def doubts_of(scenario: Scenario) -> tuple[Doubt, ...]:
     """Return every reason for which a choice by badness is not certain."""
-    found = [*scenario.doubts, *guessed_rules(scenario)]
+    found = [*scenario.doubts, *guessed_rules(scenario), *_other_counters(scenario)]
     if scenario.hidden:
         found.append(Doubt(Doubtful.HIDDEN_PROCESSES, scenario.hidden))
     if _asker_decides(scenario):
@@ -27,6 +29,17 @@ def unseen_processes(scenario: Scenario) -> tuple[Doubt, ...]:
 def doubts_of_rules(scenario: Scenario) -> tuple[Doubt, ...]:
     """Return every reason for which even a choice that no other process has part in is not certain."""
     return tuple(doubt for doubt in (*scenario.doubts, *guessed_rules(scenario)) if doubt.kind not in _UNSEEN)
+
+
+def _other_counters(scenario: Scenario) -> tuple[Doubt, ...]:
+    """Return the doubt whether the numbers are those that the killer of the kernel asked about would go by."""
+    if scenario.read_from is None:
+        return ()
+    asked, read_on = rules_of(scenario), rules_of_reading(scenario)
+    read_too = asked.counters is Counters.EXACT and asked.pgtables is read_on.pgtables and all_exact(scenario.tasks)
+    if read_too or not counters_differ(asked, read_on):
+        return ()
+    return (Doubt(Doubtful.OTHER_COUNTERS, detail=scenario.read_from),)
 
 
 def _asker_decides(scenario: Scenario) -> bool:

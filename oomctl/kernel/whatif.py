@@ -38,7 +38,8 @@ def with_growth(scenario: Scenario, pid: int, pages: int) -> Scenario:
         if task.pid != pid and not shares_memory(task, target):
             return task
         anon = None if task.anon_pages is None else max(task.anon_pages + pages, 0)
-        return task._replace(rss_pages=max(task.rss_pages + pages, 0), anon_pages=anon)
+        exact = None if task.rss_exact_pages is None else max(task.rss_exact_pages + pages, 0)
+        return task._replace(rss_pages=max(task.rss_pages + pages, 0), rss_exact_pages=exact, anon_pages=anon)
 
     return scenario._replace(tasks=tuple(changed(task) for task in scenario.tasks))
 
@@ -51,7 +52,7 @@ def with_process(scenario: Scenario, pages: int, adj: int = 0) -> Scenario:
     pgtables = -(-pages // (scenario.page_size // 8)) + 3
     memcg = context.memcg if context.constraint is Constraint.MEMCG else None
     added = Task(pid, "added", rss_pages=pages, anon_pages=pages, pgtables_pages=pgtables, adj=adj, memcg=memcg)
-    return scenario._replace(tasks=(*scenario.tasks, added))
+    return scenario._replace(tasks=(*scenario.tasks, added._replace(rss_exact_pages=pages)))
 
 
 def without(scenario: Scenario, pid: int) -> Scenario:

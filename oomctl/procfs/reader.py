@@ -209,6 +209,7 @@ class Procfs(Facts):
             ppid=int(stat[PPID]),
             uid=uid_in(status),
             rss_pages=self._rss_pages(stat, status) if has_memory else 0,
+            rss_exact_pages=self._rss_exact_pages(status) if has_memory else None,
             swap_pages=self._swap_pages(status),
             pgtables_pages=self._pgtables_pages(status),
             adj=adj,
@@ -349,6 +350,11 @@ class Procfs(Facts):
             return self._pages(status, b"\nVmRSS:")
         return int(stat[RSS])
 
+    def _rss_exact_pages(self, status: bytes) -> int | None:
+        """The exact RSS on kernels whose killer goes by another number."""
+        inexact = self.rules.counters is Counters.PER_CPU_EXACT_STATUS
+        return self._pages(status, b"\nVmRSS:") if inexact else None
+
     def _swap_pages(self, status: bytes) -> int:
         swap = self._pages(status, b"\nVmSwap:")
         return swap - swap % self.swap_batch
@@ -436,6 +442,7 @@ def _children_at(directory: int, name: str) -> list[int]:
 def _plausible(task: Task) -> Task:
     """Return ``task``. Raises ValueError where a number is one that no kernel has: arithmetic on it may fail."""
     sizes = task.rss_pages | task.swap_pages | task.pgtables_pages | (task.anon_pages or 0) | task.vsize_bytes
+    sizes |= task.rss_exact_pages or 0
     if (sizes | (task.oom_score or 0)) >> 64 or (task.ppid | task.uid) >> 32:  # negative ones keep their sign
         raise ValueError("a size, a score or an owner")
     if task.start_ticks >> START_BITS or not ADJ_MIN <= task.adj <= ADJ_MAX:

@@ -129,6 +129,7 @@ TASK = Table(
     ("uid", "uid", _COUNT),
     ("comm", "comm", _NAME),
     ("rss", "rss_pages", _SIZE),
+    ("rss_exact", "rss_exact_pages", _COUNT_IF_KNOWN),
     ("swap", "swap_pages", _COUNT),
     ("pgtables_pages", "pgtables_pages", _COUNT),
     ("adj", "adj", _ADJ),

@@ -80,6 +80,30 @@ def test_a_cgroup_can_be_asked_about_later(proc_tree: ProcTree, run: Any, versio
     )
 
 
+def test_a_kernel_that_sums_exactly_can_be_asked_about_what_6_12_shows(proc_tree: ProcTree, run: Any) -> None:
+    proc_tree.procfs("6.12.117")
+    proc_tree.add(100, rss=50_000, status_rss=49_000)
+    proc_tree.add(101, rss=45_000, status_rss=55_000)
+    snapshot = run("snapshot")
+    assert [(task["rss"], task["rss_exact"]) for task in snapshot["tasks"]] == [(50_000, 49_000), (45_000, 55_000)]
+    assert run("simulate", "--json")["victim"]["pid"] == 100
+    for source, document in (((), None), (("--from", "-"), json.dumps(snapshot))):
+        later = run("simulate", "--json", "--kernel", "7.0", *source, document=document)
+        assert (later["victim"]["pid"], later["certainty"]) == (101, "certain")
+
+
+def test_without_the_exact_sums_the_answer_for_such_a_kernel_is_not_certain(proc_tree: ProcTree, run: Any) -> None:
+    proc_tree.procfs("6.12.117")
+    proc_tree.add(100, rss=50_000)
+    proc_tree.add(101, rss=100)
+    snapshot = run("snapshot")
+    for task in snapshot["tasks"]:
+        del task["rss_exact"]
+    later = run("simulate", "--json", "--kernel", "7.0", "--from", "-", document=json.dumps(snapshot))
+    assert (later["victim"]["pid"], later["certainty"]) == (100, "close")
+    assert [doubt["id"] for doubt in later["doubts"]] == ["other_counters"]
+
+
 def test_it_holds_no_command_lines(proc_tree: ProcTree, run: Any) -> None:
     proc_tree.add(100)
     proc_tree.write("100/cmdline", "mysql\0-psecret\0")

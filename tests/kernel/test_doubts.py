@@ -64,6 +64,31 @@ def test_a_sacrificed_child_is_in_doubt_with_its_parent() -> None:
     assert (result.victim and result.victim.task.pid, result.certainty) == (11, Certainty.CLOSE)
 
 
+COUNTED_TWICE = task(10, rss=10016, rss_exact_pages=10000), task(11, rss=9984, rss_exact_pages=10030)
+
+
+def test_the_numbers_of_one_kernel_are_not_certain_for_another_that_counts_differently() -> None:
+    asked = scenario(*PAIR, kernel="7.0")._replace(read_from="6.12.117")
+    result = out_of_memory(asked)
+    assert (result.certainty, result.doubts) == (Certainty.CLOSE, (Doubt(Doubtful.OTHER_COUNTERS, detail="6.12.117"),))
+
+
+def test_with_the_exact_numbers_beside_them_they_are() -> None:
+    result = out_of_memory(scenario(*COUNTED_TWICE, kernel="7.0")._replace(read_from="6.12.117"))
+    assert (result.victim and result.victim.task.pid, result.doubts) == (11, ())
+
+
+@pytest.mark.parametrize("facts", [{"zombie": True}, {"kthread": True}])
+def test_who_has_no_memory_needs_no_exact_number(facts: dict[str, bool]) -> None:
+    asked = scenario(*COUNTED_TWICE, task(12, **facts), kernel="7.0")._replace(read_from="6.12.117")
+    assert out_of_memory(asked).doubts == ()
+    assert out_of_memory(asked._replace(tasks=(*COUNTED_TWICE, task(12)))).doubts != ()
+
+
+def test_a_kernel_that_is_not_asked_about_by_another_ones_numbers_has_no_doubt() -> None:
+    assert round_of(*PAIR, kernel="7.0").doubts == ()
+
+
 def test_what_a_kill_frees_is_left_for_the_next_round() -> None:
     lefts = task(10, rss=1000), task(11, rss=600), task(12, rss=10)
     first, second = rounds(scenario(*lefts, cpus=2, left_pages=100), 2)

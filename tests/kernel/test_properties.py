@@ -148,6 +148,7 @@ tasks = st.builds(
     ppid=numbers,
     uid=numbers,
     rss_pages=numbers,
+    rss_exact_pages=some_pages,
     swap_pages=numbers,
     pgtables_pages=numbers,
     adj=st.integers(ADJ_MIN, ADJ_MAX),

@@ -78,6 +78,22 @@ def test_rss_is_read_where_the_killers_own_number_is(proc_tree: ProcTree, kernel
 
 
 @pytest.mark.parametrize(
+    ("kernel", "status", "exact"),
+    [("5.10", 500, None), ("6.2", 500, None), ("6.12.117", 564, 564), ("6.19", 564, 564), ("7.0", 564, None)],
+)
+def test_the_exact_rss_is_read_too_where_the_killer_goes_by_another(
+    proc_tree: ProcTree, kernel: str, status: int, exact: int | None
+) -> None:
+    proc_tree.add(100, rss=500, status_rss=status)
+    assert only_task(proc_tree.procfs(kernel)).rss_exact_pages == exact
+
+
+def test_who_has_no_memory_has_no_exact_rss(proc_tree: ProcTree) -> None:
+    proc_tree.add(100, state="Z", has_memory=False, score=0)
+    assert only_task(proc_tree.procfs("6.12.117")).rss_exact_pages is None
+
+
+@pytest.mark.parametrize(
     ("kernel", "cpus", "swap"),
     [
         pytest.param("6.1", 2, 100, id="exact"),
