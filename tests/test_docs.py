@@ -137,7 +137,7 @@ def run_script(tmp_path: Path, processes: dict[str, tuple[int, int]]) -> tuple[i
     program.chmod(0o755)
     tree = ProcTree(tmp_path)
     for pid, (name, (pages, adj)) in enumerate(processes.items(), start=10):
-        tree.add(pid, name, pages, adj=adj, score=0 if adj == -1000 else 700)
+        tree.add(pid, name, pages, adj=adj)
     if not processes:
         (tree.root / "meminfo").unlink()
     path = f"{tmp_path}:{os.environ['PATH']}"
