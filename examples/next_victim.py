@@ -4,13 +4,14 @@ import subprocess
 import sys
 
 PRECIOUS = {"postgres", "sshd"}
-asked = subprocess.run(["oomctl", "simulate", "--json"], stdout=subprocess.PIPE, check=False)
+ask = ["oomctl", "simulate", "--json"]
+asked = subprocess.run(ask, stdout=subprocess.PIPE, check=False)
 if not asked.stdout:
     sys.exit(3)  # oomctl has said on stderr what is wrong
 answer = json.loads(asked.stdout)
 if answer["victim"] is None:
     unknown = answer["outcome"] == "unknown"
-    print("UNKNOWN:" if unknown else "CRITICAL: nothing would be killed:", answer["reason"])
+    print("UNKNOWN:" if unknown else "CRITICAL:", answer["reason"])
     sys.exit(3 if unknown else 2)
 text = "{comm} ({pid}) is next".format(**answer["victim"])
 text += f", {answer['freed_bytes'] >> 20} MiB would be freed"
