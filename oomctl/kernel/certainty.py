@@ -67,12 +67,13 @@ def precision(counters: Counters, context: Context) -> Precision:
     # other. Reclaim only takes off a counter of RSS, and adds to that of swap what it takes off the one of anonymous
     # pages: the former falls by what is held back more, the latter two drift apart by three times that.
     held = cpus * (batch - 1)
+    turned = 2 * cpus * batch
     moved = 0 if no_reclaim(context) else held
     if counters is Counters.PER_CPU:
-        return Precision(AT_REST_PAGES, 2 * held, 3 * moved, moved, used)
+        return Precision(AT_REST_PAGES, turned, 3 * moved, moved, used)
     # VmSwap is exact, rounded down to a whole batch; the killer counted 192 pages for 0 (6.12.117, 8 CPUs), as pages
     # that were swapped in again leave their mark.
-    return Precision(AT_REST_PAGES, 2 * held, held + batch - 1 + 2 * moved, moved, used)
+    return Precision(AT_REST_PAGES, turned, held + batch - 1 + 2 * moved, moved, used)
 
 
 def no_reclaim(context: Context) -> bool:

@@ -192,7 +192,8 @@ class Task(NamedTuple):
     lazyfree_pages: int | None = None
     """Given to MADV_FREE, so reclaim may take them; None: not known."""
     rss_exact_pages: int | None = None
-    """What VmRSS says where ``rss_pages`` is another number: the killer's own number since 7.0. None: the same, or not known."""
+    """What VmRSS says where ``rss_pages`` is another number, and the killer counts since 7.0; None: the same, or not
+    known."""
     evictable_pages: int | None = None
     """Of its pages of files and shared memory those that reclaim of this memory can have; None: not known."""
     vsize_bytes: int = 0

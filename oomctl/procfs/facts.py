@@ -63,6 +63,9 @@ class Facts:
         self.meminfo = self._meminfo()
         shown = self.meminfo.mem_total + self.meminfo.swap_total
         true = memory_beyond(self.meminfo.mem_total) if self.is_own else None
+        if true is not None:  # a balloon may have changed it in between
+            self.meminfo = self._meminfo()
+            true = memory_beyond(self.meminfo.mem_total)
         # (MemTotal + SwapTotal) in pages: oom_score is scaled by it whatever cgroup a task is in.
         self.totalpages = max((shown if true is None else true) // self.page_size, 1)
         self.doubts = () if true is None else (Doubt(Doubtful.OTHER_TOTALPAGES),)

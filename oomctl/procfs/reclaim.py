@@ -30,6 +30,8 @@ def with_machine(context: Context, procfs: Facts) -> Context:
     lazyfree = outstanding + pending if outstanding > 0 else 0
     # MemFree leaves out what CPUs keep for themselves, so it is not what the bound is made of.
     left = info.mem_total - info.in_use + info.swap_cached + info.swap_free
+    if procfs.doubts:  # meminfo is not this machine's
+        return context._replace(swap_used=True, lazyfree_pages=lazyfree)
     return context._replace(
         swap_used=bool(info.swap_total) or _SWAPPED.search(events) is not None,
         file_lru_pages=info.file_lru // page + pending,
@@ -49,7 +51,7 @@ def with_memcg(context: Context, procfs: Facts, memcgs: Memcgs, path: str) -> Co
     file_lru = stat.get("active_file", 0) + stat.get("inactive_file", 0)
     cache = stat["cache"] if memcgs.version == 1 and "cache" in stat else stat.get("file", 0)
     shmem = stat.get("shmem", cache)  # v1 does not tell it apart before v4.12
-    swappable = bool(context.swappable_shmem_pages)
+    swappable = context.swappable_shmem_pages != 0
     lazyfree = context.lazyfree_pages
     if "pglazyfree" in stat:  # v2
         lazyfree = min(lazyfree, max(stat["pglazyfree"] - stat.get("pglazyfreed", 0), 0) + pending)

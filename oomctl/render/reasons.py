@@ -47,6 +47,7 @@ _ENDED = {
 _DOUBTED = {
     Doubtful.HIDDEN_PROCESSES: "{number} hidden and not judged; root of the host sees all",
     Doubtful.UNSEEN_MEMBERS: "the cgroup may have members outside this PID namespace; ask on the host",
+    Doubtful.UNSEEN_LIMITS: "limits above {detail}, which cannot be seen from here, may be nearer; ask on the host",
     Doubtful.ALLOCATING_TASK: "vm.oom_kill_allocating_task is set, so whoever asks for memory dies; --allocating TARGET"
     " says who that is",
     Doubtful.UNKNOWN_FIELDS: "{number} of the document may decide and are not understood, such as {detail}; correct"

@@ -58,7 +58,12 @@ def document(answer: Answer) -> Iterator[str]:
         yield before
         yield from _round(result, rows, scenario)
         before = "}, {"
-    rest = {"hidden_processes": scenario.hidden, "baseline": answer.baseline and _baseline(answer.baseline)}
+    probed = sorted(seen.value for seen in scenario.probed)
+    rest = {
+        "hidden_processes": scenario.hidden,
+        "probed": probed,
+        "baseline": answer.baseline and _baseline(answer.baseline),
+    }
     yield f"}}], {members(rest)}}}\n"
 
 
@@ -126,6 +131,8 @@ def _trigger(answer: Answer) -> str:
         lines.append(f"           left now: {size(machine.memory_left)} of {size(machine.memory_total)}{swap}")
     else:
         lines.append(f"           by the rules of kernel {visible(scenario.kernel)}")
+    for seen in sorted(scenario.probed):
+        lines.append(f"           not as the kernel's release says: {reasons.probed(seen)}")
     return "\n".join(lines)
 
 

@@ -457,6 +457,14 @@ def test_fields_that_are_not_understood_make_it_uncertain(proc_tree: ProcTree, p
     assert found["doubts"][0]["message"].startswith("1 field of the document may decide")
 
 
+def test_what_the_kernel_does_against_its_name_is_told(proc_tree: ProcTree, paper: Path) -> None:
+    text = json.loads(paper.read_text())
+    paper.write_text(json.dumps({**text, "probed": ["exact_status"]}))
+    assert document(proc_tree, "--from", str(paper))["probed"] == ["exact_status"]
+    told = ask(proc_tree, "simulate", "--from", str(paper)).stdout
+    assert "           not as the kernel's release says: statm and stat differ" in told
+
+
 def test_unknown_fields_are_named_and_ignored(proc_tree: ProcTree, paper: Path) -> None:
     written = json.loads(paper.read_text())
     written["tasks"][0]["oom_score_adj"] = 5

@@ -200,7 +200,7 @@ v1_limits: SearchStrategy[MemcgLimits] = st.builds(
     MemcgLimits, st.just(1), some_pages, st.none(), some_pages, numbers, numbers
 )
 v2_limits: SearchStrategy[MemcgLimits] = st.builds(
-    MemcgLimits, st.just(2), some_pages, some_pages, st.none(), numbers, numbers
+    MemcgLimits, st.just(2), some_pages, some_pages, st.none(), numbers, numbers, st.just(True)
 )
 
 

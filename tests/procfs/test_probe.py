@@ -19,7 +19,7 @@ from oomctl.procfs.reader import Procfs
 from oomctl.procfs.truememory import memory_beyond
 from tests.privileges import needs_root
 from tests.proc_tree import ProcTree
-from tests.procfs.test_recordings import AT_REST, laid_out, load
+from tests.procfs.recorded import AT_REST, laid_out, load
 
 UEK_6 = "5.4.17-2136.302.7.2.1.el8uek.x86_64"
 SPLIT, EXACT = "5.10.0-46", "6.12.117"
@@ -137,6 +137,17 @@ def test_this_machines_memory_is_what_meminfo_says() -> None:
 def test_where_meminfo_says_less_the_kernel_tells_its_memory_and_swap() -> None:
     meminfo = Procfs().meminfo
     assert memory_beyond(meminfo.mem_total // 2) == meminfo.mem_total + meminfo.swap_total
+
+
+def test_what_another_meminfo_says_bounds_nothing(proc_tree: ProcTree) -> None:
+    proc_tree.write("vmstat", "pswpout 0\n")
+    proc_tree.add(10, rss=100)
+    (proc_tree.root / "self").rename(proc_tree.root / str(os.getpid()))
+    (proc_tree.root / "self").symlink_to(str(os.getpid()))
+    found = survey.machine(proc_tree.procfs())
+    assert found.doubts == (Doubt(Doubtful.OTHER_TOTALPAGES),)
+    assert (found.context.left_pages, found.context.file_lru_pages) == (None, None)
+    assert found.context.totalpages == Procfs().totalpages
 
 
 @needs_root
