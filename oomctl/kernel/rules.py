@@ -33,6 +33,7 @@ class Walk(Enum):
     """How the members of a memory cgroup are visited."""
 
     THREADS_NEWEST_FIRST = "every thread, newest first"
+    """``cgroup_post_fork`` and ``cgroup_task_migrate`` put a task at the head of the list."""
     THREADS = "every thread"
     PROCESSES = "thread group leaders"
 

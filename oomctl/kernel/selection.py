@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.constraint import outside
-from oomctl.kernel.rules import Dying, Rules
+from oomctl.kernel.rules import Dying, Rules, Walk
 from oomctl.model.kernel import Candidate, Constraint, Context, Spared, Task, Unkillable, WhySpared
 from oomctl.model.listing import Details, Row
 
@@ -28,6 +28,14 @@ class Scan(NamedTuple):
 def scan_order(task: Task) -> tuple[int, int]:
     """Sort key for the walk over all tasks (``for_each_process``), as far as userspace sees it: by start, then PID."""
     return task.start_ticks, task.pid
+
+
+def memcg_order(tasks: Sequence[Task], rules: Rules) -> tuple[Task, ...]:
+    """Return members of one memory cgroup, given by their start, as its walk visits them (``cgroup_iter_next``).
+
+    Members join it by fork or by being moved, so that is only near the truth.
+    """
+    return tuple(tasks[::-1] if rules.walk is Walk.THREADS_NEWEST_FIRST else tasks)
 
 
 def scan(tasks: tuple[Task, ...], context: Context, rules: Rules) -> Scan:

@@ -61,7 +61,7 @@ def hypotheses(report: OomReport, basis: Basis) -> list[Hypothesis]:
     ways = []
     for kernel in basis.kernels:
         rules = rules_for(kernel)
-        permille = _scores_permille(report)
+        permille = scores_permille(report)
         roots = _roots(report, rules, permille)
         totals = list(_totals(report, basis.page_size, rules))
         if not totals:
@@ -144,7 +144,7 @@ def _kernels_of_kill_line(report: OomReport) -> tuple[tuple[str, ...], str]:
     return kernels, f"no release in the log; by its lines it is {name}"
 
 
-def _scores_permille(report: OomReport) -> bool:
+def scores_permille(report: OomReport) -> bool:
     """Whether this kernel compared whole permilles.
 
     It did before a7f638f999ff ("mm, oom: normalize oom scores to oom_score_adj scale only for userspace") (in v3.5);

@@ -5,16 +5,17 @@ from __future__ import annotations
 from oomctl.kernel.constraint import below
 from oomctl.kernel.invocation import COSTLY_ORDER
 from oomctl.kernel.rules import RootDiscount, Rules, rules_for
+from oomctl.kernel.selection import memcg_order
 from oomctl.model.kernel import Constraint, Context, Scenario, Task
 from oomctl.model.oomreport import OomReport, TableRow
-from oomctl.oomlog.hypotheses import Basis, Hypothesis, discounted_adj, permille_of
+from oomctl.oomlog.hypotheses import Basis, Hypothesis, discounted_adj, permille_of, scores_permille
 
 
 def scenario_under(report: OomReport, basis: Basis, hypothesis: Hypothesis) -> Scenario:
     """Return the tasks and the memory of a report, its gaps filled by one hypothesis.
 
-    Every process stands in it once, in the table's order. With ``hypothesis.permille`` sizes and totalpages are
-    permilles of the totals, not pages.
+    Every process stands in it once, in the table's order, or the other way round where a cgroup is walked so. With
+    ``hypothesis.permille`` sizes and totalpages are permilles of the totals, not pages.
     """
     memcg = (report.oom_memcg or "/") if report.constraint is Constraint.MEMCG else None
     sysrq = report.order == -1
@@ -37,6 +38,9 @@ def scenario_under(report: OomReport, basis: Basis, hypothesis: Hypothesis) -> S
         if row.tgid not in seen:
             seen.add(row.tgid)
             tasks.append(_task(row, report, basis, hypothesis, memcg))
+    # 9cbb78bb3143 ("mm, memcg: introduce own oom handler to iterate only over its own threads") is in v3.6.
+    if report.constraint is Constraint.MEMCG and not scores_permille(report):
+        tasks = list(memcg_order(tasks, rules_for(hypothesis.kernel)))
     return Scenario(hypothesis.kernel, context, tuple(tasks), basis.page_size)
 
 

@@ -29,7 +29,8 @@ class _Verdict(NamedTuple):
 def scenario_of(report: OomReport) -> Scenario:
     """Return the likeliest scenario behind a report, for ``simulate``; BadInput says what it lacks.
 
-    Tasks stand in the table's order, which is the scan order except within a memory cgroup before 5.3.
+    Tasks stand in the table's order, which is the scan order except within a memory cgroup before 5.3; up to 4.3 they
+    stand the other way round there, as the newest come first.
     Parents, shared memory and vfork are not in a report.
     """
     if not report.rows:

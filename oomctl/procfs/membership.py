@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oomctl.kernel.selection import scan_order
+from oomctl.kernel.rules import Rules
+from oomctl.kernel.selection import memcg_order, scan_order
 from oomctl.model.kernel import Doubt, Doubtful, Task
 from oomctl.procfs.cgroup import Members, Memcgs
 from oomctl.procfs.reader import Procfs, Tasks
@@ -32,7 +33,8 @@ def membership(procfs: Procfs, memcgs: Memcgs, path: str) -> Membership:
     for members in memcgs.members(path):
         read = procfs.tasks(members.pids)
         hidden += read.hidden + members.unseen + _vanished_but_there(procfs, memcgs, members, read)
-        tasks += [task._replace(memcg=members.cgroup) for task in _in_walk_order(read.read, members.pids, memcgs)]
+        in_order = _in_walk_order(read.read, members.pids, memcgs, procfs.rules)
+        tasks += [task._replace(memcg=members.cgroup) for task in in_order]
         cgroups.append(members.cgroup)
         whole = whole and members.whole
     doubts = () if whole else (Doubt(Doubtful.UNSEEN_MEMBERS, detail=path),)
@@ -48,9 +50,9 @@ def _vanished_but_there(procfs: Procfs, memcgs: Memcgs, members: Members, read: 
     return max(len(still_there) - read.hidden, 0)
 
 
-def _in_walk_order(tasks: list[Task], pids: Sequence[int], memcgs: Memcgs) -> list[Task]:
+def _in_walk_order(tasks: list[Task], pids: Sequence[int], memcgs: Memcgs, rules: Rules) -> Sequence[Task]:
     """Sort one cgroup's members as the kernel visits them, exited leaders with live threads last (5.2+)."""
     if not memcgs.lists_in_order:  # the order of joining is not visible, that of starting comes near
-        return sorted(tasks, key=lambda task: (task.zombie_leader, scan_order(task)))
+        return memcg_order(sorted(tasks, key=lambda task: (task.zombie_leader, scan_order(task))), rules)
     position = {pid: index for index, pid in enumerate(pids)}
     return sorted(tasks, key=lambda task: position[task.pid])

@@ -12,6 +12,7 @@ from oomctl.errors import BadInput, ImpossibleHere, NothingMatched
 from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
 from oomctl.kernel.scenario_rules import rules_of, rules_of_reading
 from oomctl.kernel.scores import totalpages_doubts
+from oomctl.kernel.selection import memcg_order
 from oomctl.model.kernel import Constraint, Doubt, Doubtful
 from oomctl.oomlog import sources
 from oomctl.oomlog.parser import parse_blocks
@@ -111,6 +112,8 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
             constraint=Constraint.MEMCG, memcg=cgroup, totalpages=total or context.totalpages, left_pages=None
         )
         tasks = tuple(task for task in scenario.tasks if limits.use_hierarchy or task.memcg == cgroup)
+        if scenario.context.constraint is not Constraint.MEMCG:  # they stand in the order of a walk over all
+            tasks = memcg_order(tasks, rules_of(scenario))
         return Question(scenario._replace(context=context, tasks=tasks), None, None, unlimited=total is None)
     if scope.nodes is not None:
         allowed = numa.parse_list(scope.nodes)

@@ -313,6 +313,15 @@ def test_a_document_needs_no_proc(paper: Path, tmp_path: Path) -> None:
     assert document(nowhere, "--from", str(paper))["victim"]["pid"] == 10
 
 
+@pytest.mark.parametrize(("kernel", "expected"), [("3.10", 11), ("4.4", 10), ("6.18", 11)])
+def test_who_of_equals_in_a_cgroup_of_a_document_dies(proc_tree: ProcTree, kernel: str, expected: int) -> None:
+    """3.10 walks it newest first and takes the first, 4.4 the oldest, 5.3 and later the last."""
+    tasks = [{"pid": pid, "comm": "a", "rss": 500, "memcg": "/m"} for pid in (10, 11)]
+    context = {"constraint": "none", "totalpages": 100_000, "memcgs": {"/m": {"memory_max": 5000}}}
+    text = json.dumps({"kernel": kernel, "context": context, "tasks": tasks})
+    assert document(proc_tree, "--from", "-", "--cgroup", "/m", stdin=text)["victim"]["pid"] == expected
+
+
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from oomctl.kernel.rules import rules_for
+from oomctl.kernel.selection import memcg_order
 from oomctl.model.kernel import Constraint, Decisive, Outcome, Task, Thread, Unkillable, WhyEnded, WhySpared
 from tests.tasks import chosen_pid, ranked_pids, reason_spared, round_of, task
 
@@ -25,6 +27,14 @@ def test_on_equal_badness_the_later_task_dies(kernel: str) -> None:
 @pytest.mark.parametrize("kernel", FIRST_WINS)
 def test_before_5_3_on_equal_badness_the_earlier_task_dies(kernel: str) -> None:
     assert chosen_pid(task(10, rss=500), task(11, rss=500), kernel=kernel) == 10
+
+
+@pytest.mark.parametrize(("kernel", "order"), [("3.10", [12, 11]), ("rhel7", [12, 11]), ("4.4", [11, 12])])
+def test_the_newest_of_a_cgroup_comes_first_before_4_4(kernel: str, order: list[int]) -> None:
+    members = task(11, rss=500), task(12, rss=500)
+    in_order = memcg_order(members, rules_for(kernel))
+    assert [member.pid for member in in_order] == order
+    assert chosen_pid(*(member._replace(memcg="/m") for member in in_order), memcg="/m", kernel=kernel) == order[0]
 
 
 def test_later_is_by_scan_order_not_by_pid() -> None:

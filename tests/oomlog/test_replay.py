@@ -45,13 +45,14 @@ def old_kill(pid: int, score: int, died: int | None = None) -> tuple[str, str]:
     )
 
 
-def memcg(rows: list[str], *counters: str, victim: int, kernel: str = "6.1.20") -> Replay:
+def memcg(rows: list[str], *counters: str, victim: int, kernel: str = "6.1.20", layout: str = NEW) -> Replay:
+    end = [killed(victim)] if layout == NEW else old_kill(victim, 0)
     lines = [
         f"CPU: 1 PID: 3074 Comm: java Not tainted {kernel} #1",
         *counters,
-        NEW,
+        layout,
         *rows,
-        killed(victim).replace("Out of memory", "Memory cgroup out of memory"),
+        *(line.replace("Out of memory", "Memory cgroup out of memory") for line in end),
     ]
     (found,) = parse(lines)
     assert found.constraint is Constraint.MEMCG
@@ -176,6 +177,38 @@ def test_swap_that_is_not_printed_and_could_decide_is_left_undecided() -> None:
     rows = [row(10, 500, 100), row(11, 5000, swap=100)]
     assert memcg(rows, *counters, victim=11).agrees is None
     assert memcg([row(10, 500), row(11, 5000, swap=100)], *counters, victim=11).agrees is True
+
+
+LIMIT = "memory: usage 4096000kB, limit 4096000kB, failcnt 80"
+ALL_AT_1 = [row(10, 900, -998), row(11, 50, -998), row(12, 400, -998)]
+
+
+@pytest.mark.parametrize("kernel", ["3.10.0-957.27.2.el7.x86_64", "3.13.0-57-generic", "3.10.108"])
+def test_of_equals_in_a_cgroup_the_newest_died_before_4_4(kernel: str) -> None:
+    verdict = memcg(ALL_AT_1, LIMIT, victim=12, kernel=kernel, layout=OLD)
+    assert (verdict.victim_pid, verdict.agrees) == (12, True)
+
+
+def test_of_equals_in_a_cgroup_the_oldest_dies_since_4_4() -> None:
+    verdict = memcg(ALL_AT_1, LIMIT, victim=10, kernel="4.4.121", layout=OLD)
+    assert (verdict.victim_pid, verdict.agrees) == (10, True)
+
+
+@pytest.mark.parametrize(("kernel", "layout"), [("3.10.108", OLD), ("3.2.0", OLDEST)])
+def test_of_equals_on_the_machine_the_oldest_died(kernel: str, layout: str) -> None:
+    rows = [row(10, 400, -998, uid=1), row(11, 400, -998, uid=1)]
+    assert replay(report(kernel, layout, rows, *old_kill(10, 0 if layout == OLD else 1))).victim_pid == 10
+
+
+def test_up_to_3_5_a_cgroup_was_walked_as_the_machine_is() -> None:
+    verdict = memcg(ALL_AT_1, LIMIT, victim=10, kernel="3.2.0", layout=OLDEST)
+    assert (verdict.victim_pid, verdict.agrees) == (10, True)
+
+
+def test_a_log_of_equals_in_a_cgroup_is_simulated_as_it_is_replayed() -> None:
+    lines = [f"CPU: 1 PID: 1 Comm: a Not tainted {'3.10.108'} #1", LIMIT, OLD, *ALL_AT_1, *old_kill(12, 0)]
+    (found,) = parse([line.replace("Out of memory", "Memory cgroup out of memory") for line in lines])
+    assert [task.pid for task in scenario_of(found).tasks] == [12, 11, 10]
 
 
 def test_a_scenario_can_be_simulated_further() -> None:

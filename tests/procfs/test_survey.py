@@ -87,6 +87,16 @@ def test_a_memcg_without_limit_is_scaled_by_the_machine(proc_tree: ProcTree, pro
     assert survey.memcg(procfs, "/m")[0].context.totalpages == procfs.totalpages
 
 
+def test_a_cgroup_of_3_10_is_walked_newest_first(proc_tree: ProcTree) -> None:
+    proc_tree.mount_v1()
+    proc_tree.cgroup("/m", (A, B), memory__limit_in_bytes=str(500 * 4096))
+    proc_tree.cgroup("/m/deep", (C,))
+    for pid in (A, B, C):
+        proc_tree.add(pid)
+    assert pids(survey.memcg(proc_tree.procfs("3.10.108"), "/m")[0]) == [B, A, C]
+    assert pids(survey.memcg(proc_tree.procfs("4.4.121"), "/m")[0]) == [A, B, C]
+
+
 def test_in_v1_exited_leaders_come_last_and_others_as_they_started(proc_tree: ProcTree, procfs: Procfs) -> None:
     proc_tree.mount_v1()
     proc_tree.cgroup("/m", (A, B, C), memory__limit_in_bytes=str(500 * 4096))
