@@ -264,6 +264,18 @@ def test_another_kernel_s_rules_can_be_asked_for(proc_tree: ProcTree) -> None:
     assert sorted(document(proc_tree)["contenders"]) == [10, 11]
 
 
+def test_who_of_equals_in_cgroups_without_the_memory_controller_dies_is_not_certain(proc_tree: ProcTree) -> None:
+    """They are members of /m, and visited in the order in which their css_sets were made, which nobody can see."""
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/m", memory__max="819200000")
+    for pid, name in ((20, "older"), (10, "newer")):
+        proc_tree.add(pid, name, 5000, cgroup=f"0::/m/{name}\n")
+        proc_tree.cgroup(f"/m/{name}", (pid,))
+    found = document(proc_tree, "--cgroup", "/m")
+    assert (found["certainty"], sorted(found["contenders"])) == ("close", [10, 20])
+    assert "one of 10 (newer), 20 (older)\n" in ask(proc_tree, "simulate", "--cgroup", "/m").stdout
+
+
 def test_a_group_dies_together(app: ProcTree) -> None:
     app.cgroup("/app", (20,), memory__oom__group="1")
     found = document(app, "--cgroup", "/app")
