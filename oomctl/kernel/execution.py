@@ -73,7 +73,7 @@ def freed_pages(killed: Sequence[Task], scenario: Scenario) -> int:
     A memory map is freed when its last user dies; mapped files and shared memory stay.
     """
     dead = {task.pid for task in killed}
-    pinned = {task.mm for task in scenario.tasks if task.mm is not None and task.pid not in dead}
+    pinned = {task.mm for task in scenario.tasks if task.mm is not None and task.pid not in dead and not task.zombie}
     freed = 0
     for task in killed:
         if task.mm is not None:
@@ -95,8 +95,8 @@ def will_free_memory(task: Task, tasks: Sequence[Task], rules: Rules) -> bool:
 
 
 def shares_memory(task: Task, other: Task) -> bool:
-    """Whether both run on one memory map (``process_shares_mm``)."""
-    return task.mm is not None and task.mm == other.mm
+    """Whether both run on one memory map (``process_shares_mm``), which a zombie has left."""
+    return task.mm is not None and task.mm == other.mm and not (task.zombie or other.zombie)
 
 
 def _sharers(victim: Task, tasks: Sequence[Task], rules: Rules) -> list[Task]:

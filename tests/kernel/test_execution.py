@@ -26,6 +26,11 @@ def test_init_and_kernel_threads_on_the_victims_memory_live() -> None:
     assert killed_pids(*sharers, task(10, rss=900, mm="a")) == [10]
 
 
+def test_a_zombie_has_left_the_victims_memory() -> None:
+    result = round_of(task(10, rss=900, mm="a"), task(11, mm="a", zombie=True))
+    assert ([dead.pid for dead in result.killed], result.freed_pages) == ([10], 900)
+
+
 @pytest.mark.parametrize(("kernel", "killed"), [("4.4", [10]), ("4.9", [10, 11]), ("7.1", [10, 11])])
 def test_a_sharer_at_minus_1000_was_spared_before_4_9(kernel: str, killed: list[int]) -> None:
     assert killed_pids(task(10, rss=900, mm="a"), task(11, rss=900, mm="a", adj=-1000), kernel=kernel) == killed
@@ -136,6 +141,17 @@ def test_init_kernel_threads_and_zombies_in_a_group_live() -> None:
 
 def test_who_shares_memory_with_a_member_of_the_group_dies() -> None:
     member, sharer = task(11, memcg="/g", mm="a"), task(12, memcg="/elsewhere", mm="a")
+    assert killed_pids(task(10, rss=900, memcg="/g"), member, sharer, **groups("/g")) == [10, 11, 12]
+
+
+def test_init_kernel_threads_and_zombies_on_a_members_memory_live() -> None:
+    member = task(11, memcg="/g", mm="a")
+    others = [task(1, mm="a", init=True), task(21, mm="a", kthread=True), task(22, mm="a", zombie=True)]
+    assert killed_pids(task(10, rss=900, memcg="/g"), member, *others, **groups("/g")) == [10, 11]
+
+
+def test_a_members_sharer_at_minus_1000_dies() -> None:
+    member, sharer = task(11, memcg="/g", mm="a"), task(12, memcg="/g", mm="a", adj=-1000)
     assert killed_pids(task(10, rss=900, memcg="/g"), member, sharer, **groups("/g")) == [10, 11, 12]
 
 

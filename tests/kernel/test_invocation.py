@@ -148,6 +148,11 @@ def test_up_to_4_7_a_dying_chosen_task_is_marked_whoever_keeps_its_memory(kernel
     assert round_of(*SHARED_BY_A_LIVING, kernel=kernel, sysrq=True).outcome is outcome
 
 
+def test_a_zombie_keeps_no_memory_from_a_dying_task() -> None:
+    dying, gone = BIG._replace(exiting=True, mm="a"), task(12, mm="a", zombie=True)
+    assert round_of(dying, gone).outcome is Outcome.SILENT_MARK
+
+
 @pytest.mark.parametrize(("kernel", "outcome"), [("4.4", Outcome.SILENT_MARK), ("4.9", Outcome.KILL)])
 def test_only_kernels_with_a_reaper_ask_whether_it_has_been_there(kernel: str, outcome: Outcome) -> None:
     assert round_of(BIG, SMALL._replace(exiting=True, oom_skip=True), kernel=kernel, current=11).outcome is outcome
