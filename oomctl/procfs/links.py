@@ -12,8 +12,8 @@ _UNCOUNTED = frozenset({"self", "thread-self"})
 def fixed_links(root: str, others: Iterable[str]) -> int:
     """Return what the link count of /proc at ``root`` has besides the processes, of which are the entries ``others``.
 
-    It is 2 + its fixed directories + all processes (``proc_root_getattr``). Linux 5.10 was seen to count its files as
-    well; a fixed directory with some of each tells what this kernel does.
+    It is 2 + its fixed directories + all processes (``proc_root_getattr``). Linux 5.10 for i386 was seen to count its
+    files as well; a fixed directory with some of each tells what this kernel does.
     """
     if _counts_files(f"{root}/tty"):
         return 2 + len(set(others) - _UNCOUNTED)
