@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 
 Sleeper = Callable[..., "subprocess.Popen[bytes]"]
 """The fixture ``sleeper``: a command (else ``sleep 60``) and the keywords of Popen to a process."""
+_CLONE_VM = 0x100  # include/uapi/linux/sched.h
 _TOY = "import sys, time; open('/proc/self/comm', 'w').write(sys.argv[1]); print(flush=True); time.sleep(600)"
 
 
@@ -45,3 +48,36 @@ def ready(process: subprocess.Popen[bytes]) -> int:
 
 def adj_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
+# Prints the PID of a second process on its memory map, and then both wait to be killed.
+_TWO_ON_ONE_MAP = f"""
+import ctypes, signal
+libc = ctypes.CDLL(None)
+stack = ctypes.create_string_buffer(1 << 16)
+top = (ctypes.addressof(stack) + (1 << 16)) & ~15
+pause = ctypes.cast(libc.pause, ctypes.c_void_p)
+print(libc.clone(pause, ctypes.c_void_p(top), {_CLONE_VM} | signal.SIGCHLD, None), flush=True)
+signal.pause()
+"""
+
+
+@contextmanager
+def two_on_one_map() -> Iterator[tuple[int, int]]:
+    """Give the PIDs of two processes on one memory map."""
+    with subprocess.Popen([sys.executable, "-c", _TWO_ON_ONE_MAP], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        other = int(process.stdout.readline())
+        try:
+            yield process.pid, other
+        finally:
+            ended(other)
+            ended(process.pid)
+
+
+def ended(pid: int) -> None:
+    """Kill a process that may have ended already."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

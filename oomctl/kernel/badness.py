@@ -24,16 +24,30 @@ def badness(task: Task, totalpages: int, rules: Rules) -> Candidate:
     return Candidate(task, points if rules.signed else max(points, 1), adj_pages, bonus)
 
 
-def oom_score(points: int | None, totalpages: int, rules: Rules) -> int:
+def oom_score(points: int | None, totalpages: int, rules: Rules, word_bits: int = 64) -> int:
     """Scale badness to what ``/proc/PID/oom_score`` shows (``proc_oom_score``); None is not eligible.
 
     ``totalpages`` is RAM and swap of the whole machine, also for a task in a limited cgroup.
-    Since 9066e5cfb73c (in v5.9) a task that uses nothing scores 666, not 0.
+    Since 9066e5cfb73c (in v5.9) a task that uses nothing scores 666, not 0. The arithmetic is that of C's long
+    of ``word_bits``, the result that of an unsigned one.
     """
     if points is None:
         return 0
-    permille = int_div(points * 1000, totalpages)
-    return int_div((1000 + permille) * 2, 3) if rules.signed else permille
+    thousandfold = points * 1000
+    if not rules.signed:
+        return (thousandfold & ((1 << word_bits) - 1)) // totalpages
+    half = 1 << (word_bits - 1)
+    wrapped = (thousandfold + half) % (2 * half) - half
+    return int_div((1000 + int_div(wrapped, totalpages)) * 2, 3) % (2 * half)
+
+
+def scores_keep_order(totalpages: int, rules: Rules, word_bits: int) -> bool:
+    """Whether who has more badness never shows the lower ``oom_score``, and only who is spared shows 0.
+
+    Before v5.9 small ones show 0, too. With a long of 32 bits the product with 1000 overflows: at 2,147,484 pages,
+    8.2 GiB, which RAM and swap together, or an adj that stands for as much, can reach.
+    """
+    return rules.signed and 2 * totalpages * 1000 < 1 << (word_bits - 1)
 
 
 def score_slack(pages: int, totalpages: int, rules: Rules) -> int:

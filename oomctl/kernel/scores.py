@@ -39,7 +39,7 @@ def scores_contradict(tasks: Iterable[Task], totalpages: int, rules: Rules, slac
     slack = score_slack(slack_pages, totalpages, rules)
     telling = [task for task in tasks if _tells(task) and _size(task) * 1000 // totalpages >= _TELLING_PERMILLE]
     biggest = nlargest(_MOST_COMPARED, telling, key=_size)
-    other = sum(abs(_score(task, totalpages, rules) - (task.oom_score or 0)) > slack for task in biggest)
+    other = sum(_off(task, totalpages, rules) > slack for task in biggest)
     return other * 2 > len(biggest)
 
 
@@ -53,5 +53,7 @@ def _size(task: Task) -> int:
     return task.rss_pages + task.swap_pages + task.pgtables_pages
 
 
-def _score(task: Task, totalpages: int, rules: Rules) -> int:
-    return oom_score(badness(task, totalpages, rules).badness, totalpages, rules)
+def _off(task: Task, totalpages: int, rules: Rules) -> int:
+    """How far its score is from what follows from its size, by the word length of a kernel that comes nearer."""
+    points = badness(task, totalpages, rules).badness
+    return min(abs(oom_score(points, totalpages, rules, bits) - (task.oom_score or 0)) for bits in (64, 32))

@@ -54,6 +54,7 @@ from oomctl.oomlog.nodes import node_set
 from oomctl.oomlog.table import LONGEST_NAME, TableHeader, read_gap, read_header, read_row
 
 _UNLIMITED_KIB = 1 << 52  # PAGE_COUNTER_MAX is 2**53 KiB minus a page, in older kernels 2**54
+_UNLIMITED_32_BIT_KIB = ((1 << 31) - 1) * 4  # LONG_MAX pages (include/linux/page_counter.h)
 
 
 def read(message: str, table: TableHeader | None = None) -> Said | None:
@@ -313,7 +314,7 @@ def _counter(message: str) -> MemcgCounter | None:
     if match is None:
         return None
     usage, limit = int(match[2]), int(match[3])
-    if limit < _UNLIMITED_KIB:
+    if limit < _UNLIMITED_KIB and limit != _UNLIMITED_32_BIT_KIB:
         return MemcgCounter(match[1], Counter(usage << 10, limit << 10), None)
     page_kib = (1 << 53) - limit
     return MemcgCounter(match[1], Counter(usage << 10, None), page_kib if page_kib in (4, 8, 16, 32, 64) else None)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import io
-import lzma
 import os
 import re
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -20,6 +17,7 @@ from typing import IO, NamedTuple, cast
 from oomctl.errors import BadInput, ImpossibleHere, NotPermitted
 from oomctl.guard import programs
 from oomctl.guard.files import open_regular
+from oomctl.oomlog.unpacking import unpacked
 
 BLOCK_BYTES = 1 << 18
 LONGEST_LINE_BYTES = 1 << 16
@@ -28,8 +26,6 @@ LARGEST_LOG = 16 << 30
 """Bytes of a plain log that are read: many years of one, and an end for what has none."""
 LARGEST_UNPACKED = 4 << 30
 """Bytes that a compressed log may have unpacked: a few MB can hold terabytes of nothing."""
-_MOST_UNPACKING_BYTES = 72 << 20
-"""Memory for unpacking xz; ``xz -9`` needs 65 MiB, a file may ask for 4 GiB."""
 KMSG_RECORD_BYTES = 1 << 14  # CONSOLE_EXT_LOG_MAX is 8192
 _LOST_RECORDS = b"** printk messages dropped **\n"
 KMSG = Path("/dev/kmsg")
@@ -127,11 +123,9 @@ def blocks_of(stream: io.BufferedReader, name: str, begun: bytes = b"") -> Itera
 
     BadInput: it cannot be read or unpacked, or has no end.
     """
-    chunks = _bounded(chain((begun,), _chunks(stream)), name, LARGEST_LOG) if begun else _reader(stream, name)
     try:
-        yield from whole_lines(chunks)
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise BadInput(f"{name}: damaged compressed file: {error}") from None
+        plain = _bounded(chain((begun,), _chunks(stream)), name, LARGEST_LOG) if begun else _reader(stream, name)
+        yield from whole_lines(plain)
     except OSError as error:
         raise BadInput(f"{name}: {error.strerror or error}") from None
 
@@ -232,19 +226,13 @@ def _buffered(stream: IO[bytes]) -> io.BufferedReader:
 
 def _reader(stream: io.BufferedReader, name: str) -> Iterator[bytes]:
     """Read raw chunks, through gzip or xz where the first bytes say so."""
-    first = stream.peek(6)[:6]  # a pipe cannot be rewound
-    if first.startswith((b"\x28\xb5\x2f\xfd", b"BZh")):
-        raise BadInput(f"{name}: compressed with zstd or bzip2; unpack it first (zstdcat, bzcat) and pipe it in")
-    if first.startswith(b"\x1f\x8b"):
-        plain = gzip.GzipFile(fileobj=stream, mode="rb")
-        yield from _bounded(_chunks(plain), name, LARGEST_UNPACKED)
-    elif first.startswith(b"\xfd7zXZ\x00"):
-        yield from _bounded(_unpacked_xz(stream, name), name, LARGEST_UNPACKED)
-    else:
-        yield from _bounded(_chunks(stream), name, LARGEST_LOG)
+    plain = unpacked(stream, name, BLOCK_BYTES)
+    if plain is None:
+        return _bounded(_chunks(stream), name, LARGEST_LOG)
+    return _bounded(plain, name, LARGEST_UNPACKED)
 
 
-def _chunks(stream: gzip.GzipFile | io.BufferedReader) -> Iterator[bytes]:
+def _chunks(stream: io.BufferedReader) -> Iterator[bytes]:
     while chunk := stream.read(BLOCK_BYTES):
         yield chunk
 
@@ -260,31 +248,3 @@ def _bounded(chunks: Iterator[bytes], name: str, most_bytes: int) -> Iterator[by
 
 def _endless(name: str, most_bytes: int) -> BadInput:
     return BadInput(f"{name}: more than {most_bytes >> 30} GiB, too much for a log; pipe in the part that matters")
-
-
-def _unpacked_xz(stream: io.BufferedReader, name: str) -> Iterator[bytes]:
-    """Unpack xz; lzma.LZMAFile would do, but it takes as much memory as the file asks for."""
-    data = b""
-    while data := data or stream.read(BLOCK_BYTES):
-        unpacking = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_UNPACKING_BYTES)
-        while not unpacking.eof:
-            if unpacking.needs_input and not data:
-                data = stream.read(BLOCK_BYTES)
-                if not data:
-                    raise EOFError("it ends too early")
-            try:
-                plain = unpacking.decompress(data, BLOCK_BYTES)
-            except lzma.LZMAError as error:
-                if "Memory" not in str(error):
-                    raise
-                most = _MOST_UNPACKING_BYTES >> 20
-                raise BadInput(
-                    f"{name}: to unpack it takes more than {most} MiB of memory; unpack it first (xzcat) and pipe it in"
-                ) from None
-            data = b""
-            if plain:
-                yield plain
-        # Another stream may follow, behind zero bytes that fill up to its alignment.
-        data = unpacking.unused_data.lstrip(b"\0")
-        while not data and (more := stream.read(BLOCK_BYTES)):
-            data = more.lstrip(b"\0")

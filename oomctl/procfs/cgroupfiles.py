@@ -11,6 +11,7 @@ from oomctl.guard.files import read_bounded
 from oomctl.procfs.reading import LONGEST_LIST, PASSING, READING, pids_in, read_at
 
 _V1_UNLIMITED = 1 << 62  # PAGE_COUNTER_MAX is just below 2**63 bytes, by page size
+_UNLIMITED_32_BIT_PAGES = (1 << 31) - 1  # there it is LONG_MAX pages (include/linux/page_counter.h)
 _LONGEST_CONTROL = 1 << 16  # memory.stat has 100 lines
 _LONGEST_PATH = 4000  # what the kernel takes at once, PATH_MAX less something
 _SIZE = re.compile(r"\d{1,20}", re.ASCII)
@@ -41,7 +42,8 @@ def limit_in(directory: str, name: str, page_size: int) -> int | None:
     if _SIZE.fullmatch(text) is None:  # "max", or no such file
         return None
     size = int(text)
-    return None if size >= _V1_UNLIMITED else size // page_size
+    unlimited = size >= _V1_UNLIMITED or size == _UNLIMITED_32_BIT_PAGES * page_size
+    return None if unlimited else size // page_size
 
 
 def number_in(directory: str, name: str, default: int = 0) -> int:

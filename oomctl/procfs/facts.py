@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.guard.files import read_regular
+from oomctl.kernel.badness import scores_keep_order
 from oomctl.kernel.certainty import batch_pages
 from oomctl.kernel.rules import Counters, Rules, Verdict, known, rules_for
 from oomctl.model.kernel import Doubt, Doubtful, Probed
@@ -34,6 +35,8 @@ class Meminfo(NamedTuple):
     """In swap and in RAM as well: reclaim can have it without another slot of swap."""
     in_use: int = 0
     """Of ``mem_total`` what reclaim cannot have, or not without a slot of swap, as far as it is told."""
+    vmalloc_total: int = 0
+    """A part of the kernel's address space, so below 4 GiB on a 32-bit kernel and far above it elsewhere."""
 
 
 class Facts:
@@ -70,6 +73,16 @@ class Facts:
         self.totalpages = max((shown if true is None else true) // self.page_size, 1)
         self.doubts = () if true is None else (Doubt(Doubtful.OTHER_TOTALPAGES),)
         """Why nothing that is read here is certain: meminfo is not the kernel's, as in a container with lxcfs."""
+
+    @property
+    def word_bits(self) -> int:
+        """The kernel's, whatever Python's is."""
+        return 32 if 0 < self.meminfo.vmalloc_total < 1 << 32 else 64
+
+    @cached_property
+    def scores_keep_order(self) -> bool:
+        """Whether ``oom_score`` tells who can be near the first, and 0 who is spared."""
+        return scores_keep_order(self.totalpages, self.rules, self.word_bits)
 
     @cached_property
     def probed(self) -> frozenset[Probed]:
@@ -146,6 +159,7 @@ class Facts:
             shmem=size("Shmem"),
             swap_cached=size("SwapCached"),
             in_use=size("AnonPages", "SUnreclaim", "KernelStack", "PageTables", "Percpu", "Hugetlb"),
+            vmalloc_total=size("VmallocTotal"),
         )
 
 

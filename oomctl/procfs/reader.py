@@ -21,6 +21,7 @@ from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Task, Thread
 from oomctl.procfs.facts import Facts
 from oomctl.procfs.halves import by_halves
+from oomctl.procfs.links import fixed_links
 from oomctl.procfs.namespaces import in_first_pid_namespace
 from oomctl.procfs.reading import PASSING, VANISHED, is_pid, parses, pids_in, pids_listed_at, read_at
 from oomctl.procfs.statfiles import (
@@ -320,7 +321,7 @@ class Procfs(Facts):
         if not plain or task.oom_score or not self.rules.signed:
             return task
         own = badness(task, self.totalpages, self.rules).badness
-        if oom_score(own, self.totalpages, self.rules) <= 1:
+        if oom_score(own, self.totalpages, self.rules, self.word_bits) <= 1:
             return task
         try:
             with self.open_task(task.ppid) as parent:
@@ -415,13 +416,8 @@ class Procfs(Facts):
             raise self._no_proc(error) from None
 
     def _unlisted(self, listed: int, others: list[str], links: int) -> int:
-        """Count processes that exist but are not listed (hidepid, another PID namespace).
-
-        The link count of /proc is 2 + its fixed directories + all processes (proc_root_getattr).
-        """
-        paths = [f"{self.root}/{name}" for name in others]
-        fixed = sum(os.path.isdir(path) and not os.path.islink(path) for path in paths)
-        return max(links - 2 - fixed - listed, 0)
+        """Count processes that exist but are not listed (hidepid, another PID namespace)."""
+        return max(links - fixed_links(self.root, others) - listed, 0)
 
     def _listdir(self) -> list[str]:
         try:

@@ -84,7 +84,7 @@ class Sampler:
 
     def _due(self, procfs: Procfs, scores: Sequence[Score], fresh: frozenset[int]) -> list[Score]:
         """Those that must be read whole whoever is near the first."""
-        turns = max(len(scores) // SHARE, 1) if procfs.rules.signed else 1  # before v5.9 a score of 0 says nothing
+        turns = max(len(scores) // SHARE, 1) if procfs.scores_keep_order else 1
         turn, known = self._looks % turns, self._known
         return [
             score
@@ -110,6 +110,8 @@ class Sampler:
 
     def _tasks_within(self, procfs: Procfs, alive: Sequence[Score], highest: int, reach: int) -> list[Task]:
         """Return what is known of those whose score leaves them within ``reach`` pages of the highest."""
+        if not procfs.scores_keep_order:
+            return [self._known[score.pid].task for score in alive]
         least = max(highest - score_slack(reach, procfs.totalpages, procfs.rules), 1)
         return [self._known[score.pid].task for score in alive if score.oom_score >= least]
 

@@ -8,21 +8,25 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from oomctl.model.kernel import Task
 
 _KCMP = {  # system call numbers, include/uapi/asm-generic/unistd.h and the arch tables
-    "x86_64": 312,
-    "aarch64": 272,
-    "riscv64": 272,
-    "loongarch64": 272,
-    "i386": 349,
-    "i686": 349,
-    "armv7l": 378,
-    "ppc64le": 354,
-    "s390x": 343,
+    ("x86_64", 64): 312,
+    ("x86_64", 32): 349,  # a 32-bit Python on a 64-bit kernel calls by the table of its own word length
+    ("i386", 32): 349,
+    ("i686", 32): 349,
+    ("i686", 64): 312,  # under setarch i686
+    ("aarch64", 64): 272,
+    ("aarch64", 32): 378,
+    ("armv7l", 32): 378,
+    ("riscv64", 64): 272,
+    ("loongarch64", 64): 272,
+    ("ppc64le", 64): 354,
+    ("s390x", 64): 343,
 }
 _KCMP_VM = 1  # include/uapi/linux/kcmp.h
 
@@ -30,8 +34,8 @@ _KCMP_VM = 1  # include/uapi/linux/kcmp.h
 def with_shared_memory(tasks: Iterable[Task], of: Task | None = None) -> list[Task]:
     """Return ``tasks`` with ``mm`` set where several have the same memory map.
 
-    With ``of``, only those that share with it are looked for. Without permission, or on a kernel
-    without CONFIG_KCMP, nobody is known to share.
+    With ``of``, only those that share with it are looked for. Without permission, on a kernel
+    without CONFIG_KCMP, or with a Python that has no ctypes, nobody is known to share.
     """
     tasks = list(tasks)
     alike: dict[tuple[int, ...], list[Task]] = defaultdict(list)
@@ -81,6 +85,13 @@ def compare_memory(one: int, other: int) -> int | None:
 
 @functools.cache
 def _kcmp() -> tuple[int | None, Callable[..., int]]:
-    import ctypes  # rarely needed, and not light
+    number = _KCMP.get((os.uname().machine, 64 if sys.maxsize >> 32 else 32))
+    try:
+        import ctypes  # rarely needed, not light, and missing where libffi is
+    except ImportError:
+        return None, _no_syscall
+    return number, ctypes.CDLL(None).syscall
 
-    return _KCMP.get(os.uname().machine), ctypes.CDLL(None).syscall
+
+def _no_syscall(*_: int) -> int:
+    return -1

@@ -45,8 +45,8 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
     The rest is only counted. Who would die with the first is in it too, and (``contenders``) everyone
     whom the counters' imprecision leaves in the running.
     """
-    if not procfs.rules.signed:
-        return machine(procfs)  # before v5.9 a score of 0 says nothing, and before v5.1 any child may die
+    if not procfs.scores_keep_order:
+        return machine(procfs)  # before v5.1 any child may die, too
     if contenders and procfs.setting("vm/oom_kill_allocating_task"):
         return machine(procfs)  # whoever asks dies
     context = context_of(procfs, Constraint.NONE, procfs.totalpages)

@@ -23,7 +23,7 @@ def _of_sysinfo() -> int | None:
         import ctypes  # hardly ever needed, and not everywhere there
     except ImportError:
         return None
-    words = (ctypes.c_long * 64)()
+    words = (ctypes.c_ulong * 64)()
     try:
         if ctypes.CDLL(None, use_errno=True).sysinfo(words):
             return None
@@ -31,6 +31,6 @@ def _of_sysinfo() -> int | None:
         return None
     # uptime, three loads, totalram, freeram, sharedram, bufferram, totalswap, freeswap; then two shorts for the number
     # of processes, two longs of high memory, and the unit as an int.
-    ram, swap = words[4] % (1 << 64), words[8] % (1 << 64)
-    unit = ctypes.c_uint.from_buffer(words, ctypes.sizeof(ctypes.c_long) * 13).value
+    ram, swap = words[4], words[8]
+    unit = ctypes.c_uint.from_buffer(words, ctypes.sizeof(ctypes.c_ulong) * 13).value
     return (ram + swap) * (unit or 1)

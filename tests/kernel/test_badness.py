@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness, int_div, oom_score, score_slack
+from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness, int_div, oom_score, score_slack, scores_keep_order
 from oomctl.kernel.rules import Rules, rules_for
 from oomctl.model.kernel import Task
 from tests.tasks import task
@@ -121,3 +121,22 @@ def test_slack_covers_what_so_many_pages_can_change(rules: Rules, pages: int) ->
     for start in range(0, 5000, 7):
         difference = oom_score(start + pages, TOTAL, rules) - oom_score(start, TOTAL, rules)
         assert difference <= score_slack(pages, TOTAL, rules)
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"), [(2_391_966, 204), (2_236_024, 166), (-2_729_972, 1046), (1_441_063, 1016)]
+)
+def test_on_a_32_bit_kernel_the_thousandfold_overflows(points: int, expected: int) -> None:
+    """The kernel's own oom_score with 2,740,831 pages of RAM and swap, Linux 5.10 for i386."""
+    assert oom_score(points, 2_740_831, SIGNED, word_bits=32) == expected
+
+
+@pytest.mark.parametrize(
+    ("totalpages", "word_bits", "expected"), [(1_073_741, 32, True), (1_073_742, 32, False), (1 << 40, 64, True)]
+)
+def test_scores_keep_the_order_until_they_can_overflow(totalpages: int, word_bits: int, expected: bool) -> None:
+    assert scores_keep_order(totalpages, SIGNED, word_bits) is expected
+
+
+def test_before_5_9_a_score_of_0_says_nothing() -> None:
+    assert not scores_keep_order(1000, CLAMPED, 64)

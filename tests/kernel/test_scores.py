@@ -66,3 +66,14 @@ def test_counters_may_be_off() -> None:
 )
 def test_scores_are_of_the_whole_machine(constraint: Constraint, doubts: tuple[Doubt, ...]) -> None:
     assert totalpages_doubts([scored(100_000)], Context(constraint, TOTAL // 4, cpus=2), rules_for(NEWEST)) == doubts
+
+
+def test_scores_that_overflowed_in_32_bits_do_not() -> None:
+    """Linux 5.10 for i386 with 2,740,831 pages; a process of 16 thousandths at adj 869 has a score of 208."""
+    total = 2_740_831
+    first = task(10, 44_000, 869)
+    points = badness(first, total, rules_for("5.10")).badness
+    shown = first._replace(oom_score=oom_score(points, total, rules_for("5.10"), 32))
+    assert shown.oom_score is not None
+    assert shown.oom_score < 300
+    assert not scores_contradict([shown], total, rules_for("5.10"), 256)

@@ -101,6 +101,7 @@ VALUES = [
     ("Memory limit reached of cgroup /a", LimitOf("/a")),
     ("memory: usage 2kB, limit 3kB, failcnt 80", MemcgCounter("memory", Counter(2 << 10, 3 << 10), None)),
     ("swap: usage 2kB, limit 9007199254740988kB, failcnt 0", MemcgCounter("swap", Counter(2 << 10, None), 4)),
+    ("kmem: usage 2kB, limit 8589934588kB, failcnt 0", MemcgCounter("kmem", Counter(2 << 10, None), None)),
     ("Memory cgroup stats for /a:", StatsOf("/a")),
     ("Node 1 DMA free:1kB min:1kB present:3kB managed:1kB", Zone(1, "DMA", 3 << 10)),
     ("Node 1 DMA: 1*4kB (U) 1*8kB = 12kB", SmallestBlock(4)),

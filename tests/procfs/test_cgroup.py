@@ -95,6 +95,7 @@ V1_UNLIMITED = "9223372036854771712\n"
         pytest.param("409600\n", "614400\n", "0\n", 100, id="swappiness of the cgroup is 0"),
         pytest.param(V1_UNLIMITED, V1_UNLIMITED, "60\n", None, id="unlimited"),
         pytest.param("9223372036854710272\n", V1_UNLIMITED, "60\n", None, id="unlimited with 64 KiB pages"),
+        pytest.param("8796093018112\n", "8796093018112\n", "60\n", None, id="unlimited on a 32-bit kernel"),
     ],
 )
 def test_totalpages_of_v1(proc_tree: ProcTree, limit: str, memsw: str, swappiness: str, expected: int | None) -> None:

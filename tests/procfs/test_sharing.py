@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,21 +15,11 @@ from oomctl.kernel.whatif import task_of
 from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.sharing import compare_memory, with_shared_memory
+from tests.processes import ended, two_on_one_map
 from tests.tasks import scenario, task
 
-CLONE_VM = 0x100  # include/uapi/linux/sched.h
 NOBODY = (1 << 22) + 1  # above PID_MAX_LIMIT
 
-# Prints the PID of a second process on its memory map, and then both wait to be killed.
-TWO_ON_ONE_MAP = f"""
-import ctypes, signal
-libc = ctypes.CDLL(None)
-stack = ctypes.create_string_buffer(1 << 16)
-top = (ctypes.addressof(stack) + (1 << 16)) & ~15
-pause = ctypes.cast(libc.pause, ctypes.c_void_p)
-print(libc.clone(pause, ctypes.c_void_p(top), {CLONE_VM} | signal.SIGCHLD, None), flush=True)
-signal.pause()
-"""
 # Its child of posix_spawn (which is vfork) waits for a writer to the FIFO, before it would exec.
 IN_VFORK = """
 import os, sys
@@ -38,24 +27,11 @@ os.posix_spawn("/bin/true", ["true"], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 0,
 """
 
 
-def ended(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
 @pytest.fixture
 def sharers() -> Iterator[tuple[int, int]]:
     """PIDs of two processes on one memory map."""
-    with subprocess.Popen([sys.executable, "-c", TWO_ON_ONE_MAP], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        other = int(process.stdout.readline())
-        try:
-            yield process.pid, other
-        finally:
-            ended(other)
-            ended(process.pid)
+    with two_on_one_map() as pids:
+        yield pids
 
 
 @pytest.fixture

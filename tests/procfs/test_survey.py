@@ -144,6 +144,18 @@ def test_before_5_9_everything_is_read(proc_tree: ProcTree) -> None:
     assert (len(front.tasks), front.unread_candidates) == (3, 0)
 
 
+def test_where_scores_overflow_everything_is_read(proc_tree: ProcTree) -> None:
+    """As Linux 5.10 for i386 showed them, with 1.5 GB of RAM and 9 GB of swap."""
+    proc_tree.meminfo(1526144, swap_total_kb=9437180)
+    proc_tree.write("meminfo", (proc_tree.root / "meminfo").read_text() + "VmallocTotal:     122880 kB\n")
+    proc_tree.add(A, rss=10_875, pgtables_kb=124, adj=869, score=204)
+    proc_tree.add(B, rss=5_283, pgtables_kb=80, adj=524, score=1016)
+    proc_tree.add(C, rss=7_144, pgtables_kb=96, adj=-999, score=1046)
+    procfs = proc_tree.procfs("5.10.0")
+    assert killed(survey.machine_front(procfs, 1)) == [A]
+    assert pids(survey.machine_front(procfs, 1)) == [A, B, C]
+
+
 def test_who_dies_with_the_first_as_a_group_is_read(proc_tree: ProcTree, procfs: Procfs) -> None:
     proc_tree.mount_v2()
     proc_tree.cgroup("/g", memory__oom__group="1\n")

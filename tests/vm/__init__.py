@@ -7,6 +7,7 @@ is configured with (or OOMCTL_VM_MIRROR); no KVM, no root. Downloads, archives a
 in $XDG_CACHE_HOME/oomctl-vm. OOMCTL_WHEEL names a built wheel to test instead of this tree.
 
 - ``kernels`` fetches, ``initramfs`` builds the guest's file system, ``qemu`` runs it, ``agreement`` counts.
+- ``foreign`` builds and runs guests of other architectures, only with ``--architectures``.
 - ``guest`` is what runs inside: ``boot`` is PID 1 and starts one script (``machine``, ``memcg``, ``numa``,
   ``panic``, ``settings``); ``judge`` asks oomctl, lets the kernel choose and reports; ``toys`` are the victims.
 """

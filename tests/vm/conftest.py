@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from tests.vm import kernels, qemu
+from tests.vm import foreign, kernels, qemu
 from tests.vm.agreement import Agreement, agreement, table
 from tests.vm.kernels import NotHere, Release
 
@@ -28,8 +28,8 @@ class Guests:
         self._seed = int(config.getoption("--seed"))
         self._done: dict[tuple[str, str, tuple[tuple[str, int], ...]], qemu.Boot] = {}
         self._not_here: dict[str, NotHere] = {}
-        config.stash[_COUNTS] = {}
-        config.stash[_BOOTS] = []
+        config.stash.setdefault(_COUNTS, {})
+        config.stash.setdefault(_BOOTS, [])
 
     def run(self, release: Release, script: str, nodes: int = 1, **settings: int) -> qemu.Boot:
         """Return what the guest script ``script`` said under this kernel; skips where no guest can run."""
@@ -45,26 +45,59 @@ class Guests:
                 self._not_here[release.label] = reason
                 _skip(release, reason)
             self._done[key] = found
-            self._config.stash[_BOOTS].append(
-                f"{found.kernel} {script}: started after {found.boot_seconds or math.nan:.0f} s,"
-                f" ended after {found.seconds:.0f} s"
-            )
+            self._config.stash[_BOOTS].append(_summary(found))
         return self._done[key]
 
     def kills(self, release: Release, script: str, kind: str, nodes: int = 1) -> list[dict[str, Any]]:
         """Return the kills of one kind; fails when the guest did not get to its end."""
-        boot = self.run(release, script, nodes)
-        kills = [kill for kill in boot.of("kill") if kill["kind"] == kind]
-        if kills:
-            self._config.stash[_COUNTS][boot.kernel, kind] = agreement(kills)
-        finished(boot)
-        return kills
+        return kills_of(self._config, self.run(release, script, nodes), kind)
+
+
+class ForeignGuests:
+    """Boots the chosen guests of other architectures; whatever they lack is a failure, for they were asked for."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._rounds = -(-int(config.getoption("--kills")) // FOREIGN_KINDS)
+        self._seed = int(config.getoption("--seed"))
+        self._done: dict[str, qemu.Boot] = {}
+        config.stash.setdefault(_COUNTS, {})
+        config.stash.setdefault(_BOOTS, [])
+
+    def run(self, architecture: foreign.Architecture) -> qemu.Boot:
+        if architecture.label not in self._done:
+            deadline = SCRIPT_SECONDS + KILL_SECONDS * FOREIGN_KINDS * self._rounds
+            try:
+                found = foreign.boot(architecture, deadline, rounds=self._rounds, seed=self._seed)
+            except NotHere as reason:
+                pytest.fail(f"no guest of {architecture.label}: {reason}", pytrace=False)
+            self._done[architecture.label] = found
+            self._config.stash[_BOOTS].append(_summary(found))
+        return self._done[architecture.label]
+
+    def kills(self, architecture: foreign.Architecture, kind: str) -> list[dict[str, Any]]:
+        """Return the kills of one kind; fails when the guest did not get to its end."""
+        return kills_of(self._config, self.run(architecture), kind)
+
+
+def kills_of(config: pytest.Config, boot: qemu.Boot, kind: str) -> list[dict[str, Any]]:
+    kills = [kill for kill in boot.of("kill") if kill["kind"] == kind]
+    if kills:
+        config.stash[_COUNTS][boot.kernel, kind] = agreement(kills)
+    finished(boot)
+    return kills
+
+
+def _summary(boot: qemu.Boot) -> str:
+    started = boot.boot_seconds or math.nan
+    return f"{boot.kernel} {boot.script}: started after {started:.0f} s, ended after {boot.seconds:.0f} s"
 
 
 def _skip(release: Release, reason: NotHere) -> NoReturn:
     pytest.skip(f"no guest with Linux {release.label}: {reason}")
 
 
+FOREIGN_KINDS = 6
 KINDS = 21
 """Kinds of kills over all scripts: --kills is shared out among them."""
 
@@ -90,10 +123,26 @@ def guests(pytestconfig: pytest.Config) -> Guests:
     return Guests(pytestconfig)
 
 
+@pytest.fixture(scope="session")
+def foreign_guests(pytestconfig: pytest.Config) -> ForeignGuests:
+    return ForeignGuests(pytestconfig)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, instead of skipping, what has to be asked for."""
+    if not config.getoption("--architectures"):
+        unasked = [item for item in items if "foreign_guests" in getattr(item, "fixturenames", ())]
+        items[:] = [item for item in items if item not in unasked]
+        config.hook.pytest_deselected(items=unasked)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "architecture" in metafunc.fixturenames:
+        chosen = foreign.chosen(metafunc.config.getoption("--architectures"))
+        metafunc.parametrize("architecture", chosen, ids=[one.label for one in chosen], scope="session")
     if "release" in metafunc.fixturenames:
-        chosen = kernels.RELEASES if metafunc.config.getoption("--all-kernels") else (kernels.DEFAULT,)
-        metafunc.parametrize("release", chosen, ids=[release.label for release in chosen], scope="session")
+        releases = kernels.RELEASES if metafunc.config.getoption("--all-kernels") else (kernels.DEFAULT,)
+        metafunc.parametrize("release", releases, ids=[release.label for release in releases], scope="session")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -23,6 +23,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tests.vm.guest import report
 from tests.vm.kernels import Kernel, NotHere, cache_directory
 
 PROJECT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ def build(kernel: Kernel) -> Path:
     if not whole.exists():
         for old in cache_directory().glob(f"initramfs-{kernel.release.label}-*"):
             old.unlink()
-        _write(whole, b"".join(part.read_bytes() for part in parts))
+        write(whole, b"".join(part.read_bytes() for part in parts))
     return whole
 
 
@@ -62,7 +63,7 @@ def wheel() -> Path:
         return Path(given)
     shipped = [*(PROJECT / "systemd").iterdir(), *(PROJECT / "examples" / "policy").iterdir()]
     sources = [PROJECT / "pyproject.toml", *sorted((PROJECT / "oomctl").rglob("*.py")), *sorted(shipped)]
-    directory = cache_directory() / f"wheel-{_digest(sources)}"
+    directory = cache_directory() / f"wheel-{digest(sources)}"
     if not directory.exists():
         for old in cache_directory().glob("wheel-*"):
             shutil.rmtree(old)
@@ -83,12 +84,12 @@ def _build_wheel(directory: Path) -> None:
 def _interpreter() -> Path:
     """The running Python without what no guest imports; the library as byte code only."""
     label = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    archive = cache_directory() / f"python-{label}-{_digest([Path(__file__)], str(_PYTHON))}.cpio"
+    archive = cache_directory() / f"python-{label}-{digest([Path(__file__)], str(_PYTHON))}.cpio"
     if archive.exists():
         return archive
-    root = _fresh("python")
+    root = fresh("python")
     library = root / _STDLIB.relative_to("/")
-    shutil.copytree(_STDLIB, library, ignore=_unneeded, symlinks=False)
+    shutil.copytree(_STDLIB, library, ignore=unneeded, symlinks=False)
     compileall.compile_dir(library, quiet=2, legacy=True, invalidation_mode=_UNCHECKED, stripdir=str(root), workers=1)
     for source in library.rglob("*.py"):
         if source.with_suffix(".pyc").exists():
@@ -98,10 +99,10 @@ def _interpreter() -> Path:
         _copy_binary(linked, root)
     for binary in library.rglob("*.so"):
         _strip(binary)
-    return _pack(root, archive)
+    return pack(root, archive)
 
 
-def _unneeded(directory: str, names: list[str]) -> set[str]:
+def unneeded(directory: str, names: list[str]) -> set[str]:
     return {
         name
         for name in names
@@ -134,11 +135,17 @@ def _strip(binary: Path) -> None:
 
 def _modules(kernel: Kernel) -> Path:
     """The wanted modules with those they depend on, and ``/modules`` with the order to load them in."""
-    archive = cache_directory() / f"modules-{kernel.version}-{_digest([Path(__file__)])}.cpio"
+    archive = cache_directory() / f"modules-{kernel.version}-{digest([Path(__file__)])}.cpio"
     if archive.exists():
         return archive
-    root = _fresh("modules")
-    files = {_module_name(path): path for path in kernel.modules.rglob("*.ko*")}
+    root = fresh("modules")
+    put_modules(root, kernel.modules)
+    return pack(root, archive)
+
+
+def put_modules(root: Path, tree: Path) -> None:
+    """Put the wanted ones of ``tree``, lib/modules/VERSION, into ``root``."""
+    files = {_module_name(path): path for path in tree.rglob("*.ko*")}
     order: list[str] = []
 
     def add(name: str) -> None:
@@ -153,7 +160,6 @@ def _modules(kernel: Kernel) -> Path:
     for name in MODULES:
         add(name)
     (root / "modules").write_text("".join(f"/{name}.ko\n" for name in order))
-    return _pack(root, archive)
 
 
 def _module_name(path: Path) -> str:
@@ -172,16 +178,32 @@ def _depends(image: bytes) -> list[str]:
 
 def _project() -> Path:
     package = wheel()
-    dependencies = sorted(_dependencies(package), key=lambda found: found.name)
+    dependencies = sorted(dependencies_of(package), key=lambda found: found.name)
     versions = " ".join(f"{found.name}={found.version}" for found in dependencies)
     inputs = [package, Path(__file__), *sorted(GUEST.glob("*.py"))]
     # Its /init names the interpreter, and its byte code is that interpreter's.
-    archive = cache_directory() / f"project-{_digest(inputs, f'{_PYTHON} {sys.version} {versions}')}.cpio"
+    archive = cache_directory() / f"project-{digest(inputs, f'{_PYTHON} {sys.version} {versions}')}.cpio"
     if archive.exists():
         return archive
     for old in cache_directory().glob("project-*.cpio"):
         old.unlink()
-    root = _fresh("project")
+    root = fresh("project")
+    put_project(root, package, dependencies, f"{_PYTHON} -B")
+    compileall.compile_dir(root / SITE.strip("/"), quiet=2, invalidation_mode=_UNCHECKED, stripdir=str(root), workers=1)
+    return pack(root, archive)
+
+
+def put_project(
+    root: Path,
+    package: Path,
+    dependencies: Iterable[importlib.metadata.Distribution],
+    interpreter: str,
+    port: str = report.PORT,
+) -> None:
+    """Put the wheel, what it needs and the guest scripts into ``root``, and an /init that ``interpreter`` runs.
+
+    ``port`` is where the guest reports.
+    """
     site = root / SITE.strip("/")
     with zipfile.ZipFile(package) as contents:
         contents.extractall(site)
@@ -191,18 +213,17 @@ def _project() -> Path:
         (site / directory).mkdir()
         (site / directory / "__init__.py").touch()
     shutil.copytree(GUEST, site / GUEST_PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
-    compileall.compile_dir(site, quiet=2, invalidation_mode=_UNCHECKED, stripdir=str(root), workers=1)
     for mount_point in ("dev", "proc", "sys", "tmp", "run"):
-        (root / mount_point).mkdir()
+        (root / mount_point).mkdir(exist_ok=True)
     init = root / "init"
     init.write_text(
-        f"#!{_PYTHON} -B\nimport sys\nsys.path.insert(0, {SITE!r})\nfrom tests.vm.guest import boot\nboot.main()\n"
+        f"#!{interpreter}\nimport sys\nsys.path.insert(0, {SITE!r})\n"
+        f"from tests.vm.guest import boot, report\nreport.PORT = {port!r}\nboot.main()\n"
     )
     init.chmod(0o755)
-    return _pack(root, archive)
 
 
-def _dependencies(package: Path) -> Iterator[importlib.metadata.Distribution]:
+def dependencies_of(package: Path) -> Iterator[importlib.metadata.Distribution]:
     """What the wheel requires, from the environment that runs the tests."""
     with zipfile.ZipFile(package) as contents:
         metadata = next(name for name in contents.namelist() if name.endswith(".dist-info/METADATA"))
@@ -235,29 +256,29 @@ def _copy_distribution(found: importlib.metadata.Distribution, site: Path) -> No
         shutil.copy2(str(found.locate_file(file)), target)
 
 
-def _fresh(name: str) -> Path:
+def fresh(name: str) -> Path:
     root = cache_directory() / "build" / name
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     return root
 
 
-def _digest(files: Iterable[Path], more: str = "") -> str:
+def digest(files: Iterable[Path], more: str = "") -> str:
     digest = hashlib.sha256(more.encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _pack(root: Path, archive: Path) -> Path:
+def pack(root: Path, archive: Path) -> Path:
     entries = [_entry(path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*"))]
     data = b"".join(entries) + _header("TRAILER!!!", 0, 0)
-    _write(archive, data + bytes(-len(data) % 512))
+    write(archive, data + bytes(-len(data) % 512))
     shutil.rmtree(root)
     return archive
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
     """Appear whole or not at all, so that an interrupted build is not mistaken for a result."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_bytes(data)

@@ -91,24 +91,24 @@ def _download(release: Release, directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     downloads = directory / "download"
     downloads.mkdir(parents=True)
-    apt = _Apt(release, directory / "apt")
+    apt = Apt(release.suite, directory / "apt")
     packages = apt.kernel_packages(release.package)
     apt.run("apt-get", "download", *packages, cwd=downloads)
     for package in downloads.glob("*.deb"):
-        _run(["dpkg", "-x", str(package), str(directory)])
+        run(["dpkg", "-x", str(package), str(directory)])
     shutil.rmtree(downloads)
     shutil.rmtree(directory / "apt")
 
 
-class _Apt:
+class Apt:
     """apt with one suite as its only source and a state of its own."""
 
-    def __init__(self, release: Release, state: Path) -> None:
+    def __init__(self, suite: str, state: Path, architecture: str = "amd64") -> None:
         sources = state / "sources.list"
         (state / "lists" / "partial").mkdir(parents=True)
         (state / "cache" / "archives" / "partial").mkdir(parents=True)
         signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
-        sources.write_text(f"deb {signed}{mirror(release.suite)} {release.suite} main\n")
+        sources.write_text(f"deb {signed}{mirror(suite)} {suite} main\n")
         settings = {
             "Dir::Etc::SourceList": sources,
             "Dir::Etc::SourceParts": "/dev/null",
@@ -118,7 +118,7 @@ class _Apt:
             "Dir::State::Status": "/dev/null",
             "Dir::Cache": state / "cache",
             "APT::Sandbox::User": "root",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": architecture,
             "Acquire::Languages": "none",
             # Without a network the answer has to come soon, and be an error.
             "Acquire::Retries": 1,
@@ -130,7 +130,7 @@ class _Apt:
         self.run("apt-get", "update")
 
     def run(self, command: str, *arguments: str, cwd: Path | None = None) -> str:
-        return _run([command, "--quiet", *self._options, *arguments], cwd)
+        return run([command, "--quiet", *self._options, *arguments], cwd)
 
     def kernel_packages(self, package: str) -> list[str]:
         """Follow a meta-package to those that hold the image and its modules."""
@@ -151,7 +151,7 @@ def mirror(suite: str) -> str:
         return configured
     if shutil.which("apt-get") is None:
         raise NotHere("no apt-get: kernels are fetched from a Debian mirror")
-    listing = _run(
+    listing = run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(SUITE)|$(RELEASE)|$(REPO_URI)", "Created-By: Packages"]
     )
     entries = [line.split("|") for line in listing.splitlines()]
@@ -162,7 +162,8 @@ def mirror(suite: str) -> str:
     raise NotHere("apt knows no Debian mirror here (after apt-get update); name one in OOMCTL_VM_MIRROR")
 
 
-def _run(command: list[str], cwd: Path | None = None) -> str:
+def run(command: list[str], cwd: Path | None = None) -> str:
+    """Run a tool and return what it prints. Raises NotHere where it is missing or fails."""
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -10,3 +10,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--all-kernels", action="store_true", help="boot every kernel, not only one")
     group.addoption("--kills", type=int, default=42, help="about so many kills by each kernel")
     group.addoption("--seed", type=int, default=1, help="another seed, other processes")
+    group.addoption(
+        "--architectures", default="", help="boot kernels of these, too: arm64-16k,ppc64el-64k,i386-pae, or all"
+    )

@@ -86,9 +86,9 @@ class _Guest(NamedTuple):
         console, results, disk = (self.directory / name for name in ("console", "results", "swap"))
         for file in (console, results):
             file.write_text("")
-        _make_swap(disk, self.machine.swap_mib)
+        make_swap(disk, self.machine.swap_mib)
         # fmt: off
-        complaints, boot_seconds, seconds = _run_to_its_end([
+        complaints, boot_seconds, seconds = run_to_its_end([
             *self._machine(),
             "-kernel", str(self.kernel.image), "-initrd", str(self.archive), "-append", self._command_line(),
             "-serial", f"file:{console}", "-serial", f"file:{results}",
@@ -143,7 +143,7 @@ _KERNEL_WORDS = (
 )
 
 
-def _run_to_its_end(command: list[str], results: Path, seconds: int) -> tuple[str, float | None, float]:
+def run_to_its_end(command: list[str], results: Path, seconds: int) -> tuple[str, float | None, float]:
     """Run the emulator, for ``seconds`` after the guest's start at most.
 
     Return what it complained about, after how many seconds the guest had started (None: never), and ended.
@@ -170,7 +170,7 @@ def _run_to_its_end(command: list[str], results: Path, seconds: int) -> tuple[st
         return output.read().decode(errors="replace") + ended_by_host, started, time.monotonic() - began
 
 
-def _make_swap(path: Path, size_mib: int) -> None:
+def make_swap(path: Path, size_mib: int) -> None:
     with path.open("wb") as file:
         file.write(swap.empty_area(size_mib << 20))
         file.truncate(size_mib << 20)

@@ -81,7 +81,7 @@ def test_a_swap_area_is_one_that_the_kernel_knows() -> None:
 def test_an_archive_can_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "root" / "etc").mkdir(parents=True)
     (tmp_path / "root" / "etc" / "name").write_text("guest")
-    archive = initramfs._pack(tmp_path / "root", tmp_path / "archive.cpio").read_bytes()
+    archive = initramfs.pack(tmp_path / "root", tmp_path / "archive.cpio").read_bytes()
     assert archive.startswith(b"070701")
     assert len(archive) % 512 == 0
     assert archive.index(b"etc\0") < archive.index(b"etc/name\0") < archive.index(b"TRAILER!!!\0")

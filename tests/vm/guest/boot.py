@@ -12,7 +12,7 @@ import traceback
 from tests.vm.guest import report
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_INIT_MODULE = 175  # arch/x86/entry/syscalls/syscall_64.tbl
+_INIT_MODULE = {"x86_64": 175, "aarch64": 105}.get(os.uname().machine, 128)  # i386, powerpc: 128
 _POWER_OFF = 0x4321FEDC  # include/uapi/linux/reboot.h
 
 MOUNTS = (

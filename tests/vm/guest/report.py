@@ -8,7 +8,8 @@ import termios
 import tty
 from typing import Any
 
-_PORT = "/dev/ttyS1"
+PORT = "/dev/ttyS1"
+"""What /init may set anew, where there is no second port."""
 _fd: int | None = None
 
 
@@ -24,6 +25,6 @@ def drain() -> None:
 def _port() -> int:
     global _fd  # noqa: PLW0603 - one port, opened once /dev is there
     if _fd is None:
-        _fd = os.open(_PORT, os.O_WRONLY | os.O_NOCTTY)
+        _fd = os.open(PORT, os.O_WRONLY | os.O_NOCTTY)
         tty.setraw(_fd)
     return _fd

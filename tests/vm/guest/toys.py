@@ -19,11 +19,11 @@ from collections.abc import Callable
 from typing import Any, TypedDict, TypeVar
 
 _Result = TypeVar("_Result")
-PAGE = 4096
+PAGE = mmap.PAGESIZE
 _ADDRESS = "\0oomctl-toys"
 _PAGEOUT = 21  # MADV_PAGEOUT, include/uapi/asm-generic/mman-common.h
 _CLONE_VM, _CLONE_VFORK = 0x100, 0x4000
-_EXIT = 60  # arch/x86/entry/syscalls/syscall_64.tbl
+_EXIT = {"x86_64": 60, "aarch64": 93}.get(os.uname().machine, 1)  # as in the tables of oomctl.procfs.sharing
 _SET_MEMPOLICY = 238
 _MPOL_BIND = 2
 _HELD_BACK = 31
@@ -302,8 +302,8 @@ def _touched(area: mmap.mmap) -> mmap.mmap:
 
 
 def _sparse(pages: int) -> mmap.mmap:
-    """Touch one page in every 2 MiB: each takes a page table of its own."""
-    stride = PAGE * 512
+    """Touch one page in every 2 MiB (with pages of 4 KiB): each takes a page table of its own."""
+    stride = PAGE * (PAGE // 8)
     area = mmap.mmap(-1, pages * stride, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for offset in range(0, len(area), stride):
         area[offset] = 1
