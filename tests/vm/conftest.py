@@ -8,10 +8,11 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.vm import kernels, qemu
-from tests.vm.agreement import Agreement, agreement, table
+from tests.vm.agreement import NONE, Agreement, agreement, table
 from tests.vm.kernels import NotHere, Release
 
 _COUNTS = pytest.StashKey[dict[tuple[str, str], Agreement]]()
+_LEVELS = pytest.StashKey[dict[tuple[str, str], Agreement]]()
 _BOOTS = pytest.StashKey[list[str]]()
 _TAIL = 60
 SCRIPT_SECONDS = 180
@@ -24,11 +25,13 @@ class Guests:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._rounds = -(-int(config.getoption("--kills")) // KINDS)
+        self._kills = int(config.getoption("--kills"))
+        self._cpus = int(config.getoption("--cpus"))
         self._seed = int(config.getoption("--seed"))
         self._done: dict[tuple[str, str, tuple[tuple[str, int], ...]], qemu.Boot] = {}
         self._not_here: dict[str, NotHere] = {}
         config.stash[_COUNTS] = {}
+        config.stash[_LEVELS] = {}
         config.stash[_BOOTS] = []
 
     def run(self, release: Release, script: str, nodes: int = 1, **settings: int) -> qemu.Boot:
@@ -37,10 +40,13 @@ class Guests:
         if key not in self._done:
             if release.label in self._not_here:
                 _skip(release, self._not_here[release.label])
-            deadline = SCRIPT_SECONDS + KILL_SECONDS * KINDS * self._rounds
-            settings = {"rounds": self._rounds, "seed": self._seed, "deadline": deadline, **settings}
+            kinds = LIFE_KINDS if script in OF_LIFE else KINDS
+            rounds = -(-self._kills // kinds)
+            deadline = SCRIPT_SECONDS + KILL_SECONDS * kinds * rounds
+            settings = {"rounds": rounds, "seed": self._seed, "deadline": deadline, **settings}
+            machine = OF_LIFE.get(script, qemu.Machine(nodes=nodes))._replace(cpus=self._cpus)
             try:
-                found = qemu.boot(kernels.kernel(release), script, qemu.Machine(nodes=nodes), **settings)
+                found = qemu.boot(kernels.kernel(release), script, machine, **settings)
             except NotHere as reason:
                 self._not_here[release.label] = reason
                 _skip(release, reason)
@@ -57,6 +63,10 @@ class Guests:
         kills = [kill for kill in boot.of("kill") if kill["kind"] == kind]
         if kills:
             self._config.stash[_COUNTS][boot.kernel, kind] = agreement(kills)
+            levels = self._config.stash[_LEVELS]
+            for level in sorted({kill["level"] for kill in kills if kill.get("level")}):
+                found = agreement(kill for kill in kills if kill.get("level") == level)
+                levels[boot.kernel, level] = levels.get((boot.kernel, level), NONE) + found
         finished(boot)
         return kills
 
@@ -67,6 +77,10 @@ def _skip(release: Release, reason: NotHere) -> NoReturn:
 
 KINDS = 21
 """Kinds of kills over all scripts: --kills is shared out among them."""
+LIFE_KINDS = 21
+"""Kinds of kills over the scripts below, which get as many kills again."""
+OF_LIFE = {"life": qemu.Machine(memory_mib=448, files_mib=512)}
+"""Guests of their own size."""
 
 
 def finished(boot: qemu.Boot) -> None:
@@ -100,5 +114,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     counts = config.stash.get(_COUNTS, {})
     if counts:
         terminalreporter.section("right predictions by kind and kernel")
-        for line in (*config.stash[_BOOTS], "", *table(counts)):
+        levels = dict(sorted(config.stash[_LEVELS].items(), key=lambda item: _emptiness(item[0][1])))
+        by_level = ["", *table(levels, "left when asked")] if levels else []
+        for line in (*config.stash[_BOOTS], "", *table(counts), *by_level):
             terminalreporter.line(line)
+
+
+def _emptiness(level: str) -> tuple[bool, int]:
+    """Sort ``50 %`` before ``10 %``, and that before ``30 MB``."""
+    number, unit = level.split()
+    return unit != "%", -int(number)

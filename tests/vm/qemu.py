@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -26,6 +27,8 @@ class Machine(NamedTuple):
     cpus: int = 2
     nodes: int = 1
     swap_mib: int = 512
+    files_mib: int = 0
+    """Of an ext4 on a second disk; needs e2fsprogs."""
 
 
 class Boot(NamedTuple):
@@ -94,12 +97,21 @@ class _Guest(NamedTuple):
             "-serial", f"file:{console}", "-serial", f"file:{results}",
             "-drive", f"if=none,id=swap,format=raw,cache=unsafe,file={disk}",
             "-device", "virtio-blk-pci,drive=swap",
+            *self._files(),
         ], results, self.deadline + _GRACE_SECONDS)
         # fmt: on
         said = console.read_text(errors="replace") + complaints
         return Boot(
             self.kernel.version, self.script, events(results), said, self._kept(said, results), boot_seconds, seconds
         )
+
+    def _files(self) -> list[str]:
+        if not self.machine.files_mib:
+            return []
+        disk = self.directory / "files"
+        make_ext4(disk, self.machine.files_mib)
+        drive = f"if=none,id=files,format=raw,cache=unsafe,file={disk}"
+        return ["-drive", drive, "-device", "virtio-blk-pci,drive=files"]
 
     def _kept(self, console: str, results: Path) -> Path:
         """Put both outputs where they can be read after the tests; return the console's place."""
@@ -123,9 +135,10 @@ class _Guest(NamedTuple):
         ]
         # fmt: on
         for node in range(machine.nodes if machine.nodes > 1 else 0):
-            size = machine.memory_mib // machine.nodes
+            size, cpus = machine.memory_mib // machine.nodes, machine.cpus // machine.nodes
             command += ["-object", f"memory-backend-ram,id=ram{node},size={size}M"]
-            command += ["-numa", f"node,nodeid={node},memdev=ram{node},cpus={node}"]
+            its_cpus = f"cpus={node * cpus}-{(node + 1) * cpus - 1}"
+            command += ["-numa", f"node,nodeid={node},memdev=ram{node},{its_cpus}"]
         return command
 
     def _command_line(self) -> str:
@@ -174,6 +187,16 @@ def _make_swap(path: Path, size_mib: int) -> None:
     with path.open("wb") as file:
         file.write(swap.empty_area(size_mib << 20))
         file.truncate(size_mib << 20)
+
+
+def make_ext4(path: Path, size_mib: int, tree: Path | None = None) -> None:
+    """Make an ext4 without a journal, holding ``tree``. Raises NotHere without e2fsprogs."""
+    command = ["mkfs.ext4", "-q", "-F", "-O", "^has_journal", *(["-d", str(tree)] if tree else []), str(path)]
+    search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    try:
+        subprocess.run([*command, f"{size_mib}M"], env={**os.environ, "PATH": search}, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NotHere(f"mkfs.ext4 (Debian's package e2fsprogs): {error}") from None
 
 
 def events(results: Path) -> list[dict[str, Any]]:

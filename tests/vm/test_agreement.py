@@ -34,6 +34,19 @@ MEMCG = (
     "sysrq, group",
     "memcg, ties",
 )
+LIFE = (
+    "life, files",
+    "life, files, swap",
+    "life, library",
+    "life, locked files",
+    "life, shared memory",
+    "life, shared memory, swap",
+    "life, tmpfs, swap",
+    "life, lazily freed",
+    "life, lazily freed, swap",
+    "life, page cache",
+    "life, one grows",
+)
 NUMA = ("numa, cpuset", "numa, policy")
 
 
@@ -45,6 +58,11 @@ def test_machine_wide(guests: Guests, release: Release, kind: str) -> None:
 @pytest.mark.parametrize("kind", MEMCG)
 def test_memory_cgroup(guests: Guests, release: Release, kind: str) -> None:
     _agrees(guests, release, "memcg", kind)
+
+
+@pytest.mark.parametrize("kind", LIFE)
+def test_life(guests: Guests, release: Release, kind: str) -> None:
+    _agrees(guests, release, "life", kind)
 
 
 @pytest.mark.parametrize("kind", NUMA)
