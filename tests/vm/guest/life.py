@@ -8,14 +8,14 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.vm.guest import boot, swap
+from tests.vm.guest import boot, swap, toys
 from tests.vm.guest.judge import Judge
 from tests.vm.guest.memory import FILES, PAGE, left_pages, read_through
 from tests.vm.guest.toys import Recipe, Toy
 
 _RANDOM = random.Random(int(boot.parameter("seed", "1")))
 _DISK = "/dev/vdb"
-_SWAP_BYTES = 96 << 20
+_SWAP_BYTES = 160 << 20
 _CACHE = f"{FILES}/cache"
 _CACHE_BYTES = 96 << 20
 _CROWD = 5
@@ -25,7 +25,9 @@ _BEHIND = (500, 3000)
 _MOVABLE = (1500, 4000)
 _SHARE_WITHIN = 0.6
 """So many of the pairs are nearer to each other than what reclaim may take."""
-_STEP = 256
+_STEP = 64
+_LOCKED: tuple[Recipe, ...] = ({"anon": 2000, "adj": 0, "locked": True}, {"anon": 3000, "adj": -900, "locked": True})
+"""Whose death gives memory back even where everybody else is in swap: without a candidate the kernel panics."""
 LEVELS = {"50 %": 0.5, "25 %": 0.25, "10 %": 0.1, "30 MB": 0.0}
 """What is left when oomctl is asked, as a part of all memory; never less than the last one says."""
 _SCARCE = (30 << 20) // PAGE
@@ -56,6 +58,7 @@ def main() -> None:
     wanted = boot.parameter("only")
     _mount_files()
     swap.shrink(_SWAP_BYTES)
+    toys.lock_memory()  # or it would have to wait for its own, with nothing left
     judge = Judge()
     hogs = [judge.nursery.toy({"anon": 10, "adj": -1000, "locked": locked}) for locked in (False, True)]
     levels = itertools.cycle(LEVELS)
@@ -64,8 +67,9 @@ def main() -> None:
             continue
         _set(kind, now=True)
         for _ in range(rounds):
-            # One whose memory stays in RAM: all that goes to swap is others'.
-            hog = hogs[_RANDOM.randint(0, 1)]
+            # With one whose memory stays in RAM, all that goes to swap is others'.
+            hog, other = _RANDOM.sample(hogs, 2)
+            other.order("shrink", _memory_pages())
             (kind.play or _exhausted)(judge, hog, name, kind, next(levels))
             hog.order("shrink", 8 * _SCARCE)
             judge.clear()
@@ -98,7 +102,7 @@ def _populate(judge: Judge, hog: Toy, kind: Kind, level: str) -> None:
     """Make a pair and others, and leave so much; what was reclaimed meanwhile is read in again."""
     for _ in range(_CROWD):
         judge.make({"anon": _RANDOM.randint(200, _PLAIN), "adj": _RANDOM.choice((0, 0, 0, -3, -1000))})
-    for recipe in kind.beside():
+    for recipe in (*_LOCKED, *kind.beside()):
         judge.make(recipe)
     pair = [judge.make(recipe) for recipe in kind.pair()]
     _leave(hog, level)

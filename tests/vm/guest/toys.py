@@ -30,6 +30,8 @@ _MCL_CURRENT_AND_FUTURE = 3  # include/uapi/asm-generic/mman.h
 _SET_DUMPABLE = 4  # include/uapi/linux/prctl.h
 _HELD_BACK = 31
 """One less than ``percpu_counter_batch`` (lib/percpu_counter.c) with up to 16 CPUs."""
+_GIVEN_BACK = 4000
+"""Pages, so that who is not out for memory needs no further kill."""
 UNHURRIED_SECONDS = 180.0
 """For what is done at once where the emulator has a CPU to itself."""
 
@@ -235,6 +237,7 @@ def _obey(judge: socket.socket, kept: list[mmap.mmap]) -> None:
             _grow_until_left(kept, pages)
         elif word == "exhaust":
             _grow_until_kill(kept, pages, _memory().populated)
+            _shrink(kept, _GIVEN_BACK)
         elif word == "read":
             for area in kept:
                 _memory().read(area)
@@ -361,13 +364,13 @@ def _memory() -> Any:
 
 def _settle_in(recipe: Recipe) -> None:
     """Go where memory is taken from."""
+    if recipe.get("locked"):
+        lock_memory()
     for cgroup in (recipe.get("cgroup"), recipe.get("cpuset")):
         if cgroup is not None:
             _write(f"/sys/fs/cgroup{cgroup}/cgroup.procs", "0")
     if "bind" in recipe:
         _bind(recipe["bind"])
-    if recipe.get("locked") and _libc().mlockall(_MCL_CURRENT_AND_FUTURE):
-        raise RuntimeError("mlockall")
 
 
 def _out_and_back(area: mmap.mmap, pages: int) -> None:
@@ -436,6 +439,12 @@ def _in_thread(work: Callable[[], Any]) -> None:
     import _thread
 
     _thread.start_new_thread(work, ())
+
+
+def lock_memory() -> None:
+    """Keep this process's memory in RAM, with what it is going to take."""
+    if _libc().mlockall(_MCL_CURRENT_AND_FUTURE):
+        raise RuntimeError("mlockall")
 
 
 def _bind(node: int) -> None:
