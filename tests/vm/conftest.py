@@ -77,10 +77,18 @@ def _skip(release: Release, reason: NotHere) -> NoReturn:
 
 KINDS = 21
 """Kinds of kills over all scripts: --kills is shared out among them."""
-LIFE_KINDS = 21
+LIFE_KINDS = 35
 """Kinds of kills over the scripts below, which get as many kills again."""
-OF_LIFE = {"life": qemu.Machine(memory_mib=448, files_mib=512)}
+OF_LIFE = {
+    "life": qemu.Machine(memory_mib=448, files_mib=512),
+    "container": qemu.Machine(memory_mib=448),
+    "v1": qemu.Machine(memory_mib=448, cgroup_v1=True),
+}
 """Guests of their own size."""
+
+
+V1_KINDS = {"5.10": ("v1, flat", "v1, hierarchical"), "6.1": ("v1, hierarchical",)}
+"""Of the kernels that still have the memory controller of cgroup v1; Debian's later ones leave it out."""
 
 
 def finished(boot: qemu.Boot) -> None:
@@ -105,8 +113,12 @@ def guests(pytestconfig: pytest.Config) -> Guests:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = kernels.RELEASES if metafunc.config.getoption("--all-kernels") else (kernels.DEFAULT,)
+    if "v1_kind" in metafunc.fixturenames:
+        pairs = [(release, kind) for release in chosen for kind in V1_KINDS.get(release.label, ())]
+        ids = [f"{release.label}-{kind}" for release, kind in pairs]
+        metafunc.parametrize(("v1_release", "v1_kind"), pairs, ids=ids, scope="session")
     if "release" in metafunc.fixturenames:
-        chosen = kernels.RELEASES if metafunc.config.getoption("--all-kernels") else (kernels.DEFAULT,)
         metafunc.parametrize("release", chosen, ids=[release.label for release in chosen], scope="session")
 
 

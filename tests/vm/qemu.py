@@ -29,6 +29,8 @@ class Machine(NamedTuple):
     swap_mib: int = 512
     files_mib: int = 0
     """Of an ext4 on a second disk; needs e2fsprogs."""
+    cgroup_v1: bool = False
+    """Leave the memory controller to cgroup v1."""
 
 
 class Boot(NamedTuple):
@@ -143,12 +145,13 @@ class _Guest(NamedTuple):
 
     def _command_line(self) -> str:
         words = {"script": self.script, "deadline": self.deadline, **self.settings}
-        return " ".join((*_KERNEL_WORDS, *(f"oomctl.{name}={value}" for name, value in words.items())))
+        unified = [] if self.machine.cgroup_v1 else ["cgroup_no_v1=all"]
+        return " ".join((*_KERNEL_WORDS, *unified, *(f"oomctl.{name}={value}" for name, value in words.items())))
 
 
 _KERNEL_WORDS = (
     *("console=ttyS0", "quiet", "panic=-1", "oops=panic", "log_buf_len=8M", "printk.devkmsg=on"),
-    *("swapaccount=1", "cgroup_no_v1=all"),
+    "swapaccount=1",
     *("mitigations=off", "nokaslr", "random.trust_cpu=on", "no_timer_check"),
     # The TSC is measured while booting: in an emulator that has to wait for a CPU meanwhile, the clock went ten times
     # too fast, and every deadline passed too soon. The HPET's frequency is known.

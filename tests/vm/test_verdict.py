@@ -64,6 +64,13 @@ def test_a_command_that_failed_is_a_miss() -> None:
     assert judged({}, 4, status=7)["misses"] != []
 
 
+def test_a_refusal_is_an_answer_only_where_it_may_be_one() -> None:
+    refused = Predicted(7, {}, "oomctl: no such memory cgroup here")
+    assert verdict(refused, Found(4, "none"), "none", may_refuse=True)["misses"] == []
+    assert verdict(refused, Found(4, "none"), "none")["misses"] != []
+    assert verdict(Predicted(1, {}, ""), Found(4, "none"), "none", may_refuse=True)["misses"] != []
+
+
 def test_who_grew_may_be_first_where_nothing_was_settled() -> None:
     judgement = judged(CERTAIN, 9, grower=9)
     assert judgement["misses"] == []

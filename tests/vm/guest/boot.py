@@ -54,6 +54,11 @@ def parameter(name: str, default: str = "") -> str:
     return words.get(f"oomctl.{name}", default)
 
 
+def wanted(kind: str) -> bool:
+    """Whether this kind of kills is to be tried; ``oomctl.only`` has a part of the name, with hyphens for blanks."""
+    return parameter("only") in kind.replace(", ", "-").replace(" ", "-")
+
+
 def _load_modules() -> None:
     with open("/modules", encoding="ascii") as file:
         paths = file.read().split()

@@ -140,7 +140,8 @@ class Judge:
         kill = self.log.kill(UNHURRIED_SECONDS, groups=len(answer.document.get("killed", [])) > 1)
         found = verdict.Found(self._leader(kill.pids[0]), kill.constraint) if kill else None
         predicted = verdict.Predicted(answer.status, answer.document, answer.stderr)
-        judged = verdict.verdict(predicted, found, constraint, grower.pid if grower else None)
+        elsewhere = place is not ask
+        judged = verdict.verdict(predicted, found, constraint, grower.pid if grower else None, elsewhere)
         if kill is not None and judged["agrees"]:
             judged["misses"] += self._wrong_dead([dead["pid"] for dead in answer.document.get("killed", [])], kill)
         if judged["misses"] or not judged["agrees"]:

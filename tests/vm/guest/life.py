@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.vm.guest import boot, swap, toys
+from tests.vm.guest import boot, limits, pairs, swap, toys
 from tests.vm.guest.judge import Judge
 from tests.vm.guest.memory import FILES, PAGE, left_pages, read_through
 from tests.vm.guest.toys import Recipe, Toy
@@ -21,10 +22,7 @@ _CACHE_BYTES = 96 << 20
 _CROWD = 5
 _PLAIN = 2000
 """Pages that the others have at most."""
-_BEHIND = (500, 3000)
-_MOVABLE = (1500, 4000)
-_SHARE_WITHIN = 0.6
-"""So many of the pairs are nearer to each other than what reclaim may take."""
+_READY_SECONDS = 10
 _STEP = 64
 _LOCKED: tuple[Recipe, ...] = ({"anon": 2000, "adj": 0, "locked": True}, {"anon": 3000, "adj": -900, "locked": True})
 """Whose death gives memory back even where everybody else is in swap: without a candidate the kernel panics."""
@@ -35,15 +33,8 @@ _KSM = "/sys/kernel/mm/ksm/"
 _THP = "/sys/kernel/mm/transparent_hugepage/"
 
 
-class Pair(NamedTuple):
-    """Who leads and who follows."""
-
-    first: Recipe
-    second: Recipe
-
-
 class Kind(NamedTuple):
-    pair: Callable[[], Pair]
+    pair: Callable[[], pairs.Pair]
     swap: bool = False
     beside: Callable[[], list[Recipe]] = list
     """More toys than plain ones."""
@@ -51,11 +42,12 @@ class Kind(NamedTuple):
     """Paths with what they hold for this kind and afterwards."""
     play: Callable[[Judge, Toy, str, Kind, str], None] | None = None
     """How memory runs out; None: a hog takes it."""
+    ready: Callable[[], bool] | None = None
+    """Whether what the kernel does meanwhile is done."""
 
 
 def main() -> None:
     rounds = int(boot.parameter("rounds", "2"))
-    wanted = boot.parameter("only")
     _mount_files()
     swap.shrink(_SWAP_BYTES)
     toys.lock_memory()  # or it would have to wait for its own, with nothing left
@@ -63,7 +55,7 @@ def main() -> None:
     hogs = [judge.nursery.toy({"anon": 10, "adj": -1000, "locked": locked}) for locked in (False, True)]
     levels = itertools.cycle(LEVELS)
     for name, kind in KINDS.items():
-        if wanted not in name.replace(", ", "-").replace(" ", "-"):
+        if not boot.wanted(name):
             continue
         _set(kind, now=True)
         for _ in range(rounds):
@@ -74,6 +66,7 @@ def main() -> None:
             hog.order("shrink", 8 * _SCARCE)
             judge.clear()
         _set(kind, now=False)
+    limits.play(judge, rounds)
 
 
 def _mount_files() -> None:
@@ -105,9 +98,16 @@ def _populate(judge: Judge, hog: Toy, kind: Kind, level: str) -> None:
     for recipe in (*_LOCKED, *kind.beside()):
         judge.make(recipe)
     pair = [judge.make(recipe) for recipe in kind.pair()]
+    _await(kind.ready)
     _leave(hog, level)
     for toy in pair:
         toy.order("read", 0)
+
+
+def _await(ready: Callable[[], bool] | None) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while ready is not None and not ready() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _leave(hog: Toy, level: str) -> None:
@@ -129,6 +129,12 @@ def _cache_read(judge: Judge, hog: Toy, name: str, kind: Kind, level: str) -> No
     judge.compare(name, (), read_and_exhaust, level=level)
 
 
+def _at_once(judge: Judge, hog: Toy, name: str, kind: Kind, level: str) -> None:
+    """By sysrq-f, whatever is left."""
+    _populate(judge, hog, kind, level)
+    judge.compare(name, (), boot.sysrq_f, sudden=True, level=level)
+
+
 def _grown(judge: Judge, hog: Toy, name: str, kind: Kind, level: str) -> None:
     """One who may be chosen takes all that is left. The first leads by about that much."""
     _populate(judge, hog, kind, level)
@@ -138,61 +144,58 @@ def _grown(judge: Judge, hog: Toy, name: str, kind: Kind, level: str) -> None:
     judge.compare(name, (), lambda: grower.order("exhaust", _STEP), grower=grower, level=level)
 
 
-def _sized(first: Callable[[int, int], Recipe], second: Callable[[int], Recipe]) -> Pair:
-    """A pair by how many pages of the first may go and how many stay."""
-    movable = _RANDOM.randint(*_MOVABLE)
-    within = _RANDOM.random() < _SHARE_WITHIN
-    lead = int(movable * (_RANDOM.uniform(0.1, 0.9) if within else _RANDOM.uniform(2.2, 3)))
-    behind = movable + _RANDOM.randint(*_BEHIND)
-    return Pair(first(behind + lead - movable, movable), second(behind))
+def _users_of_hugetlb() -> list[Recipe]:
+    return [{"anon": 100, "hugetlb": 10}]
 
 
-def _files() -> Pair:
-    return _sized(lambda anon, gone: {"anon": anon, "file": gone}, lambda anon: {"anon": anon, "file": 1})
-
-
-def _locked_files() -> Pair:
-    return _sized(
-        lambda anon, gone: {"anon": anon, "file": gone, "file_locked": True},
-        lambda anon: {"anon": anon, "file": 1, "file_locked": True},
-    )
-
-
-def _library() -> Pair:
-    return _sized(lambda anon, gone: {"anon": anon, "library": gone}, lambda anon: {"anon": anon, "library": 1})
+def _forking() -> list[Recipe]:
+    return [{"anon": 100, "storm": True}]
 
 
 def _library_users() -> list[Recipe]:
-    return [{"anon": 100, "library": _MOVABLE[1]} for _ in range(_RANDOM.randint(1, 3))]
+    """Who else maps the common file, and so may keep it in RAM."""
+    return [{"anon": 100, "library": 4000} for _ in range(_RANDOM.randint(1, 3))]
 
 
-def _shared() -> Pair:
-    return _sized(lambda anon, gone: {"anon": anon, "shmem": gone}, lambda anon: {"anon": anon})
+def _are_merged() -> bool:
+    return _number(f"{_KSM}pages_sharing") > _MANY_MERGED
 
 
-def _tmpfs() -> Pair:
-    return _sized(lambda anon, gone: {"anon": anon, "tmpfs": gone}, lambda anon: {"anon": anon, "tmpfs": 1})
-
-
-def _lazily_freed() -> Pair:
-    return _sized(
-        lambda anon, gone: {"anon": anon + gone, "lazyfree": gone}, lambda anon: {"anon": anon + 1, "lazyfree": 1}
-    )
-
-
+_MANY_MERGED = 1000
+_MERGING = (
+    (f"{_KSM}pages_to_scan", "2000", "100"),
+    (f"{_KSM}sleep_millisecs", "5", "20"),
+    (f"{_KSM}run", "1", "2"),  # 2: undo it
+)
+_HUGE_ALWAYS = ((f"{_THP}enabled", "always", "madvise"),)
+_HUGE_SPLIT = (*_HUGE_ALWAYS, (f"{_THP}khugepaged/max_ptes_none", "100", "511"))
+_HUGETLB = (("/proc/sys/vm/nr_hugepages", "20", "0"),)
 KINDS = {
-    "life, files": Kind(_files),
-    "life, files, swap": Kind(_files, swap=True),
-    "life, library": Kind(_library, beside=_library_users),
-    "life, locked files": Kind(_locked_files),
-    "life, shared memory": Kind(_shared),
-    "life, shared memory, swap": Kind(_shared, swap=True),
-    "life, tmpfs, swap": Kind(_tmpfs, swap=True),
-    "life, lazily freed": Kind(_lazily_freed),
-    "life, lazily freed, swap": Kind(_lazily_freed, swap=True),
-    "life, page cache": Kind(_files, play=_cache_read),
-    "life, one grows": Kind(_files, play=_grown),
+    "life, files": Kind(pairs.files),
+    "life, files, swap": Kind(pairs.files, swap=True),
+    "life, library": Kind(pairs.library, beside=_library_users),
+    "life, locked files": Kind(pairs.locked_files),
+    "life, shared memory": Kind(pairs.shared),
+    "life, shared memory, swap": Kind(pairs.shared, swap=True),
+    "life, tmpfs, swap": Kind(pairs.tmpfs, swap=True),
+    "life, lazily freed": Kind(pairs.lazily_freed),
+    "life, lazily freed, swap": Kind(pairs.lazily_freed, swap=True),
+    "life, merged": Kind(pairs.merged, settings=_MERGING, ready=_are_merged),
+    "life, merged, swap": Kind(pairs.merged, swap=True, settings=_MERGING, ready=_are_merged),
+    "life, huge pages": Kind(pairs.huge, settings=_HUGE_ALWAYS),
+    "life, huge pages, swap": Kind(pairs.huge, swap=True, settings=_HUGE_ALWAYS),
+    "life, huge pages, unused": Kind(pairs.huge_unused, settings=_HUGE_SPLIT),
+    "life, hugetlb beside": Kind(pairs.files, beside=_users_of_hugetlb, settings=_HUGETLB),
+    "life, fork storm": Kind(pairs.files, beside=_forking),
+    "life, busy threads": Kind(pairs.busy, play=_at_once),
+    "life, page cache": Kind(pairs.files, play=_cache_read),
+    "life, one grows": Kind(pairs.files, play=_grown),
 }
+
+
+def _number(path: str) -> int:
+    with open(path, encoding="ascii") as file:
+        return int(file.read())
 
 
 def _memory_pages() -> int:

@@ -40,6 +40,8 @@ class Recipe(TypedDict, total=False):
     """What a toy makes of itself, in pages. The order below is the order in which it does so."""
 
     cgroup: str
+    cgroup_v1: str
+    """Its directory."""
     cpuset: str
     """A cgroup too, joined for its cpuset."""
     bind: int
@@ -364,6 +366,8 @@ def _memory() -> Any:
 
 def _settle_in(recipe: Recipe) -> None:
     """Go where memory is taken from."""
+    if "cgroup_v1" in recipe:
+        _write(f"{recipe['cgroup_v1']}/cgroup.procs", "0")
     if recipe.get("locked"):
         lock_memory()
     for cgroup in (recipe.get("cgroup"), recipe.get("cpuset")):

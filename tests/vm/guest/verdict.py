@@ -8,6 +8,9 @@ _UNSEEN = {"hidden_processes", "unseen_members"}
 """Doubts that say of processes which may be there that they cannot be seen."""
 
 
+_IMPOSSIBLE_HERE = 7
+
+
 class Predicted(NamedTuple):
     """What ``oomctl simulate --json`` said, and how it ended."""
 
@@ -23,11 +26,13 @@ class Found(NamedTuple):
     constraint: str | None
 
 
-def verdict(said: Predicted, found: Found | None, constraint: str, grower: int | None = None) -> dict[str, Any]:
+def verdict(
+    said: Predicted, found: Found | None, constraint: str, grower: int | None = None, may_refuse: bool = False
+) -> dict[str, Any]:
     """Compare an answer with a kill; ``misses`` are the promises that it broke.
 
     ``grower`` is the only process that grew in between. It may have become first: nothing but a ``settled`` answer
-    speaks of that.
+    speaks of that. ``may_refuse``: no answer is an answer, too, where it says why.
     """
     document = said.document
     predicted = (document.get("victim") or {}).get("pid")
@@ -35,15 +40,16 @@ def verdict(said: Predicted, found: Found | None, constraint: str, grower: int |
     settled = bool(document.get("settled"))
     outgrown = grower is not None and victim == grower
     misses: list[str] = []
-    if not document:
+    refused = may_refuse and said.status == _IMPOSSIBLE_HERE and not document
+    if not document and not refused:
         misses.append(f"oomctl ended with {said.status}: {said.stderr.strip()}")
-    elif said.status and document.get("outcome") != "unknown":
+    elif document and said.status and document.get("outcome") != "unknown":
         misses.append(f"oomctl ended with {said.status} and {document.get('outcome')}: {said.stderr.strip()}")
     if found is None:
         misses.append("the kernel reported no kill")
     if settled and victim != predicted:
         misses.append(f"settled on {predicted}, the kernel took {victim}")
-    if not outgrown:
+    if not outgrown and not refused:
         misses += _broken(document, predicted, victim)
     names = document.get("constraint"), found.constraint if found else None
     if not {*names} <= {constraint, None}:
