@@ -61,6 +61,7 @@ def _enter(container: Container) -> None:
     confined.go_on_in_a_child()
     if container.own_proc:
         boot.mount("proc", "/proc")
+        boot.mount("tmpfs", _ROOT)  # the same file system may not be mounted upon itself
         boot.mount("cgroup2", _ROOT)
     if container.own_meminfo:
         path = f"/tmp/meminfo{os.getppid()}"  # noqa: S108 - the guest's own
