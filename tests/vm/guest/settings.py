@@ -37,7 +37,7 @@ def _protected_is_spared(judge: Judge) -> Iterator[str]:
     yield from _expect_victims(answer, first, second)
     if _adj(first) != -1000:
         yield f"oom_score_adj is {_adj(first)}"
-    judge.compare("protected", (), boot.sysrq_f)
+    judge.compare("protected", (), boot.sysrq_f, sudden=True)
     if not first.alive or second.alive:
         yield f"protected {first.pid} alive: {first.alive}; {second.pid} alive: {second.alive}"
 
@@ -50,7 +50,7 @@ def _protected_by_name(judge: Judge) -> Iterator[str]:
     left_alone = [process["pid"] for process in answer.document.get("left_alone", [])]
     if len(left_alone) != 1 or left_alone == [daemon.pid]:
         yield f"left alone: {left_alone}, expected the daemon's child"
-    judge.compare("protected by name", (), boot.sysrq_f)
+    judge.compare("protected by name", (), boot.sysrq_f, sudden=True)
     if not daemon.alive or is_alive(left_alone[0]):
         yield f"{daemon.pid} alive: {daemon.alive}; its child {left_alone[0]} alive: {is_alive(left_alone[0])}"
 
@@ -60,7 +60,7 @@ def _lowered_is_spared(judge: Judge) -> Iterator[str]:
     answer = ask("set", "-500", str(first.pid), "--json")
     yield from _expect(answer, first, (0, -500, "changed"))
     yield from _expect_victims(answer, first, second)
-    judge.compare("set -500", (), boot.sysrq_f)
+    judge.compare("set -500", (), boot.sysrq_f, sudden=True)
     if not first.alive or second.alive:
         yield f"lowered {first.pid} alive: {first.alive}; {second.pid} alive: {second.alive}"
 
@@ -69,7 +69,7 @@ def _raised_is_taken(judge: Judge) -> Iterator[str]:
     first, second = _first_and_second(judge)
     answer = ask("sacrifice", str(second.pid), "--json")
     yield from _expect(answer, second, (0, 1000, "changed"))
-    judge.compare("sacrificed", (), boot.sysrq_f)
+    judge.compare("sacrificed", (), boot.sysrq_f, sudden=True)
     if second.alive or not first.alive:
         yield f"sacrificed {second.pid} alive: {second.alive}; {first.pid} alive: {first.alive}"
 
@@ -80,7 +80,7 @@ def _dry_run_writes_nothing(judge: Judge) -> Iterator[str]:
     yield from _expect(answer, first, (0, -1000, "dry-run"))
     if _adj(first) != 0:
         yield f"oom_score_adj is {_adj(first)}"
-    judge.compare("dry run", (), boot.sysrq_f)
+    judge.compare("dry run", (), boot.sysrq_f, sudden=True)
     if first.alive or not second.alive:
         yield "the kernel did not take the one that was left unprotected"
 
