@@ -136,9 +136,9 @@ def _at_once(judge: Judge, hog: Toy, name: str, kind: Kind, level: str) -> None:
 
 
 def _grown(judge: Judge, hog: Toy, name: str, kind: Kind, level: str) -> None:
-    """One who may be chosen takes all that is left. The first leads by about that much."""
+    """One who may be chosen takes all that is left. The first leads by half as much, or by up to four times that."""
     _populate(judge, hog, kind, level)
-    adj = int(_RANDOM.uniform(0.3, 1.7) * left_pages() * 1000 / _memory_pages())
+    adj = int(_RANDOM.uniform(0.5, 4) * left_pages() * 1000 / _memory_pages())
     judge.make({"anon": _RANDOM.randint(500, 2 * _PLAIN), "adj": min(adj, 1000)})
     grower = judge.make({"anon": 10, "adj": _RANDOM.choice((0, 0, -100, 50))})
     judge.compare(name, (), lambda: grower.order("exhaust", _STEP), grower=grower, level=level)
