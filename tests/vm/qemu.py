@@ -16,6 +16,7 @@ from tests.vm.guest import swap
 from tests.vm.kernels import Kernel, NotHere, cache_directory, cache_to_oneself
 
 _QEMU = "qemu-system-x86_64"
+_MAKE_EXT4 = "mkfs.ext4"
 _START_SECONDS = 240
 """Ten seconds are usual; a guest that has not started its script by then is given up."""
 _GRACE_SECONDS = 60
@@ -28,7 +29,7 @@ class Machine(NamedTuple):
     nodes: int = 1
     swap_mib: int = 512
     files_mib: int = 0
-    """Of an ext4 on a second disk; needs e2fsprogs."""
+    """Of an ext4 on a second disk."""
     cgroup_v1: bool = False
     """Leave the memory controller to cgroup v1."""
 
@@ -55,7 +56,15 @@ class Boot(NamedTuple):
 
 def why_not() -> str | None:
     """Why no guest can be started here; None when it can."""
-    return None if shutil.which(_QEMU) else f"no {_QEMU} (Debian's package qemu-system-x86)"
+    if shutil.which(_QEMU) is None:
+        return f"no {_QEMU} (Debian's package qemu-system-x86)"
+    if shutil.which(_MAKE_EXT4, path=_search_path()) is None:
+        return f"no {_MAKE_EXT4} (Debian's package e2fsprogs)"
+    return None
+
+
+def _search_path() -> str:
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def boot(kernel: Kernel, script: str, machine: Machine, deadline: int, **settings: int) -> Boot:
@@ -192,14 +201,15 @@ def _make_swap(path: Path, size_mib: int) -> None:
         file.truncate(size_mib << 20)
 
 
-def make_ext4(path: Path, size_mib: int, tree: Path | None = None) -> None:
-    """Make an ext4 without a journal, holding ``tree``. Raises NotHere without e2fsprogs."""
-    command = ["mkfs.ext4", "-q", "-F", "-O", "^has_journal", *(["-d", str(tree)] if tree else []), str(path)]
-    search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    try:
-        subprocess.run([*command, f"{size_mib}M"], env={**os.environ, "PATH": search}, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise NotHere(f"mkfs.ext4 (Debian's package e2fsprogs): {error}") from None
+def make_ext4(image: Path, size_mib: int, tree: Path | None = None) -> None:
+    """Make an ext4 without a journal, holding ``tree``. Raises NotHere where that fails."""
+    command = [_MAKE_EXT4, "-q", "-F", "-O", "^has_journal", *(["-d", str(tree)] if tree else []), str(image)]
+    environment = {**os.environ, "PATH": _search_path(), "LC_ALL": "C"}
+    done = subprocess.run(
+        [*command, f"{size_mib}M"], env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode:
+        raise NotHere(f"{_MAKE_EXT4} failed: {done.stderr.strip()[-500:]}")
 
 
 def events(results: Path) -> list[dict[str, Any]]:
