@@ -7,16 +7,23 @@ from typing import Any, NamedTuple
 
 
 class Agreement(NamedTuple):
-    """Counts over the kills of one kind by one kernel."""
+    """Counts over some kills by one kernel."""
 
-    kills: int
-    certain: int
-    certain_right: int
-    close_right: int
-    within: int
+    kills: int = 0
+    certain: int = 0
+    certain_right: int = 0
+    close_right: int = 0
+    within: int = 0
     """The victim was one of the contenders."""
-    further: int
+    further: int = 0
     """Kills besides: the same shortage had another victim before the first one's memory was back."""
+    settled: int = 0
+    settled_right: int = 0
+    clear: int = 0
+    """The first led by more than twice its pages of files."""
+    clear_certain: int = 0
+    outgrown: int = 0
+    """The only one that grew was the victim, and the answer had not said who would be in that case."""
 
     def __add__(self, other: object) -> Agreement:
         assert isinstance(other, Agreement)
@@ -24,20 +31,37 @@ class Agreement(NamedTuple):
 
     def __str__(self) -> str:
         close = self.kills - self.certain
-        return f"{self.certain_right}/{self.certain} certain, {self.close_right}/{close} close"
+        settled = f", {self.settled_right}/{self.settled} settled" if self.settled else ""
+        return f"{self.certain_right}/{self.certain} certain, {self.close_right}/{close} close{settled}"
 
 
-NONE = Agreement(0, 0, 0, 0, 0, 0)
+NONE = Agreement()
 
 
 def agreement(kills: Iterable[dict[str, Any]]) -> Agreement:
-    total = NONE
-    for kill in kills:
-        certain = kill["certainty"] == "certain"
-        right = bool(kill["agrees"])
-        within = kill["victim"] in kill["contenders"]
-        total += Agreement(1, certain, certain and right, not certain and right, within, kill["further"])
-    return total
+    return sum(map(_of_one, kills), NONE)
+
+
+def _of_one(kill: dict[str, Any]) -> Agreement:
+    right, outgrown = bool(kill["agrees"]), bool(kill.get("outgrown"))
+    # What is certain is certain of now, and so neither right nor wrong where somebody else became first by growing.
+    certain = kill["certainty"] == "certain"
+    settled = bool(kill.get("settled"))
+    margin, file = kill.get("margin"), kill.get("file")
+    clear = margin is not None and file is not None and margin > 2 * file
+    return Agreement(
+        kills=1,
+        certain=certain and not outgrown,
+        certain_right=certain and right,
+        close_right=not certain and right,
+        within=kill["victim"] in kill["contenders"],
+        further=kill["further"],
+        settled=settled,
+        settled_right=settled and right,
+        clear=clear,
+        clear_certain=clear and certain,
+        outgrown=outgrown,
+    )
 
 
 def misses(kills: Iterable[dict[str, Any]]) -> str:
@@ -51,16 +75,19 @@ def _told(number: int, kill: dict[str, Any]) -> str:
     lines += [
         f"  {kill['certainty']}, margin {kill['margin']}, bound {kill['bound']}, oomctl: {evidence.get('oomctl')}"
     ]
+    doubts = kill.get("doubts") or "none"
+    left = f"{kill.get('left')} pages ({kill.get('level')})"
+    lines += [f"  settled: {kill.get('settled')}, doubts: {doubts}, left: {left}"]
     lines += ["  terms before the kill, in pages:", *(f"    {line}" for line in evidence.get("terms", ()))]
     lines += ["  the kernel's report:", *(f"    {line}" for line in evidence.get("kernel_report", ()))]
     return "\n".join(lines)
 
 
-def table(counts: dict[tuple[str, str], Agreement]) -> list[str]:
-    """Lay out kind by kernel."""
+def table(counts: dict[tuple[str, str], Agreement], of: str = "kind") -> list[str]:
+    """Lay out kind, or whatever it is counted by, by kernel."""
     kernels = list(dict.fromkeys(kernel for kernel, _ in counts))
     kinds = list(dict.fromkeys(kind for _, kind in counts))
-    rows: list[Sequence[str]] = [("kind", *kernels)]
+    rows: list[Sequence[str]] = [(of, *kernels)]
     for kind in kinds:
         cells = (counts.get((kernel, kind)) for kernel in kernels)
         rows.append((kind, *("-" if cell is None else str(cell) for cell in cells)))
@@ -70,5 +97,10 @@ def table(counts: dict[tuple[str, str], Agreement]) -> list[str]:
     rows.append(("all", *map(str, totals)))
     rows.append(("among the contenders", *(f"{total.within}/{total.kills}" for total in totals)))
     rows.append(("further kills", *(str(total.further) for total in totals)))
+    if any(total.outgrown for total in totals):
+        rows.append(("outgrown by the one that grew", *(str(total.outgrown) for total in totals)))
+    if any(total.clear for total in totals):
+        clear = (f"{total.clear_certain}/{total.clear}" for total in totals)
+        rows.append(("certain of leads of twice the files", *clear))
     widths = [max(len(row[column]) for row in rows) for column in range(len(kernels) + 1)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

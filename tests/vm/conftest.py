@@ -8,10 +8,11 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.vm import foreign, kernels, qemu
-from tests.vm.agreement import Agreement, agreement, table
+from tests.vm.agreement import NONE, Agreement, agreement, table
 from tests.vm.kernels import NotHere, Release
 
 _COUNTS = pytest.StashKey[dict[tuple[str, str], Agreement]]()
+_LEVELS = pytest.StashKey[dict[tuple[str, str], Agreement]]()
 _BOOTS = pytest.StashKey[list[str]]()
 _TAIL = 60
 SCRIPT_SECONDS = 180
@@ -24,11 +25,13 @@ class Guests:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._rounds = -(-int(config.getoption("--kills")) // KINDS)
+        self._kills = int(config.getoption("--kills"))
+        self._cpus = int(config.getoption("--cpus"))
         self._seed = int(config.getoption("--seed"))
         self._done: dict[tuple[str, str, tuple[tuple[str, int], ...]], qemu.Boot] = {}
         self._not_here: dict[str, NotHere] = {}
         config.stash.setdefault(_COUNTS, {})
+        config.stash.setdefault(_LEVELS, {})
         config.stash.setdefault(_BOOTS, [])
 
     def run(self, release: Release, script: str, nodes: int = 1, **settings: int) -> qemu.Boot:
@@ -37,10 +40,13 @@ class Guests:
         if key not in self._done:
             if release.label in self._not_here:
                 _skip(release, self._not_here[release.label])
-            deadline = SCRIPT_SECONDS + KILL_SECONDS * KINDS * self._rounds
-            settings = {"rounds": self._rounds, "seed": self._seed, "deadline": deadline, **settings}
+            kinds = LIFE_KINDS if script in OF_LIFE else KINDS
+            rounds = -(-self._kills // kinds)
+            deadline = SCRIPT_SECONDS + KILL_SECONDS * kinds * rounds
+            settings = {"rounds": rounds, "seed": self._seed, "deadline": deadline, **settings}
+            machine = OF_LIFE.get(script, qemu.Machine(nodes=nodes))._replace(cpus=self._cpus)
             try:
-                found = qemu.boot(kernels.kernel(release), script, qemu.Machine(nodes=nodes), **settings)
+                found = qemu.boot(kernels.kernel(release), script, machine, **settings)
             except NotHere as reason:
                 self._not_here[release.label] = reason
                 _skip(release, reason)
@@ -62,6 +68,7 @@ class ForeignGuests:
         self._seed = int(config.getoption("--seed"))
         self._done: dict[str, qemu.Boot] = {}
         config.stash.setdefault(_COUNTS, {})
+        config.stash.setdefault(_LEVELS, {})
         config.stash.setdefault(_BOOTS, [])
 
     def run(self, architecture: foreign.Architecture) -> qemu.Boot:
@@ -84,6 +91,10 @@ def kills_of(config: pytest.Config, boot: qemu.Boot, kind: str) -> list[dict[str
     kills = [kill for kill in boot.of("kill") if kill["kind"] == kind]
     if kills:
         config.stash[_COUNTS][boot.kernel, kind] = agreement(kills)
+        levels = config.stash[_LEVELS]
+        for level in sorted({kill["level"] for kill in kills if kill.get("level")}):
+            found = agreement(kill for kill in kills if kill.get("level") == level)
+            levels[boot.kernel, level] = levels.get((boot.kernel, level), NONE) + found
     finished(boot)
     return kills
 
@@ -100,6 +111,18 @@ def _skip(release: Release, reason: NotHere) -> NoReturn:
 FOREIGN_KINDS = 6
 KINDS = 21
 """Kinds of kills over all scripts: --kills is shared out among them."""
+LIFE_KINDS = 35
+"""Kinds of kills over the scripts below, which get as many kills again."""
+OF_LIFE = {
+    "life": qemu.Machine(memory_mib=448, files_mib=512),
+    "container": qemu.Machine(memory_mib=448),
+    "v1": qemu.Machine(memory_mib=448, cgroup_v1=True),
+}
+"""Guests of their own size."""
+
+
+V1_KINDS = {"5.10": ("v1, flat", "v1, hierarchical"), "6.1": ("v1, hierarchical",)}
+"""Of the kernels that still have the memory controller of cgroup v1; Debian's later ones leave it out."""
 
 
 def finished(boot: qemu.Boot) -> None:
@@ -138,16 +161,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "architecture" in metafunc.fixturenames:
-        chosen = foreign.chosen(metafunc.config.getoption("--architectures"))
-        metafunc.parametrize("architecture", chosen, ids=[one.label for one in chosen], scope="session")
+        architectures = foreign.chosen(metafunc.config.getoption("--architectures"))
+        labels = [one.label for one in architectures]
+        metafunc.parametrize("architecture", architectures, ids=labels, scope="session")
+    chosen = kernels.RELEASES if metafunc.config.getoption("--all-kernels") else (kernels.DEFAULT,)
+    if "v1_kind" in metafunc.fixturenames:
+        pairs = [(release, kind) for release in chosen for kind in V1_KINDS.get(release.label, ())]
+        ids = [f"{release.label}-{kind}" for release, kind in pairs]
+        metafunc.parametrize(("v1_release", "v1_kind"), pairs, ids=ids, scope="session")
     if "release" in metafunc.fixturenames:
-        releases = kernels.RELEASES if metafunc.config.getoption("--all-kernels") else (kernels.DEFAULT,)
-        metafunc.parametrize("release", releases, ids=[release.label for release in releases], scope="session")
+        metafunc.parametrize("release", chosen, ids=[release.label for release in chosen], scope="session")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     counts = config.stash.get(_COUNTS, {})
     if counts:
         terminalreporter.section("right predictions by kind and kernel")
-        for line in (*config.stash[_BOOTS], "", *table(counts)):
+        levels = dict(sorted(config.stash[_LEVELS].items(), key=lambda item: _emptiness(item[0][1])))
+        by_level = ["", *table(levels, "left when asked")] if levels else []
+        for line in (*config.stash[_BOOTS], "", *table(counts), *by_level):
             terminalreporter.line(line)
+
+
+def _emptiness(level: str) -> tuple[bool, int]:
+    """Sort ``50 %`` before ``10 %``, and that before ``30 MB``."""
+    number, unit = level.split()
+    return unit != "%", -int(number)

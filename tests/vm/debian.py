@@ -28,9 +28,7 @@ _PACKAGES = (
 )
 _NEEDED = {
     "debootstrap": "debootstrap",
-    "mkfs.ext4": "e2fsprogs",
     "chroot": "coreutils",
-    "qemu-system-x86_64": "qemu-system-x86",
 }
 _BUILD_SECONDS = 1500
 _IMAGE_MIB = 2560
@@ -140,7 +138,7 @@ def _build(directory: Path) -> None:
     (root / "etc/hostname").write_text("guest\n")
     shutil.copy(next(root.glob("boot/vmlinuz-*")), directory / "vmlinuz")
     shutil.copy(next(root.glob("boot/initrd.img-*")), directory / "initrd")
-    _make_disk(root, directory / "image", _IMAGE_MIB)
+    qemu.make_ext4(directory / "image", _IMAGE_MIB, root)
     shutil.rmtree(root)
 
 
@@ -156,7 +154,7 @@ def _project_disk(directory: Path) -> Path:
         (parent / "__init__.py").touch()
     (site / "start").write_text(_START)
     _unpack_unit(site)
-    _make_disk(site, directory / "project", 64)
+    qemu.make_ext4(directory / "project", 64, site)
     return directory / "project"
 
 
@@ -165,10 +163,6 @@ def _unpack_unit(site: Path) -> None:
     with zipfile.ZipFile(initramfs.wheel()) as wheel:
         unit = next(name for name in wheel.namelist() if name.endswith("/lib/systemd/system/oomctl-policy.service"))
         (site / Path(unit).name).write_bytes(wheel.read(unit))
-
-
-def _make_disk(tree: Path, image: Path, size_mib: int) -> None:
-    _run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-d", str(tree), str(image), f"{size_mib}M")
 
 
 def _run(*command: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from tests.vm.guest import swap
 from tests.vm.kernels import Kernel, NotHere, cache_directory, cache_to_oneself
 
 _QEMU = "qemu-system-x86_64"
+_MAKE_EXT4 = "mkfs.ext4"
 _START_SECONDS = 240
 """Ten seconds are usual; a guest that has not started its script by then is given up."""
 _GRACE_SECONDS = 60
@@ -26,6 +28,10 @@ class Machine(NamedTuple):
     cpus: int = 2
     nodes: int = 1
     swap_mib: int = 512
+    files_mib: int = 0
+    """Of an ext4 on a second disk."""
+    cgroup_v1: bool = False
+    """Leave the memory controller to cgroup v1."""
 
 
 class Boot(NamedTuple):
@@ -50,7 +56,15 @@ class Boot(NamedTuple):
 
 def why_not() -> str | None:
     """Why no guest can be started here; None when it can."""
-    return None if shutil.which(_QEMU) else f"no {_QEMU} (Debian's package qemu-system-x86)"
+    if shutil.which(_QEMU) is None:
+        return f"no {_QEMU} (Debian's package qemu-system-x86)"
+    if shutil.which(_MAKE_EXT4, path=_search_path()) is None:
+        return f"no {_MAKE_EXT4} (Debian's package e2fsprogs)"
+    return None
+
+
+def _search_path() -> str:
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def boot(kernel: Kernel, script: str, machine: Machine, deadline: int, **settings: int) -> Boot:
@@ -94,12 +108,21 @@ class _Guest(NamedTuple):
             "-serial", f"file:{console}", "-serial", f"file:{results}",
             "-drive", f"if=none,id=swap,format=raw,cache=unsafe,file={disk}",
             "-device", "virtio-blk-pci,drive=swap",
+            *self._files(),
         ], results, self.deadline + _GRACE_SECONDS)
         # fmt: on
         said = console.read_text(errors="replace") + complaints
         return Boot(
             self.kernel.version, self.script, events(results), said, self._kept(said, results), boot_seconds, seconds
         )
+
+    def _files(self) -> list[str]:
+        if not self.machine.files_mib:
+            return []
+        disk = self.directory / "files"
+        make_ext4(disk, self.machine.files_mib)
+        drive = f"if=none,id=files,format=raw,cache=unsafe,file={disk}"
+        return ["-drive", drive, "-device", "virtio-blk-pci,drive=files"]
 
     def _kept(self, console: str, results: Path) -> Path:
         """Put both outputs where they can be read after the tests; return the console's place."""
@@ -123,19 +146,21 @@ class _Guest(NamedTuple):
         ]
         # fmt: on
         for node in range(machine.nodes if machine.nodes > 1 else 0):
-            size = machine.memory_mib // machine.nodes
+            size, cpus = machine.memory_mib // machine.nodes, machine.cpus // machine.nodes
             command += ["-object", f"memory-backend-ram,id=ram{node},size={size}M"]
-            command += ["-numa", f"node,nodeid={node},memdev=ram{node},cpus={node}"]
+            its_cpus = f"cpus={node * cpus}-{(node + 1) * cpus - 1}"
+            command += ["-numa", f"node,nodeid={node},memdev=ram{node},{its_cpus}"]
         return command
 
     def _command_line(self) -> str:
         words = {"script": self.script, "deadline": self.deadline, **self.settings}
-        return " ".join((*_KERNEL_WORDS, *(f"oomctl.{name}={value}" for name, value in words.items())))
+        unified = [] if self.machine.cgroup_v1 else ["cgroup_no_v1=all"]
+        return " ".join((*_KERNEL_WORDS, *unified, *(f"oomctl.{name}={value}" for name, value in words.items())))
 
 
 _KERNEL_WORDS = (
     *("console=ttyS0", "quiet", "panic=-1", "oops=panic", "log_buf_len=8M", "printk.devkmsg=on"),
-    *("swapaccount=1", "cgroup_no_v1=all"),
+    "swapaccount=1",
     *("mitigations=off", "nokaslr", "random.trust_cpu=on", "no_timer_check"),
     # The TSC is measured while booting: in an emulator that has to wait for a CPU meanwhile, the clock went ten times
     # too fast, and every deadline passed too soon. The HPET's frequency is known.
@@ -174,6 +199,17 @@ def make_swap(path: Path, size_mib: int) -> None:
     with path.open("wb") as file:
         file.write(swap.empty_area(size_mib << 20))
         file.truncate(size_mib << 20)
+
+
+def make_ext4(image: Path, size_mib: int, tree: Path | None = None) -> None:
+    """Make an ext4 without a journal, holding ``tree``. Raises NotHere where that fails."""
+    command = [_MAKE_EXT4, "-q", "-F", "-O", "^has_journal", *(["-d", str(tree)] if tree else []), str(image)]
+    environment = {**os.environ, "PATH": _search_path(), "LC_ALL": "C"}
+    done = subprocess.run(
+        [*command, f"{size_mib}M"], env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode:
+        raise NotHere(f"{_MAKE_EXT4} failed: {done.stderr.strip()[-500:]}")
 
 
 def events(results: Path) -> list[dict[str, Any]]:

@@ -34,6 +34,44 @@ MEMCG = (
     "sysrq, group",
     "memcg, ties",
 )
+LIFE = (
+    "life, files",
+    "life, files, swap",
+    "life, library",
+    "life, locked files",
+    "life, shared memory",
+    "life, shared memory, swap",
+    "life, tmpfs, swap",
+    "life, lazily freed",
+    "life, lazily freed, swap",
+    "life, merged",
+    "life, merged, swap",
+    "life, huge pages",
+    "life, huge pages, swap",
+    "life, huge pages, unused",
+    "life, hugetlb beside",
+    "life, fork storm",
+    "life, busy threads",
+    "life, page cache",
+    "life, one grows",
+    "limit, files",
+    "limit, files, swap",
+    "limit, files, lowered",
+    "limit, shared memory, swap",
+    "limit, tmpfs, swap",
+    "limit, lazily freed",
+    "limit, lazily freed, lowered",
+)
+CONTAINER = (
+    "container",
+    "container, limit",
+    "container, user",
+    "container, user, limit",
+    "container, meminfo",
+    "container, meminfo, limit",
+    "container, host's proc",
+    "container, hidepid",
+)
 NUMA = ("numa, cpuset", "numa, policy")
 
 
@@ -45,6 +83,20 @@ def test_machine_wide(guests: Guests, release: Release, kind: str) -> None:
 @pytest.mark.parametrize("kind", MEMCG)
 def test_memory_cgroup(guests: Guests, release: Release, kind: str) -> None:
     _agrees(guests, release, "memcg", kind)
+
+
+@pytest.mark.parametrize("kind", LIFE)
+def test_life(guests: Guests, release: Release, kind: str) -> None:
+    _agrees(guests, release, "life", kind)
+
+
+@pytest.mark.parametrize("kind", CONTAINER)
+def test_seen_from_a_container(guests: Guests, release: Release, kind: str) -> None:
+    _agrees(guests, release, "container", kind)
+
+
+def test_cgroup_v1(guests: Guests, v1_release: Release, v1_kind: str) -> None:
+    _agrees(guests, v1_release, "v1", v1_kind)
 
 
 @pytest.mark.parametrize("kind", NUMA)

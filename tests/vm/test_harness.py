@@ -106,6 +106,37 @@ def test_a_mirror_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch,
         kernels.kernel(kernels.DEFAULT)
 
 
+def test_without_e2fsprogs_there_are_no_guests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "qemu-system-x86_64").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(qemu, "_MAKE_EXT4", "mkfs.that-is-nowhere")
+    assert qemu.why_not() == "no mkfs.that-is-nowhere (Debian's package e2fsprogs)"
+
+
+def test_a_disk_of_files_is_an_ext4(tmp_path: Path) -> None:
+    qemu.make_ext4(tmp_path / "disk", 4)
+    image = (tmp_path / "disk").read_bytes()
+    assert len(image) == 4 << 20
+    assert image[1024 + 56 : 1024 + 58] == b"\x53\xef"  # s_magic of struct ext4_super_block
+
+
+def guest_words(tmp_path: Path, machine: qemu.Machine) -> list[str]:
+    kernel = kernels.Kernel(kernels.DEFAULT, tmp_path / "vmlinuz", tmp_path / "6.12")
+    return qemu._Guest(kernel, tmp_path, "v1", machine, 1, {})._command_line().split()
+
+
+def test_cgroup_v1_is_left_out_unless_asked_for(tmp_path: Path) -> None:
+    assert "cgroup_no_v1=all" in guest_words(tmp_path, qemu.Machine())
+    assert "cgroup_no_v1=all" not in guest_words(tmp_path, qemu.Machine(cgroup_v1=True))
+
+
+def test_each_node_has_its_share_of_the_cpus(tmp_path: Path) -> None:
+    kernel = kernels.Kernel(kernels.DEFAULT, tmp_path / "vmlinuz", tmp_path / "6.12")
+    command = qemu._Guest(kernel, tmp_path, "numa", qemu.Machine(nodes=2, cpus=8), 1, {})._machine()
+    nodes = [word for word in command if word.startswith("node,")]
+    assert nodes == ["node,nodeid=0,memdev=ram0,cpus=0-3", "node,nodeid=1,memdev=ram1,cpus=4-7"]
+
+
 @pytest.mark.parametrize(("required", "status"), [("0", 0), ("1", 1)], ids=["elsewhere", "in CI"])
 def test_without_qemu_a_run_says_what_it_could_not_try(required: str, status: int) -> None:
     """And fails where that is demanded."""

@@ -39,8 +39,10 @@ def main() -> None:
         _LIBC.reboot(ctypes.c_int(_POWER_OFF))
 
 
-def mount(kind: str, where: str, options: str = "", flags: int = 0) -> None:
-    if _LIBC.mount(kind.encode(), where.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode() or None):
+def mount(kind: str, where: str, options: str = "", flags: int = 0, source: str | None = None) -> None:
+    """Mount a file system of ``kind`` (``source``: its device); with MS_BIND in ``flags``, ``source`` itself."""
+    device = (source or kind).encode()
+    if _LIBC.mount(device, where.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode() or None):
         number = ctypes.get_errno()
         raise OSError(number, f"mount {kind} on {where}: {os.strerror(number)}")
 
@@ -50,6 +52,11 @@ def parameter(name: str, default: str = "") -> str:
     with open("/proc/cmdline", encoding="ascii") as file:
         words = dict(word.partition("=")[::2] for word in file.read().split())
     return words.get(f"oomctl.{name}", default)
+
+
+def wanted(kind: str) -> bool:
+    """Whether this kind of kills is to be tried; ``oomctl.only`` has a part of the name, with hyphens for blanks."""
+    return parameter("only") in kind.replace(", ", "-").replace(" ", "-")
 
 
 def _load_modules() -> None:

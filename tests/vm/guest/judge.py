@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import subprocess
@@ -11,8 +12,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from tests.vm.guest import report
+from tests.vm.guest import report, verdict
 from tests.vm.guest.kernel_log import KernelLog, Kill
+from tests.vm.guest.memory import left_pages
 from tests.vm.guest.toys import PAGE, UNHURRIED_SECONDS, Nursery, Recipe, Toy
 
 _SHOWN = 6
@@ -28,6 +30,8 @@ class Reading(NamedTuple):
     status_rss: int
     swap: int
     pgtables: int
+    file: int
+    shmem: int
 
 
 class Answer(NamedTuple):
@@ -61,6 +65,19 @@ def ask_afresh(*arguments: str) -> Answer:
     return Answer(done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}, done.stderr)
 
 
+@functools.cache
+def _knows_sudden() -> bool:
+    done = subprocess.run(
+        [sys.executable, "-m", "oomctl", "simulate", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=UNHURRIED_SECONDS,
+        env=_ENVIRONMENT,
+    )
+    return "--sudden" in done.stdout
+
+
 _ENVIRONMENT = {"PYTHONPATH": sys.path[0], "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
 
 
@@ -89,6 +106,10 @@ class Judge:
         trigger: Callable[[], object],
         constraint: str = "none",
         at_rest: bool = False,
+        sudden: bool = False,
+        grower: Toy | None = None,
+        level: str | None = None,
+        place: Callable[..., Answer] = ask,
     ) -> None:
         """Predict, let ``trigger`` make the kernel choose, report, and forget the dead.
 
@@ -96,15 +117,19 @@ class Judge:
         the first one's memory is given back. Such further kills are counted.
 
         ``at_rest``: nobody's memory changes in between, so that differences between /proc and the kernel's
-        table are those of the counters.
+        table are those of the counters. ``sudden``: nothing is reclaimed before it. ``grower`` alone takes what is
+        left, and may so become the victim itself. ``level`` is reported. ``place`` asks from elsewhere, and gives the
+        answer with the numbers that processes have here.
         """
+        words = [*question, *(["--sudden"] if sudden and _knows_sudden() else [])]
         for _ in range(_ATTEMPTS):
             self._settle()
             self.log.await_room_for_a_report()
             began = time.monotonic()
-            answer = ask("simulate", "--json", *question)
+            answer = place("simulate", "--json", *words)
             asked = time.monotonic() - began
             readings = {toy.pid: reading for toy in self.toys if (reading := _read(toy)) is not None}
+            left = left_pages()
             if not self.log.killed_since():
                 break
         else:
@@ -113,12 +138,28 @@ class Judge:
             return
         trigger()
         kill = self.log.kill(UNHURRIED_SECONDS, groups=len(answer.document.get("killed", [])) > 1)
-        verdict = self._verdict(answer, kill, constraint)
-        if verdict["misses"] or not verdict["agrees"]:
-            verdict["evidence"] = _evidence(answer, kill, readings)
+        found = verdict.Found(self._leader(kill.pids[0]), kill.constraint) if kill else None
+        predicted = verdict.Predicted(answer.status, answer.document, answer.stderr)
+        elsewhere = place is not ask
+        judged = verdict.verdict(predicted, found, constraint, grower.pid if grower else None, elsewhere)
+        if kill is not None and judged["agrees"]:
+            judged["misses"] += self._wrong_dead([dead["pid"] for dead in answer.document.get("killed", [])], kill)
+        if judged["misses"] or not judged["agrees"]:
+            judged["evidence"] = _evidence(answer, kill, readings)
+        first = readings.get(judged["predicted"])
         errors = _errors(kill, readings) if at_rest else {}
         further = len({*kill.later} | self.log.killed_since()) if kill else 0
-        report.send("kill", kind=kind, seconds=round(asked, 2), further=further, errors=errors, **verdict)
+        report.send(
+            "kill",
+            kind=kind,
+            seconds=round(asked, 2),
+            further=further,
+            errors=errors,
+            left=left,
+            level=level,
+            file=first.file if first else None,
+            **judged,
+        )
         self.toys = [toy for toy in self.toys if toy.alive or not toy.await_end(0.1)]
 
     def _settle(self) -> None:
@@ -129,37 +170,6 @@ class Judge:
                 toy.await_end()
         self.toys = [toy for toy in self.toys if toy.alive]
         self.log.skip()
-
-    def _verdict(self, answer: Answer, kill: Kill | None, constraint: str) -> dict[str, Any]:
-        document = answer.document
-        predicted = (document.get("victim") or {}).get("pid")
-        contenders = document.get("contenders", [])
-        certainty = document.get("certainty")
-        victim = self._leader(kill.pids[0]) if kill else None
-        misses: list[str] = []
-        if answer.status or not document:
-            misses.append(f"oomctl ended with {answer.status}: {answer.stderr.strip()}")
-        if kill is None:
-            misses.append("the kernel reported no kill")
-        if certainty == "certain" and victim != predicted:
-            misses.append(f"certain of {predicted}, the kernel took {victim}")
-        if victim not in contenders:
-            misses.append(f"the kernel took {victim}, not one of the contenders {contenders}")
-        said = document.get("constraint"), kill.constraint if kill else None
-        if not {*said} <= {constraint, None}:
-            misses.append(f"meant {constraint}; oomctl and the kernel said {said}")
-        if kill is not None and victim == predicted:
-            misses += self._wrong_dead([process["pid"] for process in document.get("killed", [])], kill)
-        return {
-            "certainty": certainty,
-            "predicted": predicted,
-            "victim": victim,
-            "agrees": victim is not None and victim == predicted,
-            "contenders": contenders,
-            "margin": document.get("margin_pages"),
-            "bound": document.get("error_bound_pages"),
-            "misses": misses,
-        }
 
     def _leader(self, pid: int) -> int:
         """The thread group of ``pid``, which the log may name by a thread when its report is cut short."""
@@ -198,8 +208,11 @@ def _read(toy: Toy) -> Reading | None:
             adj = int(file.read())
     except OSError:
         return None
-    sizes = [int(status.get(name, "0").split()[0]) * 1024 // PAGE for name in ("VmRSS", "VmSwap", "VmPTE")]
+    sizes = [int(status.get(name, "0").split()[0]) * 1024 // PAGE for name in _SIZES]
     return Reading(comm, adj, int(rest.split()[21]), *sizes)
+
+
+_SIZES = ("VmRSS", "VmSwap", "VmPTE", "RssFile", "RssShmem")
 
 
 def _errors(kill: Kill | None, readings: dict[int, Reading]) -> dict[str, list[int]]:

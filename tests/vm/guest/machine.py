@@ -30,7 +30,7 @@ def main() -> None:
             _refill(judge)
             for recipe in contenders():
                 judge.make(recipe)
-            judge.compare(kind, (), boot.sysrq_f, at_rest=True)
+            judge.compare(kind, (), boot.sysrq_f, at_rest=True, sudden=True)
     judge.clear()
     _exhaust(judge, "exhausted, swap", rounds)
     swap.off()

@@ -132,7 +132,7 @@ def _group_machine_wide(judge: Judge, kind: str) -> None:
     """The machine runs out: a marked cgroup still dies as one."""
     _populate(judge)
     _set(_RANDOM.choice(_GROUPS), "memory.oom.group", "1")
-    judge.compare(kind, (), boot.sysrq_f)
+    judge.compare(kind, (), boot.sysrq_f, sudden=True)
 
 
 def _ties(judge: Judge, kind: str) -> None:

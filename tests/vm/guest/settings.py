@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import json
-import os
 import traceback
 from collections.abc import Callable, Iterator
 
-from tests.vm.guest import boot, report
+from tests.vm.guest import boot, confined, report
 from tests.vm.guest.judge import Answer, Judge, ask
 from tests.vm.guest.toys import Toy, is_alive
 
-_CAPGET, _CAPSET, _UNSHARE = 125, 126, 272  # arch/x86/entry/syscalls/syscall_64.tbl
+_CAPGET, _CAPSET = 125, 126  # arch/x86/entry/syscalls/syscall_64.tbl
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAP_SYS_RESOURCE = 1 << 24
-_CLONE_NEWUSER, _CLONE_NEWNS = 0x10000000, 0x20000
-_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
-_PLAIN_USER = 1000
+_MS_RDONLY, _MS_REMOUNT = 1, 32
 _NOT_PERMITTED = 4
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -41,7 +37,7 @@ def _protected_is_spared(judge: Judge) -> Iterator[str]:
     yield from _expect_victims(answer, first, second)
     if _adj(first) != -1000:
         yield f"oom_score_adj is {_adj(first)}"
-    judge.compare("protected", (), boot.sysrq_f)
+    judge.compare("protected", (), boot.sysrq_f, sudden=True)
     if not first.alive or second.alive:
         yield f"protected {first.pid} alive: {first.alive}; {second.pid} alive: {second.alive}"
 
@@ -54,7 +50,7 @@ def _protected_by_name(judge: Judge) -> Iterator[str]:
     left_alone = [process["pid"] for process in answer.document.get("left_alone", [])]
     if len(left_alone) != 1 or left_alone == [daemon.pid]:
         yield f"left alone: {left_alone}, expected the daemon's child"
-    judge.compare("protected by name", (), boot.sysrq_f)
+    judge.compare("protected by name", (), boot.sysrq_f, sudden=True)
     if not daemon.alive or is_alive(left_alone[0]):
         yield f"{daemon.pid} alive: {daemon.alive}; its child {left_alone[0]} alive: {is_alive(left_alone[0])}"
 
@@ -64,7 +60,7 @@ def _lowered_is_spared(judge: Judge) -> Iterator[str]:
     answer = ask("set", "-500", str(first.pid), "--json")
     yield from _expect(answer, first, (0, -500, "changed"))
     yield from _expect_victims(answer, first, second)
-    judge.compare("set -500", (), boot.sysrq_f)
+    judge.compare("set -500", (), boot.sysrq_f, sudden=True)
     if not first.alive or second.alive:
         yield f"lowered {first.pid} alive: {first.alive}; {second.pid} alive: {second.alive}"
 
@@ -73,7 +69,7 @@ def _raised_is_taken(judge: Judge) -> Iterator[str]:
     first, second = _first_and_second(judge)
     answer = ask("sacrifice", str(second.pid), "--json")
     yield from _expect(answer, second, (0, 1000, "changed"))
-    judge.compare("sacrificed", (), boot.sysrq_f)
+    judge.compare("sacrificed", (), boot.sysrq_f, sudden=True)
     if second.alive or not first.alive:
         yield f"sacrificed {second.pid} alive: {second.alive}; {first.pid} alive: {first.alive}"
 
@@ -84,7 +80,7 @@ def _dry_run_writes_nothing(judge: Judge) -> Iterator[str]:
     yield from _expect(answer, first, (0, -1000, "dry-run"))
     if _adj(first) != 0:
         yield f"oom_score_adj is {_adj(first)}"
-    judge.compare("dry run", (), boot.sysrq_f)
+    judge.compare("dry run", (), boot.sysrq_f, sudden=True)
     if first.alive or not second.alive:
         yield "the kernel did not take the one that was left unprotected"
 
@@ -93,7 +89,7 @@ def _floor_without_the_capability(judge: Judge) -> Iterator[str]:
     """Down to the last privileged value, and not below it."""
     toy = judge.make({"anon": 100, "adj": 300})
     for adj, status in ((600, 0), (300, 0), (299, _NOT_PERMITTED), (-1000, _NOT_PERMITTED)):
-        answer = _confined(_drop_capability, "set", str(adj), str(toy.pid), "--json")
+        answer = confined.ask_in(_drop_capability, "set", str(adj), str(toy.pid), "--json")
         if answer.status != status:
             yield f"set {adj}: status {answer.status}, {answer.stderr}"
         if status and "CAP_SYS_RESOURCE" not in answer.stderr:
@@ -109,10 +105,10 @@ def _floor_with_the_capability(judge: Judge) -> Iterator[str]:
         answer = ask("set", str(adj), str(toy.pid), "--json")
         if answer.status or _adj(toy) != adj:
             yield f"set {adj}: status {answer.status}, {answer.stderr}, it is {_adj(toy)}"
-    answer = _confined(_drop_capability, "set", "200", str(toy.pid))
+    answer = confined.ask_in(_drop_capability, "set", "200", str(toy.pid))
     if answer.status:
         yield f"the floor itself was refused: {answer.stderr}"
-    answer = _confined(_drop_capability, "set", "199", str(toy.pid))
+    answer = confined.ask_in(_drop_capability, "set", "199", str(toy.pid))
     if answer.status != _NOT_PERMITTED:
         yield f"below the floor: status {answer.status}"
 
@@ -120,19 +116,19 @@ def _floor_with_the_capability(judge: Judge) -> Iterator[str]:
 def _user_namespace(judge: Judge) -> Iterator[str]:
     """Root of another user namespace is nobody here."""
     toy = judge.make({"anon": 100, "adj": 0})
-    answer = _confined(_enter_user_namespace, "protect", str(toy.pid), "--json")
+    answer = confined.ask_in(confined.enter_user_namespace, "protect", str(toy.pid), "--json")
     yield from _expect_denial(answer, toy, 0, "user namespace")
 
 
 def _read_only_proc(judge: Judge) -> Iterator[str]:
     toy = judge.make({"anon": 100, "adj": 0})
-    answer = _confined(_make_proc_read_only, "protect", str(toy.pid), "--json")
+    answer = confined.ask_in(_make_proc_read_only, "protect", str(toy.pid), "--json")
     yield from _expect_denial(answer, toy, 0, "read-only")
 
 
 def _plain_user(judge: Judge) -> Iterator[str]:
     toy = judge.make({"anon": 100, "adj": 0})
-    answer = _confined(_become_plain_user, "set", "500", str(toy.pid), "--json")
+    answer = confined.ask_in(confined.become_plain_user, "set", "500", str(toy.pid), "--json")
     yield from _expect_denial(answer, toy, 0, "uid 0")
 
 
@@ -141,13 +137,13 @@ def _hidepid(judge: Judge) -> Iterator[str]:
     toys = [judge.make({"anon": 1000, "adj": 500}) for _ in "123"]
 
     def confine() -> None:
-        _hide_processes()
-        _become_plain_user()
+        confined.hide_processes()
+        confined.become_plain_user()
 
-    hidden = int(_confined(confine, "top", "--once", "--json").document.get("hidden_processes", 0))
+    hidden = int(confined.ask_in(confine, "top", "--once", "--json").document.get("hidden_processes", 0))
     if hidden < len(toys):
         yield f"{hidden} hidden processes, of which {len(toys)} are toys"
-    answer = _confined(confine, "simulate", "--json")
+    answer = confined.ask_in(confine, "simulate", "--json")
     if (answer.document.get("victim") or {}).get("pid") in {toy.pid for toy in toys}:
         yield "a hidden process was named"
     if answer.document.get("certainty") == "certain" and answer.document.get("victim"):
@@ -200,61 +196,16 @@ def _adj(toy: Toy) -> int:
         return int(file.read())
 
 
-def _confined(confine: Callable[[], None], *arguments: str) -> Answer:
-    """Run a command in a child that ``confine`` has taken something away from."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            confine()
-            answer = ask(*arguments)
-        except BaseException:
-            answer = Answer(-1, {}, traceback.format_exc())
-        with os.fdopen(writing, "w") as pipe:
-            json.dump(answer, pipe)
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        text = pipe.read()
-    os.waitpid(child, 0)
-    return Answer(*json.loads(text))
-
-
 def _drop_capability() -> None:
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; low words, then high words
-    _checked(_LIBC.syscall(_CAPGET, header, sets), "capget")
+    confined.checked(_LIBC.syscall(_CAPGET, header, sets), "capget")
     for index in range(3):
         sets[index] &= ~_CAP_SYS_RESOURCE
-    _checked(_LIBC.syscall(_CAPSET, header, sets), "capset")
-
-
-def _enter_user_namespace() -> None:
-    _checked(_LIBC.syscall(_UNSHARE, _CLONE_NEWUSER), "unshare")
-    boot.write("/proc/self/uid_map", "0 0 1")
-
-
-def _become_plain_user() -> None:
-    os.setgroups([])
-    os.setresgid(_PLAIN_USER, _PLAIN_USER, _PLAIN_USER)
-    os.setresuid(_PLAIN_USER, _PLAIN_USER, _PLAIN_USER)
+    confined.checked(_LIBC.syscall(_CAPSET, header, sets), "capset")
 
 
 def _make_proc_read_only() -> None:
-    _own_mounts()
-    _checked(_LIBC.mount(b"proc", b"/proc", None, ctypes.c_ulong(_MS_REMOUNT | _MS_BIND | _MS_RDONLY), None), "mount")
-
-
-def _hide_processes() -> None:
-    _own_mounts()
-    boot.mount("proc", "/proc", "hidepid=2")
-
-
-def _own_mounts() -> None:
-    _checked(_LIBC.syscall(_UNSHARE, _CLONE_NEWNS), "unshare")
-    _checked(_LIBC.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None), "mount")
-
-
-def _checked(result: int, call: str) -> None:
-    if result:
-        raise OSError(ctypes.get_errno(), f"{call}: {os.strerror(ctypes.get_errno())}")
+    confined.own_mounts()
+    flags = ctypes.c_ulong(_MS_REMOUNT | confined.BIND | _MS_RDONLY)
+    confined.checked(_LIBC.mount(b"proc", b"/proc", None, flags, None), "mount")

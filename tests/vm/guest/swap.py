@@ -17,6 +17,12 @@ def empty_area(size_bytes: int) -> bytes:
     return bytes(1024) + info + bytes(_PAGE - 1024 - len(info) - 10) + b"SWAPSPACE2"
 
 
+def shrink(size_bytes: int, device: str = DISK) -> None:
+    """Use only so much of a device from now on."""
+    with open(device, "r+b") as area:
+        area.write(empty_area(size_bytes))
+
+
 def on(device: str = DISK) -> None:
     libc = _libc()
     if libc.swapon(device.encode(), 0):

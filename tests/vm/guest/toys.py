@@ -20,14 +20,18 @@ from typing import Any, TypedDict, TypeVar
 
 _Result = TypeVar("_Result")
 PAGE = mmap.PAGESIZE
-_ADDRESS = "\0oomctl-toys"
+_NAME = "oomctl-toys"
 _PAGEOUT = 21  # MADV_PAGEOUT, include/uapi/asm-generic/mman-common.h
 _CLONE_VM, _CLONE_VFORK = 0x100, 0x4000
 _EXIT = {"x86_64": 60, "aarch64": 93}.get(os.uname().machine, 1)  # as in the tables of oomctl.procfs.sharing
 _SET_MEMPOLICY = 238
 _MPOL_BIND = 2
+_MCL_CURRENT_AND_FUTURE = 3  # include/uapi/asm-generic/mman.h
+_SET_DUMPABLE = 4  # include/uapi/linux/prctl.h
 _HELD_BACK = 31
 """One less than ``percpu_counter_batch`` (lib/percpu_counter.c) with up to 16 CPUs."""
+_GIVEN_BACK = 4000
+"""Pages, so that who is not out for memory needs no further kill."""
 UNHURRIED_SECONDS = 180.0
 """For what is done at once where the emulator has a CPU to itself."""
 
@@ -36,10 +40,14 @@ class Recipe(TypedDict, total=False):
     """What a toy makes of itself, in pages. The order below is the order in which it does so."""
 
     cgroup: str
+    cgroup_v1: str
+    """Its directory."""
     cpuset: str
     """A cgroup too, joined for its cpuset."""
     bind: int
     """Take memory from this NUMA node only."""
+    locked: bool
+    """None of its memory goes to swap."""
     anon: int
     shmem: int
     sparse: int
@@ -60,6 +68,25 @@ class Recipe(TypedDict, total=False):
     comm: str
     child: int
     """A forked process of the same name, with so many pages more."""
+    uid: int
+    """Whose it is in the end."""
+    file: int
+    """Of a file that it alone maps; see ``memory`` for this and all that follows."""
+    file_locked: bool
+    library: int
+    tmpfs: int
+    lazyfree: int
+    """So many of ``anon`` are given to MADV_FREE."""
+    merged: int
+    huge: int
+    """Of 2 MiB each."""
+    huge_unused: int
+    """As many, with one byte in each that is not zero."""
+    hugetlb: int
+    busy: int
+    """A thread takes and gives back so many, all the time."""
+    storm: bool
+    """A thread forks all the time."""
 
 
 class Toy:
@@ -109,15 +136,19 @@ def is_alive(pid: int) -> bool:
 class Nursery:
     """Starts toys; they are the nursery's children, and nobody has to wait for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = _NAME, enter: Callable[[], object] | None = None) -> None:
+        """``name``: of its socket, no other nursery's. ``enter`` is called in the nursery's process, to confine it."""
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(_ADDRESS)
+        self._listener.bind(f"\0{name}")
         self._listener.listen(64)
         self._listener.settimeout(UNHURRIED_SECONDS)
         ours, theirs = os.pipe()
         if os.fork() == 0:
             os.dup2(ours, 0)
-            os.execv(sys.executable, [sys.executable, "-I", "-S", "-B", _path_of_byte_code()])  # noqa: S606
+            if enter is not None:
+                enter()
+            command = [sys.executable, "-I", "-S", "-B", _path_of_byte_code(), _SITE, name]
+            os.execv(sys.executable, command)  # noqa: S606
         os.close(ours)
         self._orders = os.fdopen(theirs, "w", buffering=1)
 
@@ -134,7 +165,18 @@ class Nursery:
         hello = json.loads(line)
         if "error" in hello:
             raise RuntimeError(f"{recipe}: {hello['error']}")
-        return Toy(hello["pid"], recipe, connection, hello["tids"])
+        return _here(hello, recipe, connection)
+
+
+def _here(hello: dict[str, Any], recipe: Recipe, connection: socket.socket) -> Toy:
+    """The toy by the numbers of this PID namespace; its own may be another."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid = int.from_bytes(credentials[:4], sys.byteorder)
+    tids = hello["tids"] if pid == hello["pid"] else [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    return Toy(pid, recipe, connection, tids)
+
+
+_SITE = os.path.abspath(f"{os.path.dirname(os.path.abspath(__file__))}/../../..")
 
 
 def _path_of_byte_code() -> str:
@@ -155,7 +197,7 @@ def nursery() -> None:
 
 def _live(recipe: Recipe) -> None:
     judge = socket.socket(socket.AF_UNIX)
-    judge.connect(_ADDRESS)
+    judge.connect(f"\0{sys.argv[2]}")
     try:
         kept = _make(recipe)
         tids = [int(name) for name in os.listdir("/proc/self/task")]
@@ -193,16 +235,32 @@ def _obey(judge: socket.socket, kept: list[mmap.mmap]) -> None:
         elif word == "grow-until-scarce":
             while _free_pages() > pages:
                 kept.append(_anon(256))
+        elif word == "grow-until-left":
+            _grow_until_left(kept, pages)
+        elif word == "exhaust":
+            _grow_until_kill(kept, pages, _memory().populated)
+            _shrink(kept, _GIVEN_BACK)
+        elif word == "read":
+            for area in kept:
+                _memory().read(area)
         elif word == "shrink":
             _shrink(kept, pages)
         _insistently(lambda: judge.sendall(b"done\n"))
 
 
-def _grow_until_kill(kept: list[mmap.mmap], step: int) -> None:
+def _grow_until_kill(kept: list[mmap.mmap], step: int, take: Callable[[int], mmap.mmap] | None = None) -> None:
     """Take ``step`` pages at a time until the machine counts another OOM kill."""
+    take = take or _anon
     before = kills_counted()
     while _insistently(kills_counted) == before:
-        kept.append(_insistently(lambda: _anon(step)))
+        kept.append(_insistently(lambda: take(step)))
+
+
+def _grow_until_left(kept: list[mmap.mmap], pages: int) -> None:
+    """Take what is left but for so many pages; stop when somebody was killed instead."""
+    before = kills_counted()
+    while (more := _memory().left_pages() - pages) > 0 and kills_counted() == before:
+        kept.append(_memory().populated(min(max(more // 2, 64), 4096)))
 
 
 def _insistently(call: Callable[[], _Result]) -> _Result:
@@ -245,11 +303,7 @@ def _free_pages() -> int:
 
 def _make(recipe: Recipe) -> list[mmap.mmap]:
     """Do what the recipe says and return what has to be kept."""
-    for cgroup in (recipe.get("cgroup"), recipe.get("cpuset")):
-        if cgroup is not None:
-            _write(f"/sys/fs/cgroup{cgroup}/cgroup.procs", "0")
-    if "bind" in recipe:
-        _bind(recipe["bind"])
+    _settle_in(recipe)
     kept = [_anon(recipe["anon"])] if recipe.get("anon") else []
     if recipe.get("shmem"):
         kept.append(_touched(mmap.mmap(-1, recipe["shmem"] * PAGE, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)))
@@ -271,7 +325,56 @@ def _make(recipe: Recipe) -> list[mmap.mmap]:
         _write("/proc/self/comm", recipe["comm"])
     if "child" in recipe:
         _fork_child(recipe["child"])
+    kept += _other_kinds(recipe, kept)
+    if "uid" in recipe:
+        _become(recipe["uid"])
     return kept
+
+
+_OTHER_KINDS = {"file", "library", "tmpfs", "lazyfree", "merged", "huge", "huge_unused", "hugetlb", "busy", "storm"}
+
+
+def _other_kinds(recipe: Recipe, kept: list[mmap.mmap]) -> list[mmap.mmap]:
+    if not _OTHER_KINDS & recipe.keys():
+        return []
+    memory = _memory()
+    areas: list[mmap.mmap] = []
+    if recipe.get("file"):
+        areas.append(memory.mapped_file(recipe["file"], recipe.get("file_locked", False)))
+    for kind, make in (("library", memory.library), ("tmpfs", memory.on_tmpfs), ("merged", memory.merged)):
+        if pages := recipe.get(kind):
+            areas.append(make(pages))
+    for kind, all_used in (("huge", True), ("huge_unused", False)):
+        if count := recipe.get(kind):
+            areas.append(memory.huge(count, all_used))
+    if recipe.get("hugetlb"):
+        areas.append(memory.hugetlb(recipe["hugetlb"]))
+    if recipe.get("lazyfree"):
+        memory.lazily_freed(kept[0], recipe["lazyfree"])
+    if recipe.get("busy"):
+        memory.keep_busy(recipe["busy"])
+    if recipe.get("storm"):
+        memory.storm()
+    return areas
+
+
+def _memory() -> Any:
+    from tests.vm.guest import memory  # only for those that need it, as it makes a toy bigger
+
+    return memory
+
+
+def _settle_in(recipe: Recipe) -> None:
+    """Go where memory is taken from."""
+    if "cgroup_v1" in recipe:
+        _write(f"{recipe['cgroup_v1']}/cgroup.procs", "0")
+    if recipe.get("locked"):
+        lock_memory()
+    for cgroup in (recipe.get("cgroup"), recipe.get("cpuset")):
+        if cgroup is not None:
+            _write(f"/sys/fs/cgroup{cgroup}/cgroup.procs", "0")
+    if "bind" in recipe:
+        _bind(recipe["bind"])
 
 
 def _out_and_back(area: mmap.mmap, pages: int) -> None:
@@ -342,6 +445,12 @@ def _in_thread(work: Callable[[], Any]) -> None:
     _thread.start_new_thread(work, ())
 
 
+def lock_memory() -> None:
+    """Keep this process's memory in RAM, with what it is going to take."""
+    if _libc().mlockall(_MCL_CURRENT_AND_FUTURE):
+        raise RuntimeError("mlockall")
+
+
 def _bind(node: int) -> None:
     import ctypes
 
@@ -371,10 +480,20 @@ def _libc() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
+def _become(uid: int) -> None:
+    """Belong to a user who may read what /proc says of it."""
+    libc = _libc()
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    if libc.prctl(_SET_DUMPABLE, 1, 0, 0, 0):
+        raise RuntimeError("prctl(PR_SET_DUMPABLE)")
+
+
 def _write(path: str, text: str) -> None:
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
     nursery()
