@@ -20,8 +20,15 @@ CERTAIN: dict[str, Any] = {
 CLOSE = {**CERTAIN, "certainty": "close", "contenders": [2, 3]}
 
 
-def judged(document: dict[str, Any], victim: int, grower: int | None = None, status: int = 0) -> dict[str, Any]:
-    return verdict(Predicted(status, document), Found(victim, "none"), "none", grower)
+HIDDEN = [{"id": "hidden_processes", "message": ""}]
+
+
+def judged(document: dict[str, Any], victim: int, grower: int | None = None) -> dict[str, Any]:
+    return verdict(Predicted(0, document), Found(victim, "none"), "none", grower)
+
+
+def judged_elsewhere(document: dict[str, Any], victim: int, status: int = 0) -> dict[str, Any]:
+    return verdict(Predicted(status, document), Found(victim, "none"), "none", elsewhere=True)
 
 
 def test_who_was_named_and_died_breaks_no_promise() -> None:
@@ -41,8 +48,11 @@ def test_a_victim_that_was_no_contender_is_a_miss() -> None:
 
 
 def test_where_processes_are_hidden_the_victim_may_be_one_of_them() -> None:
-    doubted = {**CLOSE, "doubts": [{"id": "hidden_processes", "message": ""}]}
-    assert judged(doubted, 4)["misses"] == []
+    assert judged_elsewhere({**CLOSE, "doubts": HIDDEN}, 4)["misses"] == []
+
+
+def test_nobody_is_hidden_from_root_of_the_machine() -> None:
+    assert judged({**CLOSE, "doubts": HIDDEN}, 2)["misses"] == ["said hidden_processes to root of the machine"]
 
 
 def test_another_doubt_hides_nobody() -> None:
@@ -51,24 +61,23 @@ def test_another_doubt_hides_nobody() -> None:
 
 
 def test_hidden_processes_excuse_no_certainty() -> None:
-    doubted = {**CERTAIN, "doubts": [{"id": "hidden_processes", "message": ""}]}
-    assert judged(doubted, 4)["misses"] == ["certain of 2, the kernel took 4"]
+    assert judged_elsewhere({**CERTAIN, "doubts": HIDDEN}, 4)["misses"] == ["certain of 2, the kernel took 4"]
 
 
 def test_nobody_visible_is_an_answer() -> None:
-    unknown = {"outcome": "unknown", "contenders": [], "doubts": [{"id": "hidden_processes", "message": ""}]}
-    assert judged(unknown, 4, status=7)["misses"] == []
+    unknown = {"outcome": "unknown", "contenders": [], "doubts": HIDDEN}
+    assert judged_elsewhere(unknown, 4, status=7)["misses"] == []
 
 
 def test_a_command_that_failed_is_a_miss() -> None:
-    assert judged({}, 4, status=7)["misses"] != []
+    assert judged_elsewhere({}, 4, status=1)["misses"] != []
 
 
 def test_a_refusal_is_an_answer_only_where_it_may_be_one() -> None:
     refused = Predicted(7, {}, "oomctl: no such memory cgroup here")
-    assert verdict(refused, Found(4, "none"), "none", may_refuse=True)["misses"] == []
+    assert verdict(refused, Found(4, "none"), "none", elsewhere=True)["misses"] == []
     assert verdict(refused, Found(4, "none"), "none")["misses"] != []
-    assert verdict(Predicted(1, {}, ""), Found(4, "none"), "none", may_refuse=True)["misses"] != []
+    assert verdict(Predicted(1, {}, ""), Found(4, "none"), "none", elsewhere=True)["misses"] != []
 
 
 def test_who_grew_may_be_first_where_nothing_was_settled() -> None:

@@ -157,7 +157,7 @@ class Judge:
             errors=errors,
             left=left,
             level=level,
-            file=first.file if first else None,
+            file=first.file if first and not elsewhere else None,
             **judged,
         )
         self.toys = [toy for toy in self.toys if toy.alive or not toy.await_end(0.1)]

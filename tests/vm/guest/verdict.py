@@ -27,12 +27,13 @@ class Found(NamedTuple):
 
 
 def verdict(
-    said: Predicted, found: Found | None, constraint: str, grower: int | None = None, may_refuse: bool = False
+    said: Predicted, found: Found | None, constraint: str, grower: int | None = None, elsewhere: bool = False
 ) -> dict[str, Any]:
     """Compare an answer with a kill; ``misses`` are the promises that it broke.
 
     ``grower`` is the only process that grew in between. It may have become first: nothing but a ``settled`` answer
-    speaks of that. ``may_refuse``: no answer is an answer, too, where it says why.
+    speaks of that. ``elsewhere``: asked where not everything is seen, so that a
+    refusal is an answer, too; where root of the machine asks, nobody is hidden.
     """
     document = said.document
     predicted = (document.get("victim") or {}).get("pid")
@@ -40,7 +41,7 @@ def verdict(
     settled = bool(document.get("settled"))
     outgrown = grower is not None and victim == grower
     misses: list[str] = []
-    refused = may_refuse and said.status == _IMPOSSIBLE_HERE and not document
+    refused = elsewhere and said.status == _IMPOSSIBLE_HERE and not document
     if not document and not refused:
         misses.append(f"oomctl ended with {said.status}: {said.stderr.strip()}")
     elif document and said.status and document.get("outcome") != "unknown":
@@ -51,6 +52,9 @@ def verdict(
         misses.append(f"settled on {predicted}, the kernel took {victim}")
     if not outgrown and not refused:
         misses += _broken(document, predicted, victim)
+    unseen = _UNSEEN & {doubt["id"] for doubt in document.get("doubts", [])}
+    if unseen and not elsewhere:
+        misses.append(f"said {', '.join(sorted(unseen))} to root of the machine")
     names = document.get("constraint"), found.constraint if found else None
     if not {*names} <= {constraint, None}:
         misses.append(f"meant {constraint}; oomctl and the kernel said {names}")
