@@ -55,7 +55,7 @@ _ALL_ROUNDS = 10_000
 @click.option("--rounds", "count", type=click.IntRange(1, _ALL_ROUNDS), default=1, help="Go on killing this often.")
 @click.option("--free", "goal", type=SIZE, help="Go on killing until this much is freed.")
 @click.option("--allocating", type=TARGET, help="The task whose allocation fails (oom_kill_allocating_task).")
-@click.option("--sudden", is_flag=True, help="It comes at once, without reclaim before it (SysRq f, a lowered limit).")
+@click.option("--sudden", is_flag=True, help="It comes at once, as by SysRq f: without reclaim before it.")
 @click.option("--kernel", metavar="RELEASE", help="By the rules of another kernel: 4.14, 6.1.20, rhel8.1.")
 @click.option("--from", "source", metavar="FILE", help="Ask a snapshot, or a kernel log (FILE#2: its second report).")
 @json_option

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from oomctl.kernel.rules import Counters, Rules
-from oomctl.model.kernel import Candidate, Context, Task
+from oomctl.model.kernel import Candidate, Constraint, Context, Task
 
 THREAD_CACHE_PAGES = 64  # TASK_RSS_EVENTS_THRESH in mm/memory.c, before v6.2
 AT_REST_PAGES = 8
@@ -77,31 +77,36 @@ def precision(counters: Counters, context: Context) -> Precision:
 
 
 def no_reclaim(context: Context) -> bool:
-    """Whether the killer finds the pages that are there now: an OOM at once, or the killer's own numbers."""
-    return context.sudden or context.sysrq or context.cpus is None
+    """Whether the killer finds the pages that are there now: an OOM at once, or the killer's own numbers.
+
+    A limit that is set below what is in use is no OOM at once: ``memory_max_write`` reclaims before it kills.
+    """
+    at_once = (context.sudden or context.sysrq) and context.constraint is not Constraint.MEMCG
+    return at_once or context.cpus is None
 
 
 def reclaimable_pages(rss: int, file: int, shmem: int, context: Context) -> int:
     """Return how many of ``rss`` pages reclaim may have taken, and moved to nobody, before the killer looks.
 
-    Mapped files, shared memory that can go to swap, what was given to MADV_FREE. Anonymous pages that go to swap are
-    counted there (``swapents``), and page tables stay.
+    Mapped files, shared memory that can go to swap, what was given to MADV_FREE, empty parts of huge pages where those
+    are taken apart (``thp_underused``). Anonymous pages that go to swap are counted there (``swapents``), and page
+    tables stay.
     """
     if no_reclaim(context):
         return 0
     shared = _at_most(shmem, context.swappable_shmem_pages) if context.swap_used else 0
-    freed = min(max(rss - file - shmem, 0), context.lazyfree_pages)
+    freed = min(max(rss - file - shmem, 0), context.droppable_pages)
     return _at_most(file, context.file_lru_pages) + shared + freed
 
 
 def _taken_from(task: Task, context: Context) -> int:
     """Return ``reclaimable_pages`` of a task, less where it was looked at closely."""
     most = reclaimable_pages(task.rss_pages, task.file_pages, task.shmem_pages, context)
-    if (task.lazyfree_pages is None and task.evictable_pages is None) or not most:
+    if (task.droppable_pages is None and task.evictable_pages is None) or not most:
         return most
     freed = reclaimable_pages(task.rss_pages - task.file_pages - task.shmem_pages, 0, 0, context)
     mapped = most - freed
-    return _at_most(mapped, task.evictable_pages) + _at_most(freed, task.lazyfree_pages)
+    return _at_most(mapped, task.evictable_pages) + _at_most(freed, task.droppable_pages)
 
 
 def _at_most(pages: int, bound: int | None) -> int:

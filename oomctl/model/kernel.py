@@ -189,8 +189,8 @@ class Task(NamedTuple):
     """Pages of files among those in RAM; reclaim may take them before the killer looks."""
     shmem_pages: int = 0
     """Shared memory and tmpfs among those in RAM; reclaim may move it to swap, where it is nobody's."""
-    lazyfree_pages: int | None = None
-    """Given to MADV_FREE, so reclaim may take them; None: not known."""
+    droppable_pages: int | None = None
+    """Private memory that reclaim may drop: given to MADV_FREE, or empty parts of huge pages; None: not known."""
     rss_exact_pages: int | None = None
     """What VmRSS says where ``rss_pages`` is another number, and the killer counts since 7.0; None: the same, or not
     known."""
@@ -283,8 +283,8 @@ class Context(NamedTuple):
     """Of the pages of files in this memory so many can be reclaimed at most; None: not known."""
     swappable_shmem_pages: int | None = None
     """So many pages of shared memory in this memory can go to swap at most; None: not known."""
-    lazyfree_pages: int = 0
-    """Given to MADV_FREE by anybody and not taken yet, at most."""
+    droppable_pages: int = 0
+    """Private memory that reclaim may drop, of all processes, at most."""
     left_pages: int | None = None
     """So many pages can still be had before this memory runs out, at most: free ones, all that reclaim can give,
     shared memory that can be mapped, swap. None: not known."""

@@ -1,4 +1,4 @@
-"""A closer look at the few that may be first: which of their threads run, and what the first gave to MADV_FREE.
+"""A closer look at the few that may be first: which of their threads run, and what reclaim can take from the first.
 
 What costs too much for everybody is read of them only; for the others the worst is assumed.
 """
@@ -14,11 +14,13 @@ from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.evictable import evictable_pages
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import pids_listed_at, read_at
+from oomctl.procfs.reclaim import takes_huge_pages_apart
 from oomctl.procfs.statfiles import STATE, stat_at, state_at
 
 MOST_CONTENDERS = 50
 MOST_THREADS = 2000
 _LAZYFREE = re.compile(rb"\nLazyFree:\s*(\d{1,16}) kB")
+_HUGE = re.compile(rb"\nAnonHugePages:\s*(\d{1,16}) kB")
 _MOST_WALKED = 3
 
 
@@ -41,7 +43,7 @@ def closer_look(procfs: Procfs, scenario: Scenario, cgroups: Callable[[], frozen
             threads_left -= looked_at
             found = found._replace(running=running)
         if number < _MOST_WALKED:
-            found = _walked(procfs, found, bool(context.lazyfree_pages), cgroups and cgroups())
+            found = _walked(procfs, found, bool(context.droppable_pages), cgroups and cgroups())
         exact[task.pid] = found
     return scenario._replace(tasks=tuple(exact.get(task.pid, task) for task in scenario.tasks))
 
@@ -63,7 +65,7 @@ def _running(procfs: Procfs, pid: int, most: int) -> tuple[bool, int]:
     return False, looked_at
 
 
-def _walked(procfs: Procfs, task: Task, lazyfree: bool, cgroups: frozenset[int] | None) -> Task:
+def _walked(procfs: Procfs, task: Task, droppable: bool, cgroups: frozenset[int] | None) -> Task:
     """Return ``task`` with what its page tables tell.
 
     They are walked under the lock of the memory map, which a task in D may hold for long: it is left alone.
@@ -74,18 +76,22 @@ def _walked(procfs: Procfs, task: Task, lazyfree: bool, cgroups: frozenset[int] 
                 return task
     except OSError:
         return task
-    if lazyfree:
-        task = task._replace(lazyfree_pages=_lazyfree_pages(procfs, task.pid))
+    if droppable:
+        task = task._replace(droppable_pages=_droppable_pages(procfs, task.pid))
     if cgroups is not None and (task.file_pages or task.shmem_pages):
         task = task._replace(evictable_pages=evictable_pages(procfs, task, cgroups))
     return task
 
 
-def _lazyfree_pages(procfs: Procfs, pid: int) -> int | None:
-    """Return what ``smaps_rollup`` says of MADV_FREE; None where it may not be read."""
+def _droppable_pages(procfs: Procfs, pid: int) -> int | None:
+    """Return what ``smaps_rollup`` says of MADV_FREE, and of huge pages that may be split; None: it may not be read."""
     try:
         with procfs.open_task(pid) as directory:
-            found = _LAZYFREE.search(read_at(directory, "smaps_rollup", 4096))
+            text = read_at(directory, "smaps_rollup", 4096)
     except OSError:
         return None
-    return int(found[1]) * 1024 // procfs.page_size if found else None
+    lazyfree, huge = _LAZYFREE.search(text), _HUGE.search(text)
+    if lazyfree is None or huge is None:
+        return None
+    split = int(huge[1]) if takes_huge_pages_apart(procfs.page_size) else 0
+    return (int(lazyfree[1]) + split) * 1024 // procfs.page_size

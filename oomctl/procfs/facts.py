@@ -31,6 +31,8 @@ class Meminfo(NamedTuple):
     file_lru: int = 0
     """Files' pages that reclaim looks at, those given to MADV_FREE among them."""
     shmem: int = 0
+    anon_huge: int = 0
+    """Private memory in huge pages."""
     swap_cached: int = 0
     """In swap and in RAM as well: reclaim can have it without another slot of swap."""
     in_use: int = 0
@@ -157,6 +159,7 @@ class Facts:
             size("SwapFree"),
             file_lru=size("Active(file)", "Inactive(file)"),
             shmem=size("Shmem"),
+            anon_huge=size("AnonHugePages"),
             swap_cached=size("SwapCached"),
             in_use=size("AnonPages", "SUnreclaim", "KernelStack", "PageTables", "Percpu", "Hugetlb"),
             vmalloc_total=size("VmallocTotal"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from oomctl.errors import ImpossibleHere
+from oomctl.guard.files import read_regular
 from oomctl.model.kernel import Context, MemcgLimits
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.facts import Facts
@@ -16,6 +17,7 @@ from oomctl.procfs.facts import Facts
 _PENDING_PER_CPU = 128
 """Pages: a CPU holds back up to 125 of a counter of the machine (``calculate_normal_threshold``), of a memory cgroup 64
 (MEMCG_CHARGE_BATCH), and as many charged in advance."""
+_HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage"
 _SWAPPED = re.compile(r"\n(?:pswpin|pswpout|zswpin|zswpout) 0*[1-9]")
 _LAZYFREE = re.compile(r"\n(pglazyfreed?) (\d{1,19})", re.ASCII)
 
@@ -28,16 +30,17 @@ def with_machine(context: Context, procfs: Facts) -> Context:
     given = dict(_LAZYFREE.findall(events))
     outstanding = int(given.get("pglazyfree", 0)) - int(given.get("pglazyfreed", 0))
     lazyfree = outstanding + pending if outstanding > 0 else 0
+    huge = info.anon_huge // page if takes_huge_pages_apart(page) else 0
     # MemFree leaves out what CPUs keep for themselves, so it is not what the bound is made of.
     left = info.mem_total - info.in_use + info.swap_cached + info.swap_free
     if procfs.doubts:  # meminfo is not this machine's
-        return context._replace(swap_used=True, lazyfree_pages=lazyfree)
+        return context._replace(swap_used=True, droppable_pages=lazyfree + huge)
     return context._replace(
         swap_used=bool(info.swap_total) or _SWAPPED.search(events) is not None,
         file_lru_pages=info.file_lru // page + pending,
         swappable_shmem_pages=info.shmem // page + pending if info.swap_total else 0,
-        lazyfree_pages=lazyfree,
-        left_pages=max(left // page, 0) + lazyfree + pending,
+        droppable_pages=lazyfree + huge,
+        left_pages=max(left // page, 0) + lazyfree + huge + pending,
     )
 
 
@@ -52,16 +55,33 @@ def with_memcg(context: Context, procfs: Facts, memcgs: Memcgs, path: str) -> Co
     cache = stat["cache"] if memcgs.version == 1 and "cache" in stat else stat.get("file", 0)
     shmem = stat.get("shmem", cache)  # v1 does not tell it apart before v4.12
     swappable = context.swappable_shmem_pages != 0
-    lazyfree = context.lazyfree_pages
-    if "pglazyfree" in stat:  # v2
-        lazyfree = min(lazyfree, max(stat["pglazyfree"] - stat.get("pglazyfreed", 0), 0) + pending)
+    droppable = context.droppable_pages
+    if "pglazyfree" in stat and not takes_huge_pages_apart(page):  # v2
+        droppable = min(droppable, max(stat["pglazyfree"] - stat.get("pglazyfreed", 0), 0) + pending)
     limits = memcgs.limits(path)
     return context._replace(
         file_lru_pages=_pages(file_lru, page) + pending if stat else context.file_lru_pages,
         swappable_shmem_pages=(_pages(shmem, page) + pending if stat else None) if swappable else 0,
-        lazyfree_pages=lazyfree,
+        droppable_pages=droppable,
         left_pages=_left_in(limits, procfs, memcgs, path, cache + stat.get("slab_reclaimable", 0)) if stat else None,
     )
+
+
+def takes_huge_pages_apart(page_size: int) -> bool:
+    """Whether reclaim splits huge pages of which parts hold nothing but zeros, and drops those (``thp_underused``).
+
+    v6.12 and later, once ``max_ptes_none`` is below its default; never with that.
+    """
+    entries = page_size // 8
+    return _setting("shrink_underused", 0) == 1 and _setting("khugepaged/max_ptes_none", entries) < entries - 1
+
+
+def _setting(name: str, default: int) -> int:
+    try:
+        text = read_regular(f"{_HUGE_PAGES}/{name}", 64).strip()
+    except OSError:
+        return default
+    return int(text) if text.isdigit() else default
 
 
 def _left_in(limits: MemcgLimits, procfs: Facts, memcgs: Memcgs, path: str, reclaimable: int) -> int | None:

@@ -83,10 +83,13 @@ def find_tasks(question: Question, target: Target) -> list[Task]:
 
 
 def at_once(scenario: Scenario) -> Scenario:
-    """Let the memory run out without reclaim before it. BadInput where nothing can do that."""
+    """Let the memory run out without reclaim before it. BadInput for nodes, of which nothing can ask that.
+
+    A cgroup's limit that is set below what is in use is reclaimed from first, so there it makes no difference.
+    """
     context = scenario.context
     if context.constraint in (Constraint.CPUSET, Constraint.MEMPOLICY):
-        raise BadInput("--sudden: only the whole machine (SysRq f) and a cgroup (its limit) can run out at once")
+        raise BadInput("--sudden: only the whole machine can run out at once, by SysRq f; --nodes does not go with it")
     sysrq = context.constraint is Constraint.NONE
     return scenario._replace(context=context._replace(sudden=True, sysrq=sysrq or context.sysrq))
 

@@ -136,7 +136,7 @@ TASK = Table(
     ("rss_anon", "anon_pages", _COUNT_IF_KNOWN),
     ("rss_file", "file_pages", _COUNT_IF_ANY),
     ("rss_shmem", "shmem_pages", _COUNT_IF_ANY),
-    ("lazyfree", "lazyfree_pages", _COUNT_IF_KNOWN),
+    ("droppable", "droppable_pages", _COUNT_IF_KNOWN),
     ("evictable", "evictable_pages", _COUNT_IF_KNOWN),
     ("vsize_bytes", "vsize_bytes", _COUNT_IF_ANY),
     ("start_ticks", "start_ticks", _COUNT_IF_ANY),
@@ -179,7 +179,7 @@ CONTEXT = Table(
     ("sudden", "sudden", _FLAG),
     ("file_lru", "file_lru_pages", _COUNT_IF_KNOWN),
     ("swappable_shmem", "swappable_shmem_pages", _COUNT_IF_KNOWN),
-    ("lazyfree", "lazyfree_pages", _COUNT_IF_ANY),
+    ("droppable", "droppable_pages", _COUNT_IF_ANY),
     ("left", "left_pages", _COUNT_IF_KNOWN),
     ("oom_kill_disable", "kill_disabled", _FLAG),
 )

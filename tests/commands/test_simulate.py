@@ -420,7 +420,7 @@ def test_nothing_happens_at_once_on_a_node(server: ProcTree) -> None:
     server.write("zoneinfo", ZONE.format(node=0, free=1, spanned=9, present=9, file=0))
     ran = ask(server, "simulate", "--nodes", "0", "--sudden")
     assert ran.status == 2
-    assert ran.stderr.startswith("oomctl: --sudden: only the whole machine (SysRq f) and a cgroup")
+    assert ran.stderr.startswith("oomctl: --sudden: only the whole machine can run out at once")
 
 
 def test_growth_that_would_overtake_is_told_beside_what_is_left(app: ProcTree) -> None:

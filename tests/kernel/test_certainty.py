@@ -147,8 +147,8 @@ def test_doubt_follows_the_kernel_that_the_numbers_were_read_on() -> None:
 RECLAIMABLE = [
     pytest.param({"file_pages": 400}, {}, {}, id="files"),
     pytest.param({"shmem_pages": 400}, {"swap_used": True}, {"swap_used": False}, id="shared memory, with swap"),
-    pytest.param({"lazyfree_pages": 400}, {"lazyfree_pages": 400}, {"lazyfree_pages": 0}, id="given to MADV_FREE"),
-    pytest.param({}, {"lazyfree_pages": 400}, {"lazyfree_pages": 0}, id="some gave, and who is not known"),
+    pytest.param({"droppable_pages": 400}, {"droppable_pages": 400}, {"droppable_pages": 0}, id="given to MADV_FREE"),
+    pytest.param({}, {"droppable_pages": 400}, {"droppable_pages": 0}, id="some gave, and who is not known"),
 ]
 
 
@@ -156,11 +156,16 @@ RECLAIMABLE = [
 def test_what_reclaim_takes_may_put_the_first_behind(
     part: dict[str, int], there: dict[str, Any], nowhere: dict[str, Any]
 ) -> None:
-    pair = task(10, rss=1000, **part), task(11, rss=700, lazyfree_pages=0)
+    pair = task(10, rss=1000, **part), task(11, rss=700, droppable_pages=0)
     assert contender_pids(*pair, cpus=2, **there) == {10, 11}
     assert contender_pids(*pair, cpus=2, **there, sudden=True) == {10}
     assert contender_pids(*pair, cpus=2, **there, sysrq=True) == {10}
     assert contender_pids(*pair, cpus=2, **{"file_lru_pages": 100, **nowhere}) == {10}
+
+
+def test_a_limit_that_is_lowered_at_once_is_reclaimed_from_first() -> None:
+    pair = task(10, rss=1000, file_pages=400, memcg="/a"), task(11, rss=700, memcg="/a")
+    assert contender_pids(*pair, cpus=2, memcg="/a", sudden=True) == {10, 11}
 
 
 def test_the_killers_own_numbers_are_those_after_reclaim() -> None:

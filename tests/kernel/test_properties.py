@@ -157,7 +157,7 @@ tasks = st.builds(
     anon_pages=some_pages,
     file_pages=numbers,
     shmem_pages=numbers,
-    lazyfree_pages=some_pages,
+    droppable_pages=some_pages,
     evictable_pages=some_pages,
     vsize_bytes=numbers,
     memcg=st.none() | names,
@@ -181,7 +181,7 @@ contexts = st.builds(
     cpus=st.none() | st.integers(1, 8192),
     file_lru_pages=some_pages,
     swappable_shmem_pages=some_pages,
-    lazyfree_pages=numbers,
+    droppable_pages=numbers,
     left_pages=some_pages,
 )
 scenarios = st.builds(

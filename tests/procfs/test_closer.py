@@ -19,6 +19,11 @@ def contenders(scenario: Scenario) -> list[int]:
     return [task.pid for task in out_of_memory(scenario).contenders]
 
 
+def roll_up(tree: ProcTree, pid: int, given_kb: int) -> None:
+    """Let a process have given so much to MADV_FREE."""
+    tree.write(f"{pid}/smaps_rollup", f"0-ff ---p [rollup]\nLazyFree: {given_kb} kB\nAnonHugePages: 0 kB\n")
+
+
 def with_threads(tree: ProcTree, pid: int, rss: int, other: str) -> None:
     """A process whose leader sleeps and whose other thread is in the state ``other``."""
     tree.add(pid, rss=rss, threads=2, score=700)
@@ -54,7 +59,9 @@ def test_what_the_first_gave_to_madv_free_is_read_where_anybody_gave_any(
     proc_tree.add(A, rss=1000)
     proc_tree.add(B, rss=900)
     for pid in (A, B):
-        proc_tree.write(f"{pid}/smaps_rollup", f"00-ff ---p [rollup]\nRss: 9 kB\nLazyFree: {given_kb} kB\n")
+        proc_tree.write(
+            f"{pid}/smaps_rollup", f"00-ff ---p [rollup]\nRss: 9 kB\nLazyFree: {given_kb} kB\nAnonHugePages: 0 kB\n"
+        )
     assert contenders(survey.machine(proc_tree.procfs("5.10", cpus=2))) == expected
 
 
@@ -69,7 +76,7 @@ def test_a_task_in_d_is_not_walked(proc_tree: ProcTree) -> None:
     proc_tree.write("vmstat", "nr_x 1\npglazyfree 200\npglazyfreed 0\n")
     for pid, rss in ((A, 1000), (B, 900)):
         proc_tree.add(pid, rss=rss, state="D")
-        proc_tree.write(f"{pid}/smaps_rollup", "00-ff ---p [rollup]\nRss: 9 kB\nLazyFree: 0 kB\n")
+        roll_up(proc_tree, pid, 0)
     assert contenders(survey.machine(proc_tree.procfs("5.10", cpus=2))) == [A, B]
 
 

@@ -47,7 +47,7 @@ def test_what_was_given_to_madv_free_and_is_not_taken_yet_can_be_taken(proc_tree
         ("nr_x 1\npglazyfree 70\npglazyfreed 30\n", 40 + PENDING),
     ):
         proc_tree.write("vmstat", counters)
-        assert of_machine(proc_tree).lazyfree_pages == pages
+        assert of_machine(proc_tree).droppable_pages == pages
 
 
 def test_what_is_left_is_what_nothing_is_known_to_keep(proc_tree: ProcTree) -> None:
