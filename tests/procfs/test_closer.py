@@ -59,9 +59,7 @@ def test_what_the_first_gave_to_madv_free_is_read_where_anybody_gave_any(
     proc_tree.add(A, rss=1000)
     proc_tree.add(B, rss=900)
     for pid in (A, B):
-        proc_tree.write(
-            f"{pid}/smaps_rollup", f"00-ff ---p [rollup]\nRss: 9 kB\nLazyFree: {given_kb} kB\nAnonHugePages: 0 kB\n"
-        )
+        roll_up(proc_tree, pid, given_kb)
     assert contenders(survey.machine(proc_tree.procfs("5.10", cpus=2))) == expected
 
 
