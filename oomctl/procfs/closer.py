@@ -11,7 +11,7 @@ from collections.abc import Callable
 from oomctl.kernel.certainty import assess
 from oomctl.kernel.selection import scan
 from oomctl.model.kernel import Scenario, Task
-from oomctl.procfs.evictable import evictable_pages
+from oomctl.procfs.evictable import evictable_pages, memory_holder
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import pids_listed_at, read_at
 from oomctl.procfs.reclaim import takes_huge_pages_apart
@@ -22,6 +22,8 @@ MOST_THREADS = 2000
 _LAZYFREE = re.compile(rb"\nLazyFree:\s*(\d{1,16}) kB")
 _HUGE = re.compile(rb"\nAnonHugePages:\s*(\d{1,16}) kB")
 _MOST_WALKED = 3
+_IN_VFORK = {b"kernel_clone", b"wait_for_vfork_done", b"_do_fork", b"do_fork"}
+"""Where a task in D waits until its child execs (``wchan``): it holds no lock."""
 
 
 def closer_look(procfs: Procfs, scenario: Scenario, cgroups: Callable[[], frozenset[int]] | None = None) -> Scenario:
@@ -70,24 +72,28 @@ def _walked(procfs: Procfs, task: Task, droppable: bool, cgroups: frozenset[int]
 
     They are walked under the lock of the memory map, which a task in D may hold for long: it is left alone.
     """
-    try:
-        with procfs.open_task(task.pid) as directory:
-            if state_at(directory) == "D":
-                return task
-    except OSError:
+    if _may_hold_lock(procfs, task):
         return task
     if droppable:
-        task = task._replace(droppable_pages=_droppable_pages(procfs, task.pid))
+        task = task._replace(droppable_pages=_droppable_pages(procfs, task))
     if cgroups is not None and (task.file_pages or task.shmem_pages):
         task = task._replace(evictable_pages=evictable_pages(procfs, task, cgroups))
     return task
 
 
-def _droppable_pages(procfs: Procfs, pid: int) -> int | None:
+def _may_hold_lock(procfs: Procfs, task: Task) -> bool:
+    try:
+        with procfs.open_task(task.pid) as directory:
+            return state_at(directory) == "D" and read_at(directory, "wchan", 64) not in _IN_VFORK
+    except OSError:
+        return True
+
+
+def _droppable_pages(procfs: Procfs, task: Task) -> int | None:
     """Return what ``smaps_rollup`` says of MADV_FREE, and of huge pages that may be split; None: it may not be read."""
     try:
-        with procfs.open_task(pid) as directory:
-            text = read_at(directory, "smaps_rollup", 4096)
+        with procfs.open_task(task.pid) as directory:
+            text = read_at(directory, memory_holder(task) + "smaps_rollup", 4096)
     except OSError:
         return None
     lazyfree, huge = _LAZYFREE.search(text), _HUGE.search(text)

@@ -30,7 +30,7 @@ def evictable_pages(procfs: Procfs, task: Task, cgroups: frozenset[int]) -> int 
     ``cgroups`` are inode numbers of their directories. None: it may not be known, or takes too long. Anonymous shared
     memory has an inode in ``maps``, too.
     """
-    holder = f"task/{task.threads[0].tid}/" if task.zombie_leader else ""
+    holder = memory_holder(task)
     try:
         with procfs.open_task(task.pid) as directory:
             ranges = _mapped_files(directory, holder, procfs.page_size)
@@ -46,6 +46,11 @@ def evictable_pages(procfs: Procfs, task: Task, cgroups: frozenset[int]) -> int 
     # A page that has moved meanwhile may be anybody's.
     moved = len(set(after) - set(before))
     return sum(owner in cgroups for owner in owners) + moved
+
+
+def memory_holder(task: Task) -> str:
+    """Return where the files of a thread with the memory map are, below the process: an exited leader has none."""
+    return f"task/{task.threads[0].tid}/" if task.zombie_leader else ""
 
 
 def _mapped_files(directory: int, holder: str, page_size: int) -> list[tuple[int, int]] | None:

@@ -70,12 +70,18 @@ def test_without_permission_all_that_was_given_may_be_of_the_first(proc_tree: Pr
     assert contenders(survey.machine(proc_tree.procfs("5.10", cpus=2))) == [A, B]
 
 
-def test_a_task_in_d_is_not_walked(proc_tree: ProcTree) -> None:
+@pytest.mark.parametrize(
+    ("waits_in", "expected"), [("0", [A, B]), ("rwsem_down_read_slowpath", [A, B]), ("kernel_clone", [A])]
+)
+def test_a_task_in_d_is_walked_only_while_it_waits_for_a_child_in_vfork(
+    proc_tree: ProcTree, waits_in: str, expected: list[int]
+) -> None:
     proc_tree.write("vmstat", "nr_x 1\npglazyfree 200\npglazyfreed 0\n")
     for pid, rss in ((A, 1000), (B, 900)):
         proc_tree.add(pid, rss=rss, state="D")
+        proc_tree.write(f"{pid}/wchan", waits_in)
         roll_up(proc_tree, pid, 0)
-    assert contenders(survey.machine(proc_tree.procfs("5.10", cpus=2))) == [A, B]
+    assert contenders(survey.machine(proc_tree.procfs("5.10", cpus=2))) == expected
 
 
 def test_the_front_holds_everybody_whom_reclaim_can_bring_to_it(proc_tree: ProcTree) -> None:
