@@ -20,7 +20,7 @@ class Agreement(NamedTuple):
     settled: int = 0
     settled_right: int = 0
     clear: int = 0
-    """The first led by more than twice its pages of files."""
+    """The first led by more than twice its pages of files, and had some."""
     clear_certain: int = 0
     outgrown: int = 0
     """The only one that grew was the victim, and the answer had not said who would be in that case."""
@@ -36,6 +36,8 @@ class Agreement(NamedTuple):
 
 
 NONE = Agreement()
+_FEW_PAGES = 100
+"""Less does not tell who leads in spite of files from who has none: other memory may be reclaimed, too."""
 
 
 def agreement(kills: Iterable[dict[str, Any]]) -> Agreement:
@@ -48,7 +50,7 @@ def _of_one(kill: dict[str, Any]) -> Agreement:
     certain = kill["certainty"] == "certain"
     settled = bool(kill.get("settled"))
     margin, file = kill.get("margin"), kill.get("file")
-    clear = margin is not None and file is not None and margin > 2 * file
+    clear = margin is not None and file is not None and file >= _FEW_PAGES and margin > 2 * file
     return Agreement(
         kills=1,
         certain=certain and not outgrown,

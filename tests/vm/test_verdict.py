@@ -104,6 +104,7 @@ def test_a_lead_of_more_than_twice_the_files_is_counted_apart() -> None:
     assert counted(CERTAIN, 2, file=249).clear_certain == 1
     assert counted(CERTAIN, 2, file=250).clear == 0
     assert counted(CLOSE, 2, file=249)[8:10] == (1, 0)
+    assert counted(CERTAIN, 2, file=1).clear == 0
 
 
 def test_settled_answers_are_counted() -> None:
