@@ -183,8 +183,9 @@ def _with_company(procfs: Procfs, scenario: Scenario, count: int) -> Scenario:
     ranking = scan(scenario.tasks, scenario.context, procfs.rules).ranking
     order = [candidate.task.pid for candidate in ranking[:count]]
     again = procfs.tasks(order)
+    if again.hidden:  # of those that seemed the nearest; others take their place
+        return machine(procfs)
     whole = {task.pid: task for task in again.read}
-    scenario = scenario._replace(hidden=scenario.hidden + again.hidden)
     ended = set(order) - whole.keys()
     tasks = [whole.get(task.pid, task) for task in scenario.tasks if task.pid not in ended]
     first = next((whole[pid] for pid in order if pid in whole), None)
