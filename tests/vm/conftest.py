@@ -153,8 +153,10 @@ def foreign_guests(pytestconfig: pytest.Config) -> ForeignGuests:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, instead of skipping, what has to be asked for."""
-    if not config.getoption("--architectures"):
-        unasked = [item for item in items if "foreign_guests" in getattr(item, "fixturenames", ())]
+    asked_for = {"foreign_guests": "--architectures", "v1_kind": "--all-kernels"}
+    unasked_fixtures = {fixture for fixture, option in asked_for.items() if not config.getoption(option)}
+    unasked = [item for item in items if unasked_fixtures & {*getattr(item, "fixturenames", ())}]
+    if unasked:
         items[:] = [item for item in items if item not in unasked]
         config.hook.pytest_deselected(items=unasked)
 
