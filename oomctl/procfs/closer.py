@@ -36,6 +36,7 @@ def closer_look(procfs: Procfs, scenario: Scenario, cgroups: Callable[[], frozen
     contenders = assess(ranking, context, rules).contenders if ranking else ()
     if len(contenders) < 2:
         return scenario
+    inodes = None if cgroups is None else cgroups()
     exact: dict[int, Task] = {}
     threads_left = MOST_THREADS
     for number, task in enumerate(contenders[:MOST_CONTENDERS]):
@@ -45,7 +46,7 @@ def closer_look(procfs: Procfs, scenario: Scenario, cgroups: Callable[[], frozen
             threads_left -= looked_at
             found = found._replace(running=running)
         if number < _MOST_WALKED:
-            found = _walked(procfs, found, bool(context.droppable_pages), cgroups and cgroups())
+            found = _walked(procfs, found, bool(context.droppable_pages), inodes)
         exact[task.pid] = found
     return scenario._replace(tasks=tuple(exact.get(task.pid, task) for task in scenario.tasks))
 

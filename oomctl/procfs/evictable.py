@@ -18,7 +18,7 @@ from oomctl.procfs.reading import READING
 _MOST_PAGES = 1 << 17
 """Of address space that files are mapped to, 512 MiB by pages of 4 KiB."""
 _LONGEST_MAPS = 1 << 22
-_FILE = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ [1-9]\d* ", re.MULTILINE)
+_FILE = re.compile(rb"^([0-9a-f]{1,16})-([0-9a-f]{1,16}) \S+ \S+ \S+ [1-9]\d* ", re.MULTILINE)
 _ENTRY = 8  # bytes, in all three files: Documentation/admin-guide/mm/pagemap.rst
 _PRESENT_AND_FILE = 1 << 63 | 1 << 61
 _PFN = (1 << 55) - 1
@@ -39,7 +39,7 @@ def evictable_pages(procfs: Procfs, task: Task, cgroups: frozenset[int]) -> int 
             before = list(_present(directory, holder, ranges))
             owners = _owners(procfs.root, before)
             after = list(_present(directory, holder, ranges))
-    except OSError:
+    except (OSError, ValueError, TypeError, OverflowError):  # not there, not allowed, or not as the kernel writes it
         return None
     if owners is None:
         return None
@@ -61,7 +61,7 @@ def _mapped_files(directory: int, holder: str, page_size: int) -> list[tuple[int
     finally:
         os.close(descriptor)
     found = [(int(start, 16) // page_size, int(end, 16) // page_size) for start, end in _FILE.findall(text)]
-    ranges = [(start, end - start) for start, end in found]
+    ranges = [(start, end - start) for start, end in found if start < end]
     if len(text) == _LONGEST_MAPS or sum(pages for _, pages in ranges) > _MOST_PAGES:
         return None
     return ranges
@@ -81,12 +81,14 @@ def _present(directory: int, holder: str, ranges: list[tuple[int, int]]) -> Iter
 
 
 def _owners(root: str, present: list[tuple[int, int]]) -> list[int] | None:
-    """Return the inode of the cgroup that each page is charged to; None where frames are hidden. Raises OSError."""
+    """Return the inode of the cgroup that each page is charged to; None where not all are to be had. Raises OSError."""
     if any(not frame for _, frame in present):  # without CAP_SYS_ADMIN
         return None
     descriptor = os.open(f"{root}/kpagecgroup", READING)
     try:
-        texts = (os.pread(descriptor, _ENTRY, frame * _ENTRY) for _, frame in present)
-        return [memoryview(text).cast("Q")[0] for text in texts if len(text) == _ENTRY]
+        texts = [os.pread(descriptor, _ENTRY, frame * _ENTRY) for _, frame in present]
     finally:
         os.close(descriptor)
+    if any(len(text) != _ENTRY for text in texts):  # a frame that the kernel has no page of memory for
+        return None
+    return [memoryview(text).cast("Q")[0] for text in texts]

@@ -59,11 +59,12 @@ def with_memcg(context: Context, procfs: Facts, memcgs: Memcgs, path: str) -> Co
     if "pglazyfree" in stat and not takes_huge_pages_apart(page):  # v2
         droppable = min(droppable, max(stat["pglazyfree"] - stat.get("pglazyfreed", 0), 0) + pending)
     limits = memcgs.limits(path)
+    reclaimable = cache + stat.get("slab_reclaimable", 0) + droppable * page
     return context._replace(
         file_lru_pages=_pages(file_lru, page) + pending if stat else context.file_lru_pages,
         swappable_shmem_pages=(_pages(shmem, page) + pending if stat else None) if swappable else 0,
         droppable_pages=droppable,
-        left_pages=_left_in(limits, procfs, memcgs, path, cache + stat.get("slab_reclaimable", 0)) if stat else None,
+        left_pages=_left_in(limits, procfs, memcgs, path, reclaimable) if stat else None,
     )
 
 

@@ -6,7 +6,7 @@ from oomctl.model.kernel import Certainty, Outcome, Round
 from oomctl.model.listing import Machine
 from oomctl.model.look import Look
 from oomctl.render import reasons
-from oomctl.render.text import count, named, named_or_nobody, size
+from oomctl.render.text import count, named, named_or_nobody, size, visible
 
 
 def memory(machine: Machine) -> str:
@@ -44,7 +44,7 @@ def certainty(look: Look, result: Round) -> str:
     if result.certainty is Certainty.CERTAIN:
         return "certain" if result.margin_pages is None else f"certain, leads by {size(result.margin_pages * page)}"
     if len(result.contenders) < 2 and result.doubts:
-        return f"not certain: {reasons.doubted(result.doubts[0])}"
+        return f"not certain: {visible(reasons.doubted(result.doubts[0]))}"
     rivals = [task for task in result.contenders if result.victim is None or task.pid != result.victim.task.pid]
     names = ", ".join(named(task) for task in rivals[:2]) + (", …" if len(rivals) > 2 else "")
     return f"close: or {names}"

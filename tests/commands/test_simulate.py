@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -423,12 +424,13 @@ def test_nothing_happens_at_once_on_a_node(server: ProcTree) -> None:
     assert ran.stderr.startswith("oomctl: --sudden: only the whole machine can run out at once")
 
 
-def test_growth_that_would_overtake_is_told_beside_what_is_left(app: ProcTree) -> None:
-    app.write("meminfo", "MemTotal: 4000000 kB\nAnonPages: 3600000 kB\n")
-    found = document(app)
-    assert found["settled"] is (found["left_bytes"] < found["overtaken_by_growth_bytes"])
-    told = ask(app, "simulate").stdout.splitlines()[-1]
-    assert told.startswith("           whoever uses up the 391" if not found["settled"] else "           settled: ")
+def test_growth_that_would_overtake_is_told_beside_what_is_left(server: ProcTree) -> None:
+    server.write("meminfo", "MemTotal: 4000000 kB\nAnonPages: 3600000 kB\n")
+    found = document(server)
+    assert found["left_bytes"] == 400_000 * 1024 + 128 * 4096 * os.sysconf("SC_NPROCESSORS_ONLN")
+    assert not found["settled"]
+    assert found["overtaken_by_growth_bytes"] < found["left_bytes"]
+    assert ask(server, "simulate").stdout.splitlines()[-1].startswith("           whoever uses up the 39")
 
 
 def test_all_that_is_left_is_not_enough(proc_tree: ProcTree) -> None:

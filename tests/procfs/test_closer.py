@@ -96,6 +96,28 @@ def test_the_front_holds_everybody_whom_reclaim_can_bring_to_it(proc_tree: ProcT
     assert found.unread_candidates == 20
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("maps", b"ff-00 r--p 0 08:01 7 /x\n1000-f000000000000000 r--p 0 08:01 7 /x\n"),
+        ("maps", b"f000000000000000-ffffffffffffffff r--p 0 08:01 7 /x\n"),
+        ("maps", b"fffffffffffff000-ffffffffffffffff r--p 0 08:01 7 /x\n"),
+        ("maps", b"\xff\n"),
+        ("pagemap", b"odd"),
+        ("pagemap", b"\xff" * 8),
+    ],
+)
+def test_maps_and_pagemaps_that_no_kernel_writes_tell_nothing(proc_tree: ProcTree, name: str, content: bytes) -> None:
+    proc_tree.add(A)
+    proc_tree.write(f"{A}/maps", "0-1000 r--p 0 08:01 7 /x\n")
+    proc_tree.write(f"{A}/pagemap", b"\0" * 8)
+    proc_tree.write("kpagecgroup", b"\0" * 8)
+    procfs = proc_tree.procfs(cpus=2)
+    assert evictable_pages(procfs, procfs.task(A), frozenset({1})) == 0
+    proc_tree.write(f"{A}/{name}", content)
+    assert evictable_pages(procfs, procfs.task(A), frozenset({1})) is None
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="the frames of pages are shown to root only")
 def test_mapped_files_are_told_apart_by_the_cgroup_that_they_are_charged_to() -> None:
     if not Path("/proc/kpagecgroup").exists():

@@ -68,6 +68,17 @@ def test_a_cgroup_has_its_own_files_to_reclaim_and_its_own_room(proc_tree: ProcT
     assert context.left_pages == (204800 + 20480 + 4096) // 4096 + 2 * PENDING
 
 
+def test_what_was_given_to_madv_free_is_left_to_the_members_of_a_cgroup(proc_tree: ProcTree) -> None:
+    meminfo(proc_tree)
+    proc_tree.mount_v2()
+    proc_tree.write("vmstat", "nr_x 1\npglazyfree 900\npglazyfreed 0\n")
+    files = {"memory__max": "409600\n", "memory__current": "409600\n"}
+    proc_tree.cgroup("/m", (), **files, memory__stat="file 0\npglazyfree 50\npglazyfreed 10\n")
+    context = survey.memcg(proc_tree.procfs(cpus=2), "/m")[0].context
+    assert context.droppable_pages == 40 + PENDING
+    assert context.left_pages == 40 + PENDING + 2 * PENDING
+
+
 def test_a_v1_cgroup_counts_what_is_below_it_and_what_the_kernel_uses(proc_tree: ProcTree) -> None:
     meminfo(proc_tree)
     proc_tree.mount_v1()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oomctl.model.kernel import Constraint
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.model.kernel import Constraint, Doubt, Doubtful
 from oomctl.model.listing import Machine
 from oomctl.model.look import Look, Pressure
 from oomctl.model.oomreport import Kill, OomReport
@@ -64,3 +65,9 @@ def test_a_kill_in_few_words() -> None:
     assert brief(report._replace(victim=None, killed=()), 0.0, 4096).endswith("nobody was killed: cgroup /a")
     assert brief(report._replace(victim=None, panic="x"), 0.0, 4096).endswith("the kernel panicked: cgroup /a")
     assert brief(OomReport(1), 0.0, 4096) == "? nobody was killed: ?"
+
+
+def test_a_doubt_takes_the_place_of_certain_and_is_made_harmless() -> None:
+    doubted = scenario(task(10, rss=512))._replace(doubts=(Doubt(Doubtful.GUESSED_RULES, detail="3.10\x1b"),))
+    told = heading.certainty(LOOK, out_of_memory(doubted))
+    assert told.startswith(r"not certain: nobody has verified the rules of kernel 3.10\x1b; ")
