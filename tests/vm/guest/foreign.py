@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tests.vm.guest import boot, report, swap
 from tests.vm.guest.judge import Judge, ask
-from tests.vm.guest.toys import PAGE, Recipe
+from tests.vm.guest.toys import PAGE, Recipe, with_special
 
 _RANDOM = random.Random(int(boot.parameter("seed", "1")))
 _CROWD = 6
@@ -92,13 +92,7 @@ def _threads() -> list[Recipe]:
         "adj": _RANDOM.choice((400, 401, 402)),
     }
     special = _RANDOM.choice(("none", "sharer", "vfork", "leader_exits"))
-    if special == "sharer":
-        recipe["sharer"] = True
-    if special == "vfork":
-        recipe["vfork"] = True
-    if special == "leader_exits":
-        recipe["leader_exits"] = True
-    return [recipe]
+    return [with_special(recipe, special)]
 
 
 def _page_tables() -> list[Recipe]:

@@ -7,7 +7,7 @@ import random
 
 from tests.vm.guest import boot, report, swap
 from tests.vm.guest.judge import Judge, ask, ask_afresh
-from tests.vm.guest.toys import PAGE, Recipe
+from tests.vm.guest.toys import PAGE, Recipe, with_special
 
 _ZRAM_BYTES = 128 << 20
 _RANDOM = random.Random(int(boot.parameter("seed", "1")))
@@ -94,13 +94,7 @@ def _threads() -> list[Recipe]:
         "adj": _RANDOM.choice((400, 401, 402)),
     }
     special = _RANDOM.choice(("none", "none", "sharer", "vfork", "leader_exits"))
-    if special == "sharer":
-        recipe["sharer"] = True
-    if special == "vfork":
-        recipe["vfork"] = True
-    if special == "leader_exits":
-        recipe["leader_exits"] = True
-    return [recipe]
+    return [with_special(recipe, special)]
 
 
 def _page_tables() -> list[Recipe]:

@@ -89,6 +89,11 @@ class Recipe(TypedDict, total=False):
     """A thread forks all the time."""
 
 
+def with_special(recipe: Recipe, special: str) -> Recipe:
+    """Return ``recipe`` as that of a process with a sharer, a child in vfork, or an exited leader; "none": as it is."""
+    return recipe if special == "none" else {**recipe, special: True}  # type: ignore[misc]
+
+
 class Toy:
     def __init__(self, pid: int, recipe: Recipe, connection: socket.socket, tids: list[int]) -> None:
         self.pid = pid
