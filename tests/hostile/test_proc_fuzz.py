@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.hostile.fuzzing import corpus, ends_well, fuzz
+from tests.hostile.fuzzing import SPEAKING, corpus, ends_well, fuzz
 from tests.proc_tree import ProcTree
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
@@ -47,8 +47,6 @@ scope = "tree"
 NUMBERS = (b"", b"-1", b"0", b"1", b"666", b"2001", b"99999999", b"18446744073709551615", b"9" * 400, b"1.5", b"x")
 PIECES = (b"", b"\n", b"\0", b"\xff\xfe", b"(", b")", b" ", b":", b"kB", b"\x1b[2J", b"x" * 9000, b"0::/\n", b"max\n")
 MOST_CHANGES = 4
-_SPEAKING = (0, 1, 3, 4, 5, 6)
-"""Of a change, what was done or left alone is said beside what was not."""
 GONE, DIRECTORY = "gone", "directory"
 
 
@@ -125,7 +123,7 @@ def _exercise(tree: ProcTree, content: bytes) -> None:
         for name, text in case["files"].items():
             _put(place / name, text)
         with patch.dict(os.environ, {"OOMCTL_PROC": str(tree.root)}):
-            ends_well(*command, stdin=b"", with_output=_SPEAKING)
+            ends_well(*command, stdin=b"", with_output=SPEAKING)
     finally:
         for path, text in before.items():
             if path.is_dir():
