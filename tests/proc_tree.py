@@ -133,7 +133,8 @@ class ProcTree:
             groups=groups,
         )
         files = {"oom_score": f"{score or 0}\n", "oom_score_adj": f"{adj}\n", "cgroup": cgroup, "cmdline": ""}
-        files["statm"] = f"{vsize_kb // 4} {rss if status_rss is None else status_rss} 0 0 0 0 0\n"
+        sizes = (vsize_kb // 4, rss if status_rss is None else status_rss) if has_memory else (0, 0)
+        files["statm"] = "{} {} 0 0 0 0 0\n".format(*sizes)
         for name, text in files.items():
             self.write(f"{pid}/{name}", text)
         self._scored.pop(pid, None)

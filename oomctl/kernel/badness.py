@@ -56,6 +56,13 @@ def score_slack(pages: int, totalpages: int, rules: Rules) -> int:
     return permille * 2 // 3 + 1 if rules.signed else permille + 1
 
 
+def most_badness(score: int, totalpages: int) -> int:
+    """Return the most badness in pages that shows as an ``oom_score`` of so much, which is above 0, since v5.9."""
+    permille = -(-3 * (score + 1) // 2) - 1001
+    # Fractions are dropped, so what is below zero is rounded up.
+    return permille * totalpages // 1000 if permille < 0 else ((permille + 1) * totalpages - 1) // 1000
+
+
 def int_div(dividend: int, divisor: int) -> int:
     """Divide as C does: drop the fraction. Python's // rounds down, which differs below zero."""
     quotient = abs(dividend) // abs(divisor)

@@ -1,72 +1,231 @@
-"""A quick look at thousands of processes: only what badness is made of.
+"""A quick look at thousands of processes: only who can be among the worst is read, and only as far as that is open.
 
-For kernels since v5.9, and for processes whose score is known and not 0. Files are opened by path here:
-a PID that is reused in between could mix two processes up, so whatever turns out to matter is read again,
-whole and through one open directory.
+For kernels since v5.9. The kernel's own rounded ``oom_score`` is read of everybody. Beginning with the highest, details
+follow until nobody is left who can still reach the worst of those that were found. Files are opened by path here: a
+PID that is reused in between could mix two processes up, so whatever turns out to matter is read again, whole and
+through one open directory.
 
-Measured on Linux 6.18: 16 µs of CPU time for each of 1,600 processes, where reading them whole takes 31 µs.
+A bound by ``statm`` and ``oom_score_adj`` would say less: page tables of a few scattered pages may weigh more than the
+pages, and no small file tells them (3 pages of tables for each of the address space, at worst).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from heapq import heappush, heapreplace
+from typing import Any, NamedTuple
 
-from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
-from oomctl.kernel.certainty import Precision, precision, reclaimable_pages
+from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, most_badness
+from oomctl.kernel.certainty import Precision, batch_pages, precision, reclaimable_pages
 from oomctl.kernel.rules import Counters
 from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Context, Task
-from oomctl.procfs.halves import by_halves
-from oomctl.procfs.reader import Procfs, Score, Tasks
+from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import VANISHED, read_at
 from oomctl.procfs.statfiles import NUM_THREADS, RSS, START_BITS, STARTTIME, STATE, VSIZE, split_stat
+from oomctl.procfs.workers import shared_out
 
 _PTE_AND_SWAP = re.compile(rb"\nVmPTE:\s*(\d+) kB\nVmSwap:\s*(\d+) kB")
 _RSS_IN_STATUS = re.compile(rb"\nVmRSS:\s*(\d+) kB")
 _MAPPED = re.compile(rb"\nRssFile:\s*(\d+) kB\nRssShmem:\s*(\d+) kB")
+_TINY = (-998, -999)
+"""With these an adj makes a process without memory score 0, by rounding; it can be chosen all the same."""
+_LATEST = 1 << START_BITS
+_NOBODY = -1 << 80
+"""A badness below any."""
+_RSS_COUNTERS = 3  # of files, of anonymous pages, of shared memory
 
 _Row = tuple[int, int, int, bytes, int, int, int, int, int, int, int, int, bool]
 """Badness, start time and PID first: in this order the kernel would take them, the last one first."""
-_NOBODY = -1 << 80
-"""A badness below any."""
+
+
+class Glance(NamedTuple):
+    """The processes that were looked at."""
+
+    read: list[Task]
+    """Those nearest to being first, in the kernel's scan order."""
+    unread: int
+    """The others that can be chosen."""
+    unkillable: int
+    """Seen to be spared, and not read."""
+    hidden: int
+    """Processes that exist but cannot be read from here."""
 
 
 class _Scale(NamedTuple):
-    """What turns the numbers of a process into its badness, and into the least that it may have."""
+    """What turns the numbers of a process into its badness, and into the most and the least that it may have."""
 
     context: Context
     off: Precision
-    pages_per_adj: int
+    totalpages: int
     page_kb: int
     swap_batch: int
     exact: bool
+    """RSS counts as ``status`` has it."""
+    status_below: int
+    """Pages by which the RSS in ``status`` may be below the one in ``stat``, where that counts."""
 
 
-_Seen = tuple[list[_Row], int, list[int], int]
-"""What a worker found: rows; the badness that one of them has at least, whatever reclaim takes and counters hide; PIDs
-that need a whole read (exited leaders, those that are just exiting, text that makes no sense); how many are hidden."""
+class _Seen(NamedTuple):
+    """What a worker found; it travels as a plain tuple."""
+
+    rows: list[_Row]
+    best: int
+    """The badness that one of them has at least, whatever reclaim takes and counters hide."""
+    whole: list[int]
+    """PIDs that need a whole read: exited leaders, those that are just exiting, text that makes no sense."""
+    candidates: int
+    """Those that can be chosen, without ``whole``."""
+    unkillable: int
+    hidden: int
 
 
-def glance(procfs: Procfs, scores: Sequence[Score], count: int, context: Context, contenders: bool) -> Tasks:
-    """Return the ``count`` worst of ``scores``, and (``contenders``) all that may be the first of them.
+def glance(procfs: Procfs, pids: Sequence[int], count: int, context: Context, contenders: bool) -> Glance:
+    """Return the ``count`` worst of ``pids``, and (``contenders``) all that may be the first of them.
 
     Those that end meanwhile are left out. Who is dying, who owns it and what its death would free stays unread.
     """
-    counters = procfs.rules.counters
-    off = precision(counters, context)
-    page_kb = procfs.page_size // 1024
-    exact = counters is Counters.EXACT
-    scale = _Scale(context, off, procfs.totalpages // 1000, page_kb, procfs.swap_batch, exact)
-    reach = off.most if contenders else None
-    parts = by_halves(lambda half: _seen(procfs, half, scale, count, reach), scores, procfs.cpus)
-    best = max(best for _, best, _, _ in parts)
-    seen = _worst([row for rows, _, _, _ in parts for row in rows], best, count, reach)
-    exited = procfs.tasks([pid for _, _, whole, _ in parts for pid in whole])
-    tasks = [*map(_task, seen), *exited.read]
-    tasks.sort(key=scan_order)
-    return Tasks(tasks, exited.hidden + sum(hidden for _, _, _, hidden in parts))
+    scale = _scale(procfs, context)
+    reach = scale.off.most if contenders else None
+    seen = shared_out(lambda part: _seen(procfs, part, scale, count, reach), pids, procfs.cpus)
+    parts = [_Seen(*part) for part in seen]
+    best = max(part.best for part in parts)
+    rows = _worst([row for part in parts for row in part.rows], best, count, reach)
+    whole = procfs.tasks([pid for part in parts for pid in part.whole])
+    return Glance(
+        sorted([*map(_task, rows), *whole.read], key=scan_order),
+        unread=sum(part.candidates for part in parts) - len(rows),
+        unkillable=sum(part.unkillable for part in parts),
+        hidden=whole.hidden + sum(part.hidden for part in parts),
+    )
+
+
+def _scale(procfs: Procfs, context: Context) -> _Scale:
+    counters, cpus = procfs.rules.counters, procfs.cpus
+    held = cpus * (batch_pages(cpus) - 1) if counters is Counters.PER_CPU_EXACT_STATUS else 0
+    return _Scale(
+        context,
+        precision(counters, context),
+        procfs.totalpages,
+        procfs.page_size // 1024,
+        procfs.swap_batch,
+        exact=counters is Counters.EXACT,
+        status_below=_RSS_COUNTERS * held,
+    )
+
+
+def _seen(procfs: Procfs, pids: Sequence[int], scale: _Scale, count: int, reach: int | None) -> tuple[Any, ...]:
+    look = _Look(procfs, scale, count, reach)
+    look.at(pids)
+    rows = _worst(look.rows, look.best, count, reach)
+    return rows, look.best, look.whole, look.candidates, look.unkillable, look.hidden
+
+
+class _Look:
+    """One worker's look at its part of the processes."""
+
+    def __init__(self, procfs: Procfs, scale: _Scale, count: int, reach: int | None) -> None:
+        self._procfs = procfs
+        self._scale = scale
+        self._count = count
+        self._reach = reach
+        self._worst: list[tuple[int, int, int]] = []
+        """Badness, start time and PID of the ``count`` worst rows, the least of them first."""
+        self.rows: list[_Row] = []
+        self.best = _NOBODY
+        self.whole: list[int] = []
+        self.candidates = self.unkillable = self.hidden = 0
+
+    def at(self, pids: Sequence[int]) -> None:
+        """Look at processes, beginning with the highest score."""
+        with self._procfs.opened() as root:
+            self._at(root, pids)
+
+    def _at(self, root: int, pids: Sequence[int]) -> None:
+        listed, self.hidden = self._procfs.scores_of(root, pids)
+        listed.sort(reverse=True)
+        for number, (score, pid) in enumerate(listed):
+            most = most_badness(score, self._scale.totalpages) + self._scale.off.most
+            if score == 0 or not self._matters(most):
+                self._count_others(listed[number:])
+                break
+            try:
+                row = self._row(root, pid, score)
+            except VANISHED:
+                continue
+            except OSError:
+                self.hidden += 1
+            except (ValueError, IndexError):
+                self.whole.append(pid)
+            else:
+                self.candidates += 1
+                if row is not None:
+                    self._keep(row)
+
+    def _count_others(self, listed: Sequence[tuple[int, int]]) -> None:
+        """Count those that cannot matter; a score of 0 (formula of v5.9 and later) is that of who is not eligible."""
+        zeros = [pid for score, pid in listed if score == 0]
+        tiny = [pid for pid in zeros if self._procfs.adj(pid) in _TINY]
+        self.whole += tiny
+        self.unkillable += len(zeros) - len(tiny)
+        self.candidates += len(listed) - len(zeros)
+
+    def _matters(self, points: int, start: int = _LATEST, pid: int = 0) -> bool:
+        """Whether who has so much at most may be among the worst, or be the first."""
+        if len(self._worst) < self._count or (points, start, pid) > self._worst[0]:
+            return True
+        return self._reach is not None and points + self._reach >= self.best
+
+    def _row(self, root: int, pid: int, score: int) -> _Row | None:
+        """Return the details of a process, or None as soon as it turns out not to matter.
+
+        Raises OSError, and ValueError or IndexError where a whole read has to find out what it is.
+        """
+        adj = int(read_at(root, f"{pid}/oom_score_adj", 16))
+        status = read_at(root, f"{pid}/status", 16384)
+        sizes, resident = _PTE_AND_SWAP.search(status), _RSS_IN_STATUS.search(status)
+        if sizes is None or resident is None or not ADJ_MIN <= adj <= ADJ_MAX:
+            raise ValueError("no memory")
+        scale = self._scale
+        rss, swap, pgtables = (int(size) // scale.page_kb for size in (resident[1], sizes[2], sizes[1]))
+        swap -= swap % scale.swap_batch
+        rest = swap + pgtables + adj * (scale.totalpages // 1000)
+        if not self._matters(rest + rss + scale.status_below):
+            return None
+        comm, stat = split_stat(read_at(root, f"{pid}/stat", 2048))
+        start, vsize = int(stat[STARTTIME]), int(stat[VSIZE])
+        if not scale.exact:
+            rss = int(stat[RSS])
+        if (rss | swap | pgtables | vsize | score) >> 64 or start >> START_BITS:
+            raise ValueError("no number of a kernel")
+        if not self._matters(rest + rss, start, pid):
+            return None
+        mapped = _MAPPED.search(status)
+        # All may be reclaimed, where it is not told.
+        file, shmem = (int(mapped[1]) // scale.page_kb, int(mapped[2]) // scale.page_kb) if mapped else (rss, 0)
+        running = stat[STATE] == b"R" or stat[NUM_THREADS] != b"1"
+        return rest + rss, start, pid, comm, rss, swap, pgtables, adj, score, file, shmem, vsize, running
+
+    def _keep(self, row: _Row) -> None:
+        self.rows.append(row)
+        if len(self._worst) < self._count:
+            heappush(self._worst, row[:3])
+        elif row[:3] > self._worst[0]:
+            heapreplace(self._worst, row[:3])
+        points, rss, file, shmem = row[0], row[4], row[9], row[10]
+        if points > self.best:
+            taken = reclaimable_pages(rss, file, shmem, self._scale.context)
+            off = self._scale.off
+            self.best = max(self.best, points - off.most - (taken + off.taken if taken else 0))
+
+
+def _worst(rows: list[_Row], best: int, count: int, reach: int | None) -> list[_Row]:
+    """Keep what the whole choice can turn on: the part of a worker holds at least its share of it."""
+    rows.sort(reverse=True)
+    if reach is None:
+        return rows[:count]
+    return rows[:count] + [row for row in rows[count:] if row[0] >= best - reach]
 
 
 def _task(row: _Row) -> Task:
@@ -85,60 +244,3 @@ def _task(row: _Row) -> Task:
         vsize_bytes=vsize,
         running=running,
     )
-
-
-def _seen(procfs: Procfs, scores: Sequence[Score], scale: _Scale, count: int, reach: int | None) -> _Seen:
-    rows: list[_Row] = []
-    whole: list[int] = []
-    hidden = 0
-    best = _NOBODY
-    prefix = procfs.root + "/"
-    context, off, pages_per_adj, page_kb, batch, exact = scale
-    for score, pid in scores:
-        base = prefix + str(pid)
-        try:
-            comm, fields = split_stat(read_at(None, base + "/stat", 2048))
-            status = read_at(None, base + "/status", 16384)
-            adj = int(read_at(None, base + "/oom_score_adj", 16))
-            sizes = _PTE_AND_SWAP.search(status)
-            if sizes is None:
-                whole.append(pid)
-                continue
-            if exact:
-                resident = _RSS_IN_STATUS.search(status)
-                rss = int(resident[1]) // page_kb if resident else 0
-            else:
-                rss = int(fields[RSS])
-            swap, pgtables = int(sizes[2]) // page_kb, int(sizes[1]) // page_kb
-            start, vsize = int(fields[STARTTIME]), int(fields[VSIZE])
-        except VANISHED:
-            continue
-        except OSError:
-            hidden += 1
-            continue
-        except (ValueError, IndexError):
-            whole.append(pid)
-            continue
-        swap -= swap % batch
-        points = rss + swap + pgtables + adj * pages_per_adj
-        if (rss | swap | pgtables | vsize | score) >> 64 or start >> START_BITS or not ADJ_MIN <= adj <= ADJ_MAX:
-            whole.append(pid)
-            continue
-        file, shmem = rss, 0  # all may be reclaimed, where it makes no difference
-        if points > best:
-            mapped = _MAPPED.search(status)
-            if mapped is not None:
-                file, shmem = int(mapped[1]) // page_kb, int(mapped[2]) // page_kb
-            taken = reclaimable_pages(rss, file, shmem, context)
-            best = max(best, points - off.most - (taken + off.taken if taken else 0))
-        running = fields[STATE] == b"R" or fields[NUM_THREADS] != b"1"
-        rows.append((points, start, pid, comm, rss, swap, pgtables, adj, score, file, shmem, vsize, running))
-    return _worst(rows, best, count, reach), best, whole, hidden
-
-
-def _worst(rows: list[_Row], best: int, count: int, reach: int | None) -> list[_Row]:
-    """Keep what the whole choice can turn on: the part of a worker holds at least its share of it."""
-    rows.sort(reverse=True)
-    if reach is None:
-        return rows[:count]
-    return rows[:count] + [row for row in rows[count:] if row[0] >= best - reach]

@@ -20,10 +20,9 @@ from oomctl.kernel.rules import Counters, Pgtables
 from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Task, Thread
 from oomctl.procfs.facts import Facts
-from oomctl.procfs.halves import by_halves
 from oomctl.procfs.links import fixed_links
 from oomctl.procfs.namespaces import in_first_pid_namespace
-from oomctl.procfs.reading import PASSING, VANISHED, is_pid, parses, pids_in, pids_listed_at, read_at
+from oomctl.procfs.reading import LISTING, PASSING, VANISHED, is_pid, parses, pids_in, pids_listed_at, read_at
 from oomctl.procfs.statfiles import (
     FLAGS,
     NUM_THREADS,
@@ -44,6 +43,7 @@ from oomctl.procfs.statfiles import (
     status_at,
     uid_in,
 )
+from oomctl.procfs.workers import shared_out
 
 _PF_EXITING = 0x00000004  # include/linux/sched.h
 _LONGEST_CHILDREN = 1 << 20  # 130,000 children at least
@@ -96,18 +96,30 @@ class Procfs(Facts):
 
         A process with several threads should not fork for it.
         """
-        names, unlisted = self._listing()
-        parts = by_halves(self._scores_of, names, self.cpus if forks else 1)
-        listed = [Score(score, pid) for scores, _ in parts for score, pid in scores if pid != self.own_pid]
+        pids, unlisted = self.pids()
+        with self.opened() as root:
+            parts = shared_out(lambda part: self.scores_of(root, part), pids, self.cpus if forks else 1)
+        listed = [Score(score, pid) for scores, _ in parts for score, pid in scores]
         return Scores(listed, unlisted + sum(unreadable for _, unreadable in parts))
 
-    def _scores_of(self, names: Sequence[str]) -> tuple[list[tuple[int, int]], int]:
-        """Return (score, PID) of each process, and how many may not be read."""
+    @contextmanager
+    def opened(self) -> Iterator[int]:
+        """Open the root: paths from there are shorter to walk. The files of a process are not pinned by that."""
+        root = os.open(self.root, LISTING)
+        try:
+            yield root
+        finally:
+            os.close(root)
+
+    def scores_of(self, root: int, pids: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
+        """Return (score, PID) of each process but oomctl's own, and how many may not be read."""
         listed: list[tuple[int, int]] = []
         unreadable = 0
-        for name in names:
+        for pid in pids:
+            if pid == self.own_pid:
+                continue
             try:
-                listed.append((int(read_at(None, f"{self.root}/{name}/oom_score", 16)), int(name)))
+                listed.append((int(read_at(root, f"{pid}/oom_score", 16)), pid))
             except VANISHED:
                 continue
             except (OSError, ValueError):  # not permitted, or no number

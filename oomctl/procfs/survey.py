@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from oomctl.errors import BadInput, ImpossibleHere
-from oomctl.kernel.badness import score_slack
-from oomctl.kernel.certainty import best_lower_bound, precision
 from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
 from oomctl.kernel.scores import totalpages_doubts
 from oomctl.kernel.selection import scan, scan_order, why_not
@@ -21,7 +19,7 @@ from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.closer import closer_look
 from oomctl.procfs.glance import glance
 from oomctl.procfs.membership import membership
-from oomctl.procfs.reader import Procfs, Score, Tasks
+from oomctl.procfs.reader import Procfs
 from oomctl.procfs.sharing import with_shared_memory
 
 
@@ -50,35 +48,18 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
     if contenders and procfs.setting("vm/oom_kill_allocating_task"):
         return machine(procfs)  # whoever asks dies
     context = context_of(procfs, Constraint.NONE, procfs.totalpages)
-    scores = procfs.scores()
-    scores.listed.sort(reverse=True)
-    unkillable = _unkillable(procfs, scores.listed)
-    killable = [score for score in scores.listed if score.pid not in unkillable]
-    tasks = _front(procfs, context, killable, count, contenders)
+    pids, unlisted = procfs.pids()
+    seen = glance(procfs, pids, count, context, contenders)
     scenario = Scenario(
         procfs.kernel,
         context,
-        tuple(tasks.read),
+        tuple(seen.read),
         procfs.page_size,
-        unread_candidates=len(killable) - len(tasks.read),
-        unread_unkillable=len(unkillable),
-        hidden=scores.hidden + tasks.hidden,
+        unread_candidates=seen.unread,
+        unread_unkillable=seen.unkillable,
+        hidden=unlisted + seen.hidden,
     )
     return as_read(_with_company(procfs, scenario, count), procfs)
-
-
-def _front(procfs: Procfs, context: Context, killable: Sequence[Score], count: int, contenders: bool) -> Tasks:
-    """Look at the ``count`` worst of ``killable``, sorted by score, and (``contenders``) all that may be the first."""
-    off = precision(procfs.rules.counters, context)
-    near = _near(procfs, killable, count, 2 * off.most)
-    tasks = glance(procfs, near, count, context, contenders)
-    ranking = scan(tuple(tasks.read), context, procfs.rules).ranking
-    if not contenders or not ranking or len(near) == len(killable):
-        return tasks
-    # The first may lose to reclaim what puts it behind others.
-    reach = ranking[0].badness - best_lower_bound(ranking, context, off) + off.most
-    further = _near(procfs, killable, 1, reach)
-    return tasks if len(further) <= len(near) else glance(procfs, further, count, context, contenders)
 
 
 def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
@@ -158,24 +139,6 @@ def context_of(procfs: Procfs, constraint: Constraint, totalpages: int) -> Conte
         cpus=procfs.cpus,
     )
     return reclaim.with_machine(context, procfs)
-
-
-def _unkillable(procfs: Procfs, scores: Sequence[Score]) -> set[int]:
-    """PIDs whose score of 0 means that they are not eligible (by the formula of v5.9 and later).
-
-    Only a tiny task with an adj of -998 or -999 also rounds to 0.
-    """
-    zeros = (score.pid for score in scores if score.oom_score == 0)
-    return {pid for pid in zeros if procfs.adj(pid) not in (-998, -999)}
-
-
-def _near(procfs: Procfs, killable: Sequence[Score], count: int, reach_pages: int) -> Sequence[Score]:
-    """The part of ``killable``, sorted by score, that can hold its ``count`` worst and all contenders."""
-    if len(killable) <= count:
-        return killable
-    slack = score_slack(reach_pages, procfs.totalpages, procfs.rules)
-    least = killable[count - 1].oom_score - slack
-    return [score for score in killable if score.oom_score >= least]
 
 
 def _with_company(procfs: Procfs, scenario: Scenario, count: int) -> Scenario:

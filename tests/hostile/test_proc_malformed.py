@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from oomctl.procfs.cgroup import Memcgs
-from oomctl.procfs.halves import by_halves
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import Malformed, is_pid
+from oomctl.procfs.workers import shared_out
 from tests.commands.invoke import Ran, ask
 from tests.proc_tree import ProcTree
 
@@ -286,7 +286,7 @@ def test_a_helper_that_is_killed_while_it_answers_loses_nothing(monkeypatch: pyt
         return whole(value)[:100]  # type: ignore[arg-type]
 
     monkeypatch.setattr(marshal, "dumps", cut)
-    assert by_halves(list, range(3000), cpus=2) == [list(range(1500)), list(range(1500, 3000))]
+    assert shared_out(list, range(3000), cpus=2) == [list(range(1500)), list(range(1500, 3000))]
     assert os.getpid() == here
 
 

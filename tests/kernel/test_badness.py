@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness, int_div, oom_score, score_slack, scores_keep_order
+from oomctl.kernel.badness import (
+    ADJ_MAX,
+    ADJ_MIN,
+    badness,
+    int_div,
+    most_badness,
+    oom_score,
+    score_slack,
+    scores_keep_order,
+)
 from oomctl.kernel.rules import Rules, rules_for
 from oomctl.model.kernel import Task
 from tests.tasks import task
@@ -121,6 +130,13 @@ def test_slack_covers_what_so_many_pages_can_change(rules: Rules, pages: int) ->
     for start in range(0, 5000, 7):
         difference = oom_score(start + pages, TOTAL, rules) - oom_score(start, TOTAL, rules)
         assert difference <= score_slack(pages, TOTAL, rules)
+
+
+@pytest.mark.parametrize("totalpages", [TOTAL, 1001, 6_000_123])
+def test_the_most_that_shows_as_a_score_is_the_most(totalpages: int) -> None:
+    for score in range(1, 1334):
+        most = most_badness(score, totalpages)
+        assert oom_score(most, totalpages, SIGNED) <= score < oom_score(most + 1, totalpages, SIGNED)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+from typing import NamedTuple
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,7 +11,7 @@ from oomctl.errors import ImpossibleHere
 from oomctl.kernel.badness import badness, oom_score
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.rules import rules_for
-from oomctl.model.kernel import Constraint, Context, Scenario
+from oomctl.model.kernel import Constraint, Context, Round, Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reclaim import with_machine
@@ -169,32 +172,86 @@ def test_who_dies_with_the_first_as_a_group_is_read(proc_tree: ProcTree, procfs:
     assert (front.unread_candidates, front.unread_unkillable) == (1, 0)
 
 
-sizes = st.lists(
-    st.tuples(
+class MadeUp(NamedTuple):
+    """One process of a machine that is made up."""
+
+    kind: str
+    rss: int
+    adj: int
+    mapped_percent: int
+    """Of RSS, mapped from files that can be reclaimed."""
+    swap: int
+    pgtables_kb: int
+    address_space_gib: int
+
+
+machines = st.lists(
+    st.builds(
+        MadeUp,
+        st.sampled_from(["plain"] * 6 + ["threads", "kernel thread", "zombie", "zombie leader", "vfork", "reaped"]),
         st.integers(0, 3000) | st.integers(0, 300_000),
-        st.sampled_from([0, 0, 0, -1000, -999, -500, 1, 300]),
+        st.sampled_from([0, 0, 0, -1000, -999, -998, -500, 1, 300]),
         st.sampled_from([0, 0, 10, 90, 100]),
+        st.sampled_from([0, 0, 5, 40, 100_000]),
+        st.sampled_from([12, 40, 400_000]),
+        st.sampled_from([0, 1, 1000]),
     ),
     min_size=1,
     max_size=12,
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sizes, st.integers(1, 4))
-def test_reading_the_nearest_loses_neither_victim_nor_contender(
-    tmp_path_factory: pytest.TempPathFactory, processes: list[tuple[int, int, int]], count: int
+def add_any(tree: ProcTree, pid: int, one: MadeUp) -> None:
+    if one.kind == "kernel thread":
+        tree.add_kthread(pid)
+        return
+    if one.kind == "zombie leader":
+        tree.add_zombie_leader(pid, pid + 100, one.rss, adj=one.adj, swap=one.swap)
+        points = one.rss + one.swap + 10 + one.adj * 1000
+        tree.write(f"{pid}/oom_score", f"{0 if one.adj == -1000 else oom_score(points, 1_000_000, rules_for('7.1'))}\n")
+        return
+    tree.add(
+        pid,
+        rss=one.rss,
+        adj=one.adj,
+        score=0 if one.kind in ("zombie", "vfork", "reaped") else None,
+        anon=one.rss - one.rss * one.mapped_percent // 100,
+        swap=one.swap,
+        pgtables_kb=one.pgtables_kb,
+        vsize_kb=4 * one.rss + (one.address_space_gib << 20) + 4 * pid,
+        threads=2 if one.kind == "threads" else 1,
+        ppid=FIRST if one.kind == "vfork" else 1,
+        has_memory=one.kind != "zombie",
+        state="Z" if one.kind == "zombie" else "S",
+    )
+    if one.kind == "vfork" and pid != FIRST:
+        shutil.copy(tree.root / f"{FIRST}/stat", tree.root / f"{pid}/stat")
+        shutil.copy(tree.root / f"{FIRST}/status", tree.root / f"{pid}/status")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(machines, st.integers(1, 4), st.sampled_from(["6.1", "6.10", "6.18", "7.1"]), st.sampled_from([0, 500_000]))
+def test_reading_the_nearest_is_as_good_as_reading_everything(
+    tmp_path_factory: pytest.TempPathFactory, processes: list[MadeUp], count: int, kernel: str, swap_kb: int
 ) -> None:
-    """Sizes, adjs, and how much of each is mapped from files that can be reclaimed, in percent."""
     tree = ProcTree(tmp_path_factory.mktemp("machine"))
-    tree.write("meminfo", "MemTotal: 4000000 kB\nInactive(file): 3000000 kB\n")
-    for number, (rss, adj, mapped) in enumerate(processes):
-        add_scored(tree, FIRST + number, rss, adj, anon=rss - rss * mapped // 100)
-    everything, front = (out_of_memory(scenario) for scenario in both(tree.procfs(), count))
+    tree.meminfo(4_000_000 - swap_kb, swap_total_kb=swap_kb)
+    tree.write("meminfo", (tree.root / "meminfo").read_text() + "Inactive(file): 3000000 kB\n")
+    for number, one in enumerate(processes):
+        add_any(tree, FIRST + number, one)
+    scenarios = both(tree.procfs(kernel), count)
+    everything, front = (out_of_memory(scenario) for scenario in scenarios)
     assert front.outcome is everything.outcome
     assert front.victim == everything.victim
     assert {task.pid for task in front.contenders} == {task.pid for task in everything.contenders}
     assert front.ranking[:count] == everything.ranking[:count]
+    assert counted(scenarios[0], everything) == counted(scenarios[1], front)
+
+
+def counted(scenario: Scenario, found: Round) -> tuple[int, int, int]:
+    """How many can be chosen, cannot, and are hidden."""
+    candidates = len(found.ranking) + scenario.unread_candidates
+    return candidates, len(found.spared) + scenario.unread_unkillable, scenario.hidden
 
 
 def both(procfs: Procfs, count: int) -> tuple[Scenario, Scenario]:
