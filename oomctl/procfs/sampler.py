@@ -19,12 +19,15 @@ from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.closer import closer_look
 from oomctl.procfs.details import DetailReader
+from oomctl.procfs.heldscores import HeldScores
 from oomctl.procfs.pressure import memory_pressure
 from oomctl.procfs.reader import Procfs, Score
 from oomctl.procfs.sharing import with_shared_memory
 
 SHARE = 500
-"""So many processes are read whole in turn at each look; where there are no more, all are."""
+"""Where there are no more processes, all are read whole at each look."""
+IN_TURN = 200
+"""Where there are more, so many are read whole in turn."""
 MOST_NEAR = 1000
 """Of those whose score leaves them in the running so many are read whole at each look."""
 
@@ -43,6 +46,7 @@ class Sampler:
         self.cgroup = cgroup
         """The memory cgroup to look at, None for the whole machine; may be changed between two looks."""
         self._known: dict[int, _Known] = {}
+        self._scores = HeldScores()
         self._looks = 0
 
     def look(self, fresh: Collection[int] = (), sharers_of: Collection[int] = ()) -> tuple[Look, Procfs]:
@@ -64,27 +68,28 @@ class Sampler:
         return Look(scenario, {task.pid: reader.details(task) for task in scenario.tasks}, memory_pressure(procfs))
 
     def _machine(self, procfs: Procfs, fresh: frozenset[int], sharers_of: Collection[int]) -> Look:
-        scores = procfs.scores(forks=False)  # the interactive view looks from a thread
+        scores = self._scores.read(procfs)
         for pid in self._known.keys() - {score.pid for score in scores.listed}:
             del self._known[pid]
         context = survey.context_of(procfs, Constraint.NONE, procfs.totalpages)
         memcgs = Memcgs.of(procfs)
         reader = DetailReader(procfs, memcgs)
-        due = self._due(procfs, scores.listed, fresh)
-        hidden = self._read(procfs, reader, due)
+        turns = _turns(len(scores.listed)) if procfs.scores_keep_order else 1
+        due = self._due(scores.listed, fresh, turns)
+        hidden = self._read(procfs, reader, due, turns)
         near = self._near(procfs, scores.listed, context)
         read = {score.pid for score in due}
         late = [score for score in near if score.pid not in read]
-        hidden += self._read(procfs, reader, late[:MOST_NEAR])
+        hidden += self._read(procfs, reader, late[:MOST_NEAR], turns)
         tasks = sorted((known.task for known in self._known.values()), key=scan_order)
         tasks = _with_sharers(procfs, tasks, [*(score.pid for score in near[:1]), *sharers_of])
-        scenario = closer_look(procfs, _scenario(procfs, memcgs, tasks, context, scores.hidden + hidden))
+        scenario = _scenario(procfs, memcgs, tasks, context, scores.hidden + hidden)
+        scenario = _with_closer_look(procfs, scenario, {score.pid for score in near})
         details = {pid: known.details for pid, known in self._known.items()}
         return Look(scenario, details, memory_pressure(procfs), max(len(late) - MOST_NEAR, 0))
 
-    def _due(self, procfs: Procfs, scores: Sequence[Score], fresh: frozenset[int]) -> list[Score]:
-        """Those that must be read whole whoever is near the first."""
-        turns = max(len(scores) // SHARE, 1) if procfs.scores_keep_order else 1
+    def _due(self, scores: Sequence[Score], fresh: frozenset[int], turns: int) -> list[Score]:
+        """Those that must be read whole whoever is near the first; each of the others once in ``turns`` looks."""
         turn, known = self._looks % turns, self._known
         return [
             score
@@ -115,16 +120,33 @@ class Sampler:
         least = max(highest - score_slack(reach, procfs.totalpages, procfs.rules), 1)
         return [self._known[score.pid].task for score in alive if score.oom_score >= least]
 
-    def _read(self, procfs: Procfs, reader: DetailReader, scores: Iterable[Score]) -> int:
-        """Read processes whole, forget those that are gone; return how many could not be read."""
+    def _read(self, procfs: Procfs, reader: DetailReader, scores: Iterable[Score], turns: int) -> int:
+        """Read processes whole, forget those that are gone; return how many could not be read.
+
+        Their details, which seldom change, are read when it is their turn.
+        """
         of = {score.pid: score.oom_score for score in scores}
         tasks = procfs.tasks(of)
         for pid in of.keys() - {task.pid for task in tasks.read}:
             self._known.pop(pid, None)
         for task in tasks.read:
-            details = reader.details(task)
+            known = self._known.get(task.pid)
+            same = known is not None and known.task.start_ticks == task.start_ticks
+            in_turn = task.pid % turns == self._looks % turns
+            details = known.details if known is not None and same and not in_turn else reader.details(task)
             self._known[task.pid] = _Known(of[task.pid], task._replace(memcg=details.cgroup), details)
         return tasks.hidden
+
+
+def _turns(processes: int) -> int:
+    return 1 if processes <= SHARE else processes // IN_TURN
+
+
+def _with_closer_look(procfs: Procfs, scenario: Scenario, near: Collection[int]) -> Scenario:
+    """Look closely at those of ``near`` that may be first; the others cannot be."""
+    nearest = scenario._replace(tasks=tuple(task for task in scenario.tasks if task.pid in near))
+    seen = {task.pid: task for task in closer_look(procfs, nearest).tasks}
+    return scenario._replace(tasks=tuple(seen.get(task.pid, task) for task in scenario.tasks))
 
 
 def _ranked(procfs: Procfs, tasks: Iterable[Task]) -> list[Candidate]:

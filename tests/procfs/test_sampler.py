@@ -17,6 +17,7 @@ from tests.proc_tree import ProcTree
 def crowd(proc_tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> ProcTree:
     """Forty processes, of which four are read in turn; one has a far higher score than all others."""
     monkeypatch.setattr(sampler, "SHARE", 4)
+    monkeypatch.setattr(sampler, "IN_TURN", 4)
     monkeypatch.setattr(sampler, "MOST_NEAR", 3)
     proc_tree.meminfo(4_000_000)
     for pid in range(100, 140):
