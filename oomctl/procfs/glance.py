@@ -11,6 +11,7 @@ pages, and no small file tells them (3 pages of tables for each of the address s
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Sequence
 from heapq import heappush, heapreplace
@@ -32,8 +33,9 @@ _MAPPED = re.compile(rb"\nRssFile:\s*(\d+) kB\nRssShmem:\s*(\d+) kB")
 _TINY = (-998, -999)
 """With these an adj makes a process without memory score 0, by rounding; it can be chosen all the same."""
 _LATEST = 1 << START_BITS
-_NOBODY = -1 << 80
-"""A badness below any."""
+_NOBODY, _ANYBODY = -1 << 63, (1 << 63) - 1
+"""A badness below any of a kernel, and one above."""
+_NTH, _BEST = range(2)
 _RSS_COUNTERS = 3  # of files, of anonymous pages, of shared memory
 
 _Row = tuple[int, int, int, bytes, int, int, int, int, int, int, int, int, bool]
@@ -88,7 +90,9 @@ def glance(procfs: Procfs, pids: Sequence[int], count: int, context: Context, co
     """
     scale = _scale(procfs, context)
     reach = scale.off.most if contenders else None
-    seen = shared_out(lambda part: _seen(procfs, part, scale, count, reach), pids, procfs.cpus)
+    bar = memoryview(mmap.mmap(-1, 16)).cast("q")
+    bar[_NTH] = bar[_BEST] = _NOBODY
+    seen = shared_out(lambda part: _seen(procfs, part, scale, count, reach, bar), pids, procfs.cpus)
     parts = [_Seen(*part) for part in seen]
     best = max(part.best for part in parts)
     rows = _worst([row for part in parts for row in part.rows], best, count, reach)
@@ -115,8 +119,10 @@ def _scale(procfs: Procfs, context: Context) -> _Scale:
     )
 
 
-def _seen(procfs: Procfs, pids: Sequence[int], scale: _Scale, count: int, reach: int | None) -> tuple[Any, ...]:
-    look = _Look(procfs, scale, count, reach)
+def _seen(
+    procfs: Procfs, pids: Sequence[int], scale: _Scale, count: int, reach: int | None, bar: memoryview
+) -> tuple[Any, ...]:
+    look = _Look(procfs, scale, count, reach, bar)
     look.at(pids)
     rows = _worst(look.rows, look.best, count, reach)
     return rows, look.best, look.whole, look.candidates, look.unkillable, look.hidden
@@ -125,11 +131,16 @@ def _seen(procfs: Procfs, pids: Sequence[int], scale: _Scale, count: int, reach:
 class _Look:
     """One worker's look at its part of the processes."""
 
-    def __init__(self, procfs: Procfs, scale: _Scale, count: int, reach: int | None) -> None:
+    def __init__(self, procfs: Procfs, scale: _Scale, count: int, reach: int | None, bar: memoryview) -> None:
         self._procfs = procfs
         self._scale = scale
         self._count = count
         self._reach = reach
+        self._bar = bar
+        """What any worker has found: the badness of its ``count``-th, and the one that somebody has at least.
+
+        Shared without a lock: what gets lost would have spared some reading.
+        """
         self._worst: list[tuple[int, int, int]] = []
         """Badness, start time and PID of the ``count`` worst rows, the least of them first."""
         self.rows: list[_Row] = []
@@ -173,9 +184,10 @@ class _Look:
 
     def _matters(self, points: int, start: int = _LATEST, pid: int = 0) -> bool:
         """Whether who has so much at most may be among the worst, or be the first."""
-        if len(self._worst) < self._count or (points, start, pid) > self._worst[0]:
+        own = self._worst[0] if len(self._worst) >= self._count else None
+        if points >= self._bar[_NTH] and (own is None or (points, start, pid) > own):
             return True
-        return self._reach is not None and points + self._reach >= self.best
+        return self._reach is not None and points + self._reach >= self._bar[_BEST]
 
     def _row(self, root: int, pid: int, score: int) -> _Row | None:
         """Return the details of a process, or None as soon as it turns out not to matter.
@@ -213,11 +225,18 @@ class _Look:
             heappush(self._worst, row[:3])
         elif row[:3] > self._worst[0]:
             heapreplace(self._worst, row[:3])
+        if len(self._worst) == self._count:
+            self._raise_bar(_NTH, self._worst[0][0])
         points, rss, file, shmem = row[0], row[4], row[9], row[10]
         if points > self.best:
             taken = reclaimable_pages(rss, file, shmem, self._scale.context)
             off = self._scale.off
             self.best = max(self.best, points - off.most - (taken + off.taken if taken else 0))
+            self._raise_bar(_BEST, self.best)
+
+    def _raise_bar(self, which: int, points: int) -> None:
+        if self._bar[which] < points <= _ANYBODY:
+            self._bar[which] = points
 
 
 def _worst(rows: list[_Row], best: int, count: int, reach: int | None) -> list[_Row]:

@@ -6,7 +6,6 @@ import marshal
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 MOST_WORKERS = 8
@@ -30,8 +29,8 @@ def shared_out(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], 
     worker cannot do, as it was not to be started or was killed, is done here.
     """
     count = max(min(cpus, _cpus_allowed(), MOST_WORKERS, len(items) // WORTH_A_WORKER), 1)
-    ends = [len(items) * number // count for number in range(count + 1)]
-    first, *others = (items[start:end] for start, end in pairwise(ends))
+    # What is alike stands side by side, so that each gets its share of it.
+    first, *others = (items[number::count] for number in range(count))
     workers: list[_Worker | None] = []
     try:
         for part in others:
