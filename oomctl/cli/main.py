@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import re
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -39,6 +39,7 @@ COMMANDS = {
 # Not listed in help: what people type because another program of the same name has it.
 HIDDEN = {"dump": "oomctl.commands.dump"}
 _COMPLETE = "_OOMCTL_COMPLETE"  # set by the completion scripts, for both names of the program
+_OBJECTS_BEFORE_A_COLLECTION = 50_000  # Python's 700 let imports alone cause dozens, which find nothing
 _KILLED_BY_SIGPIPE = 141  # 128 + SIGPIPE, what a shell shows for a program that a closed pipe ended
 _KILLED_BY_SIGINT = 130
 
@@ -136,6 +137,8 @@ def _answer_shell(group: click.Group, instruction: str) -> int:
 
 def _short_help(context: click.Context) -> str:
     """Return what a bare ``oomctl`` says: the first steps, and the names of the commands."""
+    import textwrap
+
     steps = textwrap.dedent((cli.help or "").partition("\b\n")[2].partition("\n\n")[0])
     names = click.wrap_text(f"Commands: {', '.join(COMMANDS)}", 78, subsequent_indent="  ")
     return (
@@ -227,6 +230,7 @@ def _hold_standard_descriptors() -> None:
 
 def main() -> None:
     """Entry point of ``oomctl`` and ``oomadm``."""
+    gc.set_threshold(_OBJECTS_BEFORE_A_COLLECTION)
     _hold_standard_descriptors()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

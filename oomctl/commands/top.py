@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 import sys
 from typing import Any
 
@@ -132,6 +131,8 @@ def _once(ask: Ask, output: str) -> int:
     """Print one list."""
     lines = ask.lines
     if lines is None and output == "table":
+        import shutil
+
         lines = max(shutil.get_terminal_size().lines - _LINES_AROUND, 5)
     procfs = machine_procfs()
     # Those who can never be chosen come last: a list of all has them, the first few do not.

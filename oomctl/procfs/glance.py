@@ -11,7 +11,6 @@ pages, and no small file tells them (3 pages of tables for each of the address s
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Sequence
 from heapq import heappush, heapreplace
@@ -25,7 +24,7 @@ from oomctl.model.kernel import Context, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import VANISHED, read_at
 from oomctl.procfs.statfiles import NUM_THREADS, RSS, START_BITS, STARTTIME, STATE, VSIZE, split_stat
-from oomctl.procfs.workers import shared_out
+from oomctl.procfs.workers import shared_numbers, shared_out
 
 _PTE_AND_SWAP = re.compile(rb"\nVmPTE:\s*(\d+) kB\nVmSwap:\s*(\d+) kB")
 _RSS_IN_STATUS = re.compile(rb"\nVmRSS:\s*(\d+) kB")
@@ -90,7 +89,7 @@ def glance(procfs: Procfs, pids: Sequence[int], count: int, context: Context, co
     """
     scale = _scale(procfs, context)
     reach = scale.off.most if contenders else None
-    bar = memoryview(mmap.mmap(-1, 16)).cast("q")
+    bar = shared_numbers(2)
     bar[_NTH] = bar[_BEST] = _NOBODY
     seen = shared_out(lambda part: _seen(procfs, part, scale, count, reach, bar), pids, procfs.cpus)
     parts = [_Seen(*part) for part in seen]

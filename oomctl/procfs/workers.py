@@ -44,6 +44,13 @@ def shared_out(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], 
     return found
 
 
+def shared_numbers(count: int) -> memoryview:
+    """Return so many numbers of 64 bits that workers started later share, without a lock."""
+    import mmap
+
+    return memoryview(mmap.mmap(-1, 8 * count)).cast("q")
+
+
 def _cpus_allowed() -> int:
     return len(os.sched_getaffinity(0))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -19,6 +18,8 @@ def visible(name: str) -> str:
     """
     if name.isascii() and name.isprintable():
         return name
+    import unicodedata
+
     return "".join(_escaped(char) if unicodedata.category(char) in _HARMFUL else char for char in name)
 
 

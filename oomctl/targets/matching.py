@@ -16,7 +16,6 @@ from oomctl.procfs.details import unit_in, user_name
 from oomctl.procfs.identity import text_of
 from oomctl.procfs.provenance import executable_name
 from oomctl.procfs.reader import Procfs
-from oomctl.targets.patience import TooLong, finds
 from oomctl.targets.words import Target, TargetKind, expression
 
 
@@ -77,6 +76,8 @@ def _pattern_matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], 
 
 
 def _command_line_matcher(pattern: re.Pattern[str], procfs: Procfs) -> Callable[[Task], bool]:
+    from oomctl.targets.patience import TooLong, finds  # brings signal, which other targets have no use for
+
     starters = functools.cache(_starters)  # asked for only when something matches
     costly: set[int] = set()
     """Users one of whose command lines took too long to search; with thousands they could take all the time."""
