@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -80,10 +81,7 @@ class Memcgs:
 
     def path_in(self, cgroups: str) -> str | None:
         """Return the memory cgroup named in the text of ``/proc/PID/cgroup``."""
-        for controllers, path in hierarchies(cgroups):
-            if "memory" in controllers.split(",") if self.version == 1 else controllers == "":
-                return path.removesuffix(" (deleted)")
-        return None
+        return _path_in(cgroups, self.version)
 
     def path_of_pid(self, pid: int) -> str | None:
         """Like ``path_of``; None as well when the process is gone."""
@@ -301,3 +299,11 @@ class Memcgs:
         own, *above = self.ancestors(path)
         counting = list(itertools.takewhile(self.is_hierarchical, above))
         return [own, *counting]
+
+
+@functools.lru_cache(1000)  # there are fewer cgroups than processes
+def _path_in(cgroups: str, version: int) -> str | None:
+    for controllers, path in hierarchies(cgroups):
+        if "memory" in controllers.split(",") if version == 1 else controllers == "":
+            return path.removesuffix(" (deleted)")
+    return None

@@ -9,10 +9,10 @@ without a bound: a process chooses how long some of its files are.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oomctl.errors import ImpossibleHere
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness, oom_score
@@ -48,6 +48,10 @@ from oomctl.procfs.workers import shared_out
 _PF_EXITING = 0x00000004  # include/linux/sched.h
 _LONGEST_CHILDREN = 1 << 20  # 130,000 children at least
 _LOOKS = 4
+
+
+MemcgOf = Callable[[int], "str | None"]
+_Plain = tuple[tuple[Any, ...], list[tuple[Any, ...]]]
 
 
 class Score(NamedTuple):
@@ -91,14 +95,11 @@ class Procfs(Facts):
             return int(os.path.basename(os.readlink(f"{self.root}/self")))
         return os.getpid() if self.is_own else None
 
-    def scores(self, forks: bool = True) -> Scores:
-        """Read ``oom_score`` of every process: the cheapest file that says who can matter at all.
-
-        A process with several threads should not fork for it.
-        """
+    def scores(self) -> Scores:
+        """Read ``oom_score`` of every process: the cheapest file that says who can matter at all."""
         pids, unlisted = self.pids()
         with self.opened() as root:
-            parts = shared_out(lambda part: self.scores_of(root, part), pids, self.cpus if forks else 1)
+            parts = shared_out(lambda part: self.scores_of(root, part), pids, self.cpus)
         listed = [Score(score, pid) for scores, _ in parts for score, pid in scores]
         return Scores(listed, unlisted + sum(unreadable for _, unreadable in parts))
 
@@ -126,27 +127,42 @@ class Procfs(Facts):
                 unreadable += 1
         return listed, unreadable
 
-    def tasks(self, pids: Iterable[int] | None = None) -> Tasks:
+    def tasks(self, pids: Iterable[int] | None = None, memcg_of: MemcgOf | None = None) -> Tasks:
         """Read the processes ``pids`` (default: all), leaving out oomctl's own and those that end meanwhile.
 
-        In the kernel's scan order.
+        In the kernel's scan order. ``memcg_of`` returns the memory cgroup of the process behind an open directory.
         """
-        hidden = 0
+        if pids is not None:
+            read, hidden = self._read(pids, memcg_of)
+        else:
+            everyone, hidden = self.pids()
+            parts = shared_out(lambda part: self._read_plainly(part, memcg_of), everyone, self.cpus)
+            read = [_task_of(*plain) for rows, _ in parts for plain in rows]
+            hidden += sum(unreadable for _, unreadable in parts)
+        read.sort(key=scan_order)
+        return Tasks(read, hidden)
+
+    def _read(self, pids: Iterable[int], memcg_of: MemcgOf | None) -> tuple[list[Task], int]:
+        """Return what could be read, and how many may not be."""
         read: list[Task] = []
-        if pids is None:
-            names, hidden = self._listing()
-            pids = map(int, names)
+        hidden = 0
         for pid in pids:
             if pid == self.own_pid:
                 continue
             try:
-                read.append(self.task(pid))
+                with self.open_task(pid) as directory:
+                    task = self.task_at(directory, pid)
+                    read.append(task if memcg_of is None else task._replace(memcg=memcg_of(directory)))
             except VANISHED:
                 continue
             except OSError:  # not permitted, or Malformed
                 hidden += 1
-        read.sort(key=scan_order)
-        return Tasks(read, hidden)
+        return read, hidden
+
+    def _read_plainly(self, pids: Sequence[int], memcg_of: MemcgOf | None) -> tuple[list[_Plain], int]:
+        """Return what ``_read`` does, for the way from a worker: each task, and its threads, as tuples."""
+        read, hidden = self._read(pids, memcg_of)
+        return [(tuple(task._replace(threads=())), [tuple(one) for one in task.threads]) for task in read], hidden
 
     def task(self, pid: int) -> Task:
         """Read one process. Raises FileNotFoundError or ProcessLookupError when it is gone, else OSError."""
@@ -439,6 +455,11 @@ class Procfs(Facts):
 
     def _no_proc(self, error: OSError) -> ImpossibleHere:
         return ImpossibleHere(f"{self.root}: {error.strerror}; oomctl needs Linux with /proc mounted")
+
+
+def _task_of(fields: Sequence[Any], threads: Sequence[Sequence[Any]]) -> Task:
+    task = Task(*fields)
+    return task._replace(threads=tuple(Thread(*one) for one in threads)) if threads else task
 
 
 def _children_at(directory: int, name: str) -> list[int]:

@@ -25,12 +25,11 @@ from oomctl.procfs.sharing import with_shared_memory
 
 def machine(procfs: Procfs) -> Scenario:
     """Return the machine-wide scenario with every process and every fact."""
-    tasks = procfs.tasks()
-    read = _with_shared_memory(procfs, tasks.read)
     memcgs = Memcgs.of(procfs)
+    tasks = procfs.tasks(memcg_of=None if memcgs is None else memcgs.path_of)
+    read = _with_shared_memory(procfs, tasks.read)
     groups: set[str] = set()
     if memcgs is not None:
-        read = [task._replace(memcg=memcgs.path_of_pid(task.pid)) for task in read]
         groups = {path for path in with_ancestors(read, memcgs) if memcgs.kills_as_group(path)}
     context = context_of(procfs, Constraint.NONE, procfs.totalpages)._replace(oom_groups=frozenset(groups))
     scenario = Scenario(procfs.kernel, context, tuple(read), procfs.page_size, hidden=tasks.hidden)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
@@ -29,6 +30,8 @@ def shared_out(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], 
     worker cannot do, as it was not to be started or was killed, is done here.
     """
     count = max(min(cpus, _cpus_allowed(), MOST_WORKERS, len(items) // WORTH_A_WORKER), 1)
+    if threading.active_count() > 1:  # a lock that another thread holds would stay locked in a worker
+        count = 1
     # What is alike stands side by side, so that each gets its share of it.
     first, *others = (items[number::count] for number in range(count))
     workers: list[_Worker | None] = []
