@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -50,7 +51,7 @@ def commands(toy_pid: int) -> dict[str, tuple[str, ...]]:
 def memory(processes: int) -> None:
     """Print a row for each command."""
     with crowd("tiny", processes), toy() as pid, copies_if_possible() as copies:
-        print(f"\n{HEAD}   among {processes}")
+        print(f"\n{HEAD}   among {everybody()} on the whole machine")
         for name, words in commands(pid).items():
             reset_adj(pid)
             print(f"{name:<{WIDTH}} {peak_mib(words):>10}", end="", flush=True)
@@ -60,6 +61,10 @@ def memory(processes: int) -> None:
                 fresh = least_cgroup((*copies.enter, *words), [reset, copies.forget])
                 print(f" {'':>14} {_mib(cached):>17} {_mib(fresh):>11}", end="")
             print(flush=True)
+
+
+def everybody() -> int:
+    return sum(map(str.isdigit, os.listdir("/proc")))
 
 
 @contextmanager
