@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks.speed import crowd
+from benchmarks.crowds import crowd
 
 LINES = (
     "oomctl ",
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=21)
     options = parser.parse_args()
     print(f"{'':<26} {'oomctl':>8} {'click':>8}  ratio, medians of {options.runs}")
-    with crowd(options.processes, tie=False):
+    with crowd("tiny", options.processes):
         for line in LINES:
             seconds(TAB, line)  # warm up
             pairs = [(seconds(TAB, line), seconds("import click")) for _ in range(options.runs)]

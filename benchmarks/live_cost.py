@@ -26,7 +26,7 @@ import termios
 import time
 from collections.abc import Sequence
 
-from benchmarks.speed import crowd
+from benchmarks.crowds import crowd
 from oomctl.procfs.sampler import Sampler
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -150,7 +150,7 @@ def main() -> None:
     if options.hasty:
         be_hasty(options.hasty, options.refreshes)
         return
-    with crowd(options.processes, tie=True):
+    with crowd("alike", options.processes):
         print(f"{options.processes} more processes; refreshed every {options.delay:g} s")
         compare(options.delay, options.refreshes)
         memory(500)

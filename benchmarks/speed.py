@@ -1,106 +1,138 @@
-"""Time `oomctl top` and `oomctl simulate` against `ps` among thousands of real processes, in one run.
+"""What oomctl costs among real processes, beside the commands that people would use instead, in one table.
 
-    python benchmarks/speed.py [--processes 10000] [--runs 7]
+    python -m benchmarks.speed [--processes 10000] [--runs 7] [--only SECTION]...
 
-Prints medians, the ratio of medians, start-up time against `import click`, and peak memory.
-Once the processes have sizes and adjs of their own, once they are all alike, so that every one of them ties.
+Both commands of a row run in turn. Times are medians in ms, ratios the median of the pairs' with the least and the
+greatest. CPU is user and system time with that of the workers. Sections: kinds (crowds of all kinds), growth (with
+the number of processes), workers (how many read at once), start, memory (needs root for the least cgroups), answers
+(one question among all, by every kind of target), live (the refreshing view beside htop and top).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import random
-import resource
-import signal
-import statistics
+import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+from functools import partial
 
-PS = ["ps", "-eo", "pid,oom,oomadj,rss,comm", "--sort=-oom"]
-ROOM_TO_LEAVE_MIB = 4096
-OOMCTL = [sys.executable, "-m", "oomctl"]
-TOP = [*OOMCTL, "top", "--once", "-n", "20", "--format", "plain"]
-SIMULATE = [*OOMCTL, "simulate", "--json"]
+from benchmarks import live_cost
+from benchmarks.answers import answers
+from benchmarks.commands import IMPORT_CLICK, OOMCTL, PS, SIMULATE, TOP
+from benchmarks.crowds import KINDS, NoCrowd, crowd
+from benchmarks.memory_cost import memory
+from benchmarks.pairs import HEAD, Cost, compare, compare_costs, cost, cost_until
+from benchmarks.toy import reset_adj, toy
 
-
-@contextmanager
-def crowd(count: int, tie: bool) -> Iterator[None]:
-    """Keep ``count`` small processes while the block runs: ``sleep``, or shells that hold a string of some size."""
-    pids: list[int] = []
-    chance = random.Random(1)
-    never_answers, _ = os.pipe()
-    as_stdin = [(os.POSIX_SPAWN_DUP2, never_answers, 0)]
-    try:
-        for number in range(count):
-            if number % 100 == 0 and available_mib() < ROOM_TO_LEAVE_MIB:
-                sys.exit(f"{number} processes leave less than {ROOM_TO_LEAVE_MIB} MiB of memory; ask for fewer")
-            hold = f"x=$(printf %{chance.randrange(500_000)}s); read y"
-            command = ["sleep", "infinity"] if tie else ["sh", "-c", hold]
-            pids.append(os.posix_spawnp(command[0], command, {}, file_actions=as_stdin))
-            if not tie:
-                with open(f"/proc/{pids[-1]}/oom_score_adj", "w", encoding="ascii") as file:
-                    file.write(str(chance.choice([0, 0, 0, 0, 100, 200, 300, 500])))
-        time.sleep(2)  # let the last ones settle
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        for pid in pids:
-            os.waitpid(pid, 0)
+FEW = 300
+FRONT = """
+import sys, time
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from oomctl.procfs import survey
+from oomctl.procfs.reader import Procfs
+def cpu():
+    return sum(usage.ru_utime + usage.ru_stime for usage in map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
+before, started = cpu(), time.perf_counter()
+survey.machine_front(Procfs(cpus=int(sys.argv[1])), 20)
+print(time.perf_counter() - started, cpu() - before)
+"""
 
 
-def available_mib() -> int:
-    with open("/proc/meminfo", encoding="ascii") as file:
-        return next(int(line.split()[1]) // 1024 for line in file if line.startswith("MemAvailable:"))
+def kinds(processes: int, runs: int) -> None:
+    for kind, name in KINDS.items():
+        try:
+            with crowd(kind, processes):
+                compare(f"top -n 20, {name} | ps", TOP, PS, runs)
+                compare(f"simulate --json, {name} | ps", SIMULATE, PS, runs)
+        except NoCrowd as problem:
+            print(f"not {name}: {problem}")
 
 
-def seconds(command: Sequence[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start
+def growth(processes: int, runs: int) -> None:
+    for count in (processes // 100, processes // 10, processes, 3 * processes):
+        try:
+            with crowd("alike", count):
+                compare(f"top -n 20, {count} | ps", TOP, PS, runs)
+        except NoCrowd as problem:
+            print(f"not {count}: {problem}")
 
 
-def compare(title: str, ours: Sequence[str], theirs: Sequence[str], runs: int) -> None:
-    """Run the two in turn and print both medians and their ratio."""
-    seconds(ours), seconds(theirs)  # warm up
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(runs)]
-    mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"{title:<46} {mine * 1000:8.0f} ms {other * 1000:8.0f} ms   {other / mine:5.2f} times as fast")
+def workers(processes: int, runs: int) -> None:
+    """Only the survey, without the start of Python, beside the same with one worker."""
+    with crowd("tiny", processes):
+        for count in (1, 2, 4, 8):
+            title = f"survey, {count} workers | one"
+            compare_costs(title, partial(survey_cost, count), partial(survey_cost, 1), runs)
 
 
-def peak_mib(command: Sequence[str]) -> float:
-    """Return the peak RSS of one run in MiB."""
-    code = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True);"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    out = subprocess.run([sys.executable, "-S", "-c", code, *command], capture_output=True, text=True, check=True)
-    return int(out.stdout) / 1024
+def survey_cost(cpus: int) -> Cost:
+    run = subprocess.run([sys.executable, "-c", FRONT, str(cpus)], capture_output=True, text=True, check=True)
+    return Cost(*map(float, run.stdout.split()))
+
+
+def start(_processes: int, runs: int) -> None:
+    """What it takes to begin, among few."""
+    with crowd("tiny", FEW), toy() as pid:
+        compare("--version | import click", (*OOMCTL, "--version"), IMPORT_CLICK, runs)
+        for name, words in {"top --once": TOP, "simulate --json": SIMULATE}.items():
+            compare(f"{name} | import click", words, IMPORT_CLICK, runs)
+            compare(f"{name} | ps", words, PS, runs)
+            compare(f"{name} | choom -p 1", words, ("choom", "-p", "1"), runs)
+            if shutil.which("earlyoom"):
+                early = partial(cost_until, ("earlyoom", "--dryrun"), b"mem avail")
+                compare_costs(f"{name} | earlyoom --dryrun", partial(cost, words), early, runs)
+        for change in (("set", "100"), ("protect", "--level", "0")):
+            words = (*OOMCTL, *change, str(pid))
+            change_cost = partial(changing_cost, pid, words)
+            compare_costs(f"{' '.join(change)} PID | import click", change_cost, partial(cost, IMPORT_CLICK), runs)
+
+
+def changing_cost(pid: int, words: tuple[str, ...]) -> Cost:
+    reset_adj(pid)
+    return cost(words)
+
+
+def both_memories(processes: int, _runs: int) -> None:
+    memory(FEW)
+    if processes > FEW:
+        memory(processes)
+
+
+def live(processes: int, _runs: int) -> None:
+    with crowd("alike", processes):
+        live_cost.compare(2.0, 10)
+
+
+SECTIONS = {
+    "kinds": kinds,
+    "growth": growth,
+    "workers": workers,
+    "start": start,
+    "memory": both_memories,
+    "answers": answers,
+    "live": live,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="may be given several times")
     options = parser.parse_args()
-    most = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    if 0 < most < options.processes + 100:
-        sys.exit(f"only {most} processes are allowed here")
-
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed command has its bytecode
-    print(f"{'':<46} {'oomctl':>11} {'other':>11}   medians of {options.runs}")
-    compare("--version, against import click", [*OOMCTL, "--version"], [sys.executable, "-c", "import click"], 15)
-    with crowd(300, tie=False):
-        for name, command in (("top", TOP), ("top --json", [*OOMCTL, "top", "--json"]), ("simulate --json", SIMULATE)):
-            print(f"peak memory of {name} at 300 processes: {peak_mib(command):.1f} MiB")
-    for kind, tie in (("of all sizes", False), ("all alike", True)):
-        with crowd(options.processes, tie):
-            compare(f"top -n 20 among {options.processes} {kind}, against ps", TOP, PS, options.runs)
-            compare(f"simulate among {options.processes} {kind}, against ps", SIMULATE, PS, options.runs)
+    os.environ["PYTHONPATH"] = os.getcwd()  # also for those that begin in another directory
+    with tempfile.TemporaryDirectory() as state:
+        os.environ["XDG_STATE_HOME"] = state  # for the journal
+        print(HEAD)
+        for name in options.only or SECTIONS:
+            print(f"\n{name}, {FEW if name == 'start' else options.processes} processes", flush=True)
+            try:
+                SECTIONS[name](options.processes, options.runs)
+            except NoCrowd as problem:
+                print(f"not {name}: {problem}")
 
 
 if __name__ == "__main__":
