@@ -134,15 +134,22 @@ def assess(ranking: Sequence[Candidate], context: Context, rules: Rules) -> Asse
     lowest = best_lower_bound(ranking, context, off)
     # Numbers that are the killer's own decide a tie, too.
     reach = lowest + (1 if off is EXACT else 0)
-    rivals = [other for other in others if other.badness + off.of(other.task) >= reach]
+    rivals = [other for other in _down_to(others, reach - off.most) if other.badness + off.of(other.task) >= reach]
     # Of those that can be first, or else of the second, whose margin is more than that.
     shown = rivals or others[:1]
     bound = max((off.of(other.task) for other in shown), default=0) + first.badness - lowest
     margin = first.badness - others[0].badness if others else None
     # Whoever starts now has no memory yet, and an adj of 0.
-    highest = max([0, *(other.badness + off.of(other.task) for other in others)])
+    near = _down_to(others, others[0].badness - off.most) if others else ()
+    highest = max([0, *(other.badness + off.of(other.task) for other in near)])
     growth = max(lowest - highest, 0)
     return Assessment(margin, bound, (first.task, *(rival.task for rival in rivals)), growth)
+
+
+def _down_to(ranking: Sequence[Candidate], points: int) -> Sequence[Candidate]:
+    """Return those at the head of a sorted ranking that have so much badness."""
+    count = next((number for number, candidate in enumerate(ranking) if candidate.badness < points), len(ranking))
+    return ranking[:count]
 
 
 def best_lower_bound(ranking: Sequence[Candidate], context: Context, off: Precision) -> int:

@@ -15,7 +15,7 @@ from oomctl.procfs.reading import READING, VANISHED
 
 HELD_BYTES = 5 << 10
 """What the kernel keeps for an open file of /proc that was read: 46 MiB of slab for 9,000 (Linux 6.18)."""
-_PART_OF_AVAILABLE = 500
+_PART_OF_AVAILABLE = 400
 _SPARE_DESCRIPTORS = 64
 _LONGEST = 16
 
@@ -36,17 +36,18 @@ class HeldScores:
         while len(self._files) > room:
             os.close(self._files.popitem()[1])
         listed: list[Score] = []
-        files, pread = self._files, os.pread
+        files, pread, own_pid = self._files, os.pread, procfs.own_pid
         with procfs.opened() as root:
             for pid in pids:
                 try:
                     text = pread(files[pid], _LONGEST, 0) if pid in files else self._opened(root, pid, room)
-                    listed.append(Score(int(text), pid))
+                    if pid != own_pid:
+                        listed.append(Score(int(text), pid))
                 except VANISHED:
                     self._forget(pid)
                 except (OSError, ValueError):  # not permitted, or no number
                     hidden += 1
-        return Scores([score for score in listed if score.pid != procfs.own_pid], hidden)
+        return Scores(listed, hidden)
 
     def _opened(self, root: int, pid: int, room: int) -> bytes:
         descriptor = os.open(f"{pid}/oom_score", READING, dir_fd=root)

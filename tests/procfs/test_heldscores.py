@@ -49,7 +49,7 @@ def test_files_stay_open_while_there_is_memory_for_it(scores: HeldScores, proc_t
     (proc_tree.root / "105").rename(proc_tree.root / "gone")
     scores.read(proc_tree.procfs())
     assert descriptors() == before + 9
-    proc_tree.write("meminfo", "MemTotal: 4000000 kB\nMemAvailable: 10000 kB\n")
+    proc_tree.write("meminfo", "MemTotal: 4000000 kB\nMemAvailable: 8000 kB\n")
     assert len(scores.read(proc_tree.procfs()).listed) == 9
     assert descriptors() == before + 4
     scores.close()
