@@ -8,7 +8,7 @@ import os
 from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
-from oomctl.procfs.statfiles import PPID, split_stat, uid_in
+from oomctl.procfs.statfiles import PPID, split_stat, status_in, uid_in
 
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
@@ -32,7 +32,7 @@ def glimpse(procfs: Procfs, pid: int, with_uid: bool, with_parent: bool) -> Task
         else:
             comm = read_at(None, path + "comm").removesuffix(b"\n")
         if with_uid:
-            uid = uid_in(read_at(None, path + "status"))
+            uid = uid_in(status_in(read_at(None, path + "status")))
     except (ValueError, IndexError):  # not the text of a process
         return None
     except OSError as error:

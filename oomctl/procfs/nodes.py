@@ -9,7 +9,7 @@ from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.model.kernel import Mempolicy, NodePages, Task, Thread
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import pids_listed_at, read_at
-from oomctl.procfs.statfiles import status_at
+from oomctl.procfs.statfiles import status_text_at
 
 _ZONE = re.compile(r"^Node (\d{1,4}), zone\s+\S+$", re.MULTILINE | re.ASCII)
 _FIELD = re.compile(r"^ +(?:pages )?(free|spanned|present) +(\d{1,16})$", re.MULTILINE | re.ASCII)
@@ -69,7 +69,7 @@ def with_nodes(task: Task, procfs: Procfs, policies: bool) -> Task:
 
 
 def _allowed(directory: int, prefix: str, policies: bool) -> tuple[frozenset[int] | None, Mempolicy | None]:
-    status = status_at(directory, prefix + "status").decode(errors="replace")
+    status = status_text_at(directory, prefix + "status").decode(errors="replace")
     match = re.search(r"^Mems_allowed_list:\s*(\S+)$", status, re.MULTILINE)
     mems = _listed(match[1]) if match else None
     return mems, _policy(directory, prefix) if policies else None

@@ -33,6 +33,7 @@ from oomctl.procfs.statfiles import (
     STARTTIME,
     STATE,
     VSIZE,
+    Status,
     adj_at,
     has_memory_map,
     is_admin,
@@ -361,7 +362,7 @@ class Procfs(Facts):
             return task._replace(vfork=True)
         return task._replace(oom_skip=True)
 
-    def _live_thread(self, directory: int, pid: int) -> tuple[tuple[Thread, ...], bytes, list[bytes]] | None:
+    def _live_thread(self, directory: int, pid: int) -> tuple[tuple[Thread, ...], Status, list[bytes]] | None:
         """Find the first thread that still has the memory map of an exited leader."""
         for tid in sorted(pids_listed_at(directory, "task")):
             try:
@@ -373,40 +374,40 @@ class Procfs(Facts):
                 return (Thread(tid, comm.decode(errors="replace")),), status, stat
         return None
 
-    def _rss_pages(self, stat: list[bytes], status: bytes) -> int:
+    def _rss_pages(self, stat: list[bytes], status: Status) -> int:
         """RSS from the file that shows the killer's own number on this kernel."""
         if self.rules.counters is Counters.EXACT:
-            return self._pages(status, b"\nVmRSS:")
+            return self._pages(status, b"VmRSS")
         return int(stat[RSS])
 
-    def _rss_exact_pages(self, status: bytes) -> int | None:
+    def _rss_exact_pages(self, status: Status) -> int | None:
         """The exact RSS on kernels whose killer goes by another number."""
         inexact = self.rules.counters is Counters.PER_CPU_EXACT_STATUS
-        return self._pages(status, b"\nVmRSS:") if inexact else None
+        return self._pages(status, b"VmRSS") if inexact else None
 
-    def _swap_pages(self, status: bytes) -> int:
-        swap = self._pages(status, b"\nVmSwap:")
+    def _swap_pages(self, status: Status) -> int:
+        swap = self._pages(status, b"VmSwap")
         return swap - swap % self.swap_batch
 
-    def _pgtables_pages(self, status: bytes) -> int:
-        pages = self._pages(status, b"\nVmPTE:")
+    def _pgtables_pages(self, status: Status) -> int:
+        pages = self._pages(status, b"VmPTE")
         if self.rules.pgtables is Pgtables.PTE_PMD:
-            pages += self._pages(status, b"\nVmPMD:")
+            pages += self._pages(status, b"VmPMD")
         return pages
 
-    def _anon_pages(self, status: bytes) -> int | None:
-        return self._pages(status, b"\nRssAnon:") if b"\nRssAnon:" in status else None
+    def _anon_pages(self, status: Status) -> int | None:
+        return self._pages(status, b"RssAnon") if b"RssAnon" in status else None
 
-    def _file_and_shmem_pages(self, directory: int, status: bytes, threads: Sequence[Thread]) -> tuple[int, int]:
+    def _file_and_shmem_pages(self, directory: int, status: Status, threads: Sequence[Thread]) -> tuple[int, int]:
         """Return the parts of RSS that are mapped from files and shared; before v4.5 both are in the first."""
-        if b"\nRssFile:" in status:
-            return self._pages(status, b"\nRssFile:"), self._pages(status, b"\nRssShmem:")
+        if b"RssFile" in status:
+            return self._pages(status, b"RssFile"), self._pages(status, b"RssShmem")
         if not has_memory_map(status):
             return 0, 0
         holder = f"task/{threads[0].tid}/" if threads else ""
         return int(read_at(directory, holder + "statm", 256).split()[2]), 0
 
-    def _pages(self, status: bytes, field: bytes) -> int:
+    def _pages(self, status: Status, field: bytes) -> int:
         return kilobytes_in(status, field) * 1024 // self.page_size
 
     def pids(self) -> tuple[list[int], int]:

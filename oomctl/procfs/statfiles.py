@@ -6,6 +6,8 @@ where the text is not the kernel's.
 
 from __future__ import annotations
 
+import re
+
 from oomctl.procfs.reading import Malformed, parses, read_at
 
 # Fields of stat behind the name, called as in proc_pid_stat(5), by their number there minus 3.
@@ -21,6 +23,9 @@ PF_KTHREAD = 0x00200000  # include/linux/sched.h
 START_BITS = 41  # of clock ticks, in 64 bits of the kernel's nanoseconds
 _SIGKILL_PENDING = 1 << 8
 _CAP_SYS_ADMIN = 1 << 21  # include/uapi/linux/capability.h
+Status = dict[bytes, bytes]
+"""The first word of each field of a status file that matters here."""
+_FIELD = re.compile(rb"\n(Uid|SigPnd|CapEff|Vm(?:RSS|Swap|PTE|PMD)|Rss(?:Anon|File|Shmem)):[ \t]*([^\s]*)(?=[^\n]*\n)")
 _LONGEST_STATUS = 1 << 20  # 65,536 groups (NGROUPS_MAX) of up to eleven characters are 0.7 MiB
 
 
@@ -56,7 +61,7 @@ def adj_at(directory: int) -> int:
     return int(read_at(directory, "oom_score_adj", 16))
 
 
-def status_at(directory: int, name: str = "status") -> bytes:
+def status_text_at(directory: int, name: str = "status") -> bytes:
     """Return a status file whole; Malformed where it is longer than any."""
     status = read_at(directory, name, _LONGEST_STATUS)
     if len(status) == _LONGEST_STATUS:
@@ -64,35 +69,39 @@ def status_at(directory: int, name: str = "status") -> bytes:
     return status
 
 
-def has_memory_map(status: bytes) -> bool:
+def status_at(directory: int, name: str = "status") -> Status:
+    """Return the fields of a status file. Raises OSError, Malformed among others."""
+    text = status_text_at(directory, name)
+    if not text.endswith(b"\n"):
+        raise Malformed(name)
+    return status_in(text)
+
+
+def status_in(text: bytes) -> Status:
+    """Return the fields of a status file that matter here."""
+    return dict(_FIELD.findall(text))
+
+
+def has_memory_map(status: Status) -> bool:
     """Whether the thread has a memory map: kernel threads have none, and exited ones no more."""
-    return b"\nVmRSS:" in status
+    return b"VmRSS" in status
 
 
-def uid_in(status: bytes) -> int:
-    """Return the real user. Raises ValueError and IndexError without one."""
-    return int(_field(status, b"\nUid:"))
+def uid_in(status: Status) -> int:
+    """Return the real user. Raises ValueError without one."""
+    return int(status.get(b"Uid", b""))
 
 
-def kilobytes_in(status: bytes, name: bytes) -> int:
-    """Return the KiB behind ``name`` (``\\nVmSwap:``), 0 where it is not said. Raises ValueError and IndexError."""
-    return int(_field(status, name, b"0"))
+def kilobytes_in(status: Status, name: bytes) -> int:
+    """Return the KiB of a field (``VmSwap``), 0 where it is not said. Raises ValueError."""
+    return int(status.get(name, b"0"))
 
 
-def is_admin(status: bytes) -> bool:
+def is_admin(status: Status) -> bool:
     """Whether CAP_SYS_ADMIN is effective."""
-    return bool(int(_field(status, b"\nCapEff:", b"0"), 16) & _CAP_SYS_ADMIN)
+    return bool(int(status.get(b"CapEff", b"0"), 16) & _CAP_SYS_ADMIN)
 
 
-def is_sigkilled(status: bytes) -> bool:
+def is_sigkilled(status: Status) -> bool:
     """Whether SIGKILL is pending for the thread, as it is from group exit until it is gone."""
-    return bool(int(_field(status, b"\nSigPnd:", b"0"), 16) & _SIGKILL_PENDING)
-
-
-def _field(status: bytes, name: bytes, default: bytes = b"") -> bytes:
-    """Return the first word behind ``name`` (with the newline before it) in a status file."""
-    start = status.find(name)
-    if start < 0:
-        return default
-    start += len(name)
-    return status[start : status.index(b"\n", start)].split(None, 1)[0]
+    return bool(int(status.get(b"SigPnd", b"0"), 16) & _SIGKILL_PENDING)
