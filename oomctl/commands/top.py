@@ -12,7 +12,7 @@ import click
 
 from oomctl.cli.options import cgroup_option, format_options, output_format
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
-from oomctl.console import emit
+from oomctl.console import emit_parts
 from oomctl.errors import BadInput
 from oomctl.kernel.selection import ranked_rows, scan
 from oomctl.live.ask import Ask, has_cmdlines
@@ -154,7 +154,7 @@ def _once(ask: Ask, output: str) -> int:
         unkillable=len(order.spared) + scenario.unread_unkillable,
     )
     highest = order.ranking[0].badness if order.ranking else 0
-    emit(ranking.render(rows, ask.fields, machine, highest, output))
+    emit_parts(ranking.render(rows, ask.fields, machine, highest, output))
     return 0
 
 
