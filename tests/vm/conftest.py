@@ -119,6 +119,12 @@ OF_LIFE = {
     "v1": qemu.Machine(memory_mib=448, cgroup_v1=True),
 }
 """Guests of their own size."""
+_ASKED_FOR_BY = {
+    "foreign_guests": "--architectures",
+    "v1_kind": "--all-kernels",
+    "guest_of_programs": "--all-kernels",
+}
+"""Fixtures of guests that are booted only with an option."""
 
 
 V1_KINDS = {"5.10": ("v1, flat", "v1, hierarchical"), "6.1": ("v1, hierarchical",)}
@@ -153,8 +159,7 @@ def foreign_guests(pytestconfig: pytest.Config) -> ForeignGuests:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, instead of skipping, what has to be asked for."""
-    asked_for = {"foreign_guests": "--architectures", "v1_kind": "--all-kernels"}
-    unasked_fixtures = {fixture for fixture, option in asked_for.items() if not config.getoption(option)}
+    unasked_fixtures = {fixture for fixture, option in _ASKED_FOR_BY.items() if not config.getoption(option)}
     unasked = [item for item in items if unasked_fixtures & {*getattr(item, "fixturenames", ())}]
     if unasked:
         items[:] = [item for item in items if item not in unasked]
