@@ -6,9 +6,10 @@ import itertools
 import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
-from tests.vm.guest import boot, swap, toys
+from tests.vm.guest import boot, report, swap, toys
 from tests.vm.guest.judge import Judge
 from tests.vm.guest.memory import PAGE, left_pages
 from tests.vm.guest.software import Browser, Jvm, Postgres, Redis, Software, prepare
@@ -19,6 +20,7 @@ _SWAP_DISK = "/dev/vdc"
 _SWAP_BYTES = 160 << 20
 _STEP = 64
 _SCARCE = (30 << 20) // PAGE
+_ZSWAP = Path("/sys/module/zswap/parameters/enabled")
 LEVELS = {"50 %": 0.5, "25 %": 0.25, "10 %": 0.1}
 """What is left when oomctl is asked, as a part of all memory."""
 
@@ -27,6 +29,7 @@ class Kind(NamedTuple):
     leader: str
     """Who is made bigger than the others."""
     swap: bool = False
+    zswap: bool = False
 
 
 def main() -> None:
@@ -55,6 +58,7 @@ def main() -> None:
 
 
 def _exhausted(judge: Judge, hog: Toy, programs: dict[str, Software], name: str, kind: Kind, level: str) -> None:
+    before = _zswapped()
     for program in programs.values():
         leads = program.name == kind.leader
         if not program.is_whole():
@@ -66,12 +70,21 @@ def _exhausted(judge: Judge, hog: Toy, programs: dict[str, Software], name: str,
         hog.order("shrink", missing)
     hog.order("grow-until-left", wanted)
     judge.compare(name, (), lambda: hog.order("exhaust", _STEP), level=level)
+    report.send("zswapped", kind=name, pages=_zswapped() - before)
 
 
 def _swap(kind: Kind, now: bool) -> None:
+    if kind.zswap:
+        _ZSWAP.write_text("Y" if now else "N")
     change: Callable[[str], None] = swap.on if now else swap.off
     if kind.swap:
         change(_SWAP_DISK)
+
+
+def _zswapped() -> int:
+    """Count the pages that have ever gone to zswap."""
+    counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+    return int(counts["zswpout"])
 
 
 def _memory_pages() -> int:
@@ -80,6 +93,13 @@ def _memory_pages() -> int:
 
 KINDS = {
     "programs, postgres": Kind("postgres"),
+    "programs, redis": Kind("redis"),
+    "programs, jvm": Kind("jvm"),
     "programs, browser": Kind("browser"),
     "programs, postgres, swap": Kind("postgres", swap=True),
+    "programs, redis, swap": Kind("redis", swap=True),
+    "programs, jvm, swap": Kind("jvm", swap=True),
+    "programs, browser, swap": Kind("browser", swap=True),
+    "programs, postgres, zswap": Kind("postgres", swap=True, zswap=True),
+    "programs, redis, zswap": Kind("redis", swap=True, zswap=True),
 }
