@@ -30,9 +30,6 @@ class Guests:
         self._seed = int(config.getoption("--seed"))
         self._done: dict[tuple[str, str, tuple[tuple[str, int], ...]], qemu.Boot] = {}
         self._not_here: dict[str, NotHere] = {}
-        config.stash.setdefault(_COUNTS, {})
-        config.stash.setdefault(_LEVELS, {})
-        config.stash.setdefault(_BOOTS, [])
 
     def run(self, release: Release, script: str, nodes: int = 1, **settings: int) -> qemu.Boot:
         """Return what the guest script ``script`` said under this kernel; skips where no guest can run."""
@@ -51,7 +48,7 @@ class Guests:
                 self._not_here[release.label] = reason
                 _skip(release, reason)
             self._done[key] = found
-            self._config.stash[_BOOTS].append(_summary(found))
+            remember(self._config, found)
         return self._done[key]
 
     def kills(self, release: Release, script: str, kind: str, nodes: int = 1) -> list[dict[str, Any]]:
@@ -67,9 +64,6 @@ class ForeignGuests:
         self._rounds = -(-int(config.getoption("--kills")) // FOREIGN_KINDS)
         self._seed = int(config.getoption("--seed"))
         self._done: dict[str, qemu.Boot] = {}
-        config.stash.setdefault(_COUNTS, {})
-        config.stash.setdefault(_LEVELS, {})
-        config.stash.setdefault(_BOOTS, [])
 
     def run(self, architecture: foreign.Architecture) -> qemu.Boot:
         if architecture.label not in self._done:
@@ -79,7 +73,7 @@ class ForeignGuests:
             except NotHere as reason:
                 pytest.fail(f"no guest of {architecture.label}: {reason}", pytrace=False)
             self._done[architecture.label] = found
-            self._config.stash[_BOOTS].append(_summary(found))
+            remember(self._config, found)
         return self._done[architecture.label]
 
     def kills(self, architecture: foreign.Architecture, kind: str) -> list[dict[str, Any]]:
@@ -99,9 +93,11 @@ def kills_of(config: pytest.Config, boot: qemu.Boot, kind: str) -> list[dict[str
     return kills
 
 
-def _summary(boot: qemu.Boot) -> str:
+def remember(config: pytest.Config, boot: qemu.Boot) -> None:
+    """Have the end of the output say how long this guest took."""
     started = boot.boot_seconds or math.nan
-    return f"{boot.kernel} {boot.script}: started after {started:.0f} s, ended after {boot.seconds:.0f} s"
+    times = f"started after {started:.0f} s, ended after {boot.seconds:.0f} s"
+    config.stash[_BOOTS].append(f"{boot.kernel} {boot.script}: {times}")
 
 
 def _skip(release: Release, reason: NotHere) -> NoReturn:
@@ -119,6 +115,12 @@ OF_LIFE = {
     "v1": qemu.Machine(memory_mib=448, cgroup_v1=True),
 }
 """Guests of their own size."""
+_ASKED_FOR_BY = {
+    "foreign_guests": "--architectures",
+    "v1_kind": "--all-kernels",
+    "guest_of_programs": "--all-kernels",
+}
+"""Fixtures of guests that are booted only with an option."""
 
 
 V1_KINDS = {"5.10": ("v1, flat", "v1, hierarchical"), "6.1": ("v1, hierarchical",)}
@@ -151,10 +153,15 @@ def foreign_guests(pytestconfig: pytest.Config) -> ForeignGuests:
     return ForeignGuests(pytestconfig)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_COUNTS] = {}
+    config.stash[_LEVELS] = {}
+    config.stash[_BOOTS] = []
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, instead of skipping, what has to be asked for."""
-    asked_for = {"foreign_guests": "--architectures", "v1_kind": "--all-kernels"}
-    unasked_fixtures = {fixture for fixture, option in asked_for.items() if not config.getoption(option)}
+    unasked_fixtures = {fixture for fixture, option in _ASKED_FOR_BY.items() if not config.getoption(option)}
     unasked = [item for item in items if unasked_fixtures & {*getattr(item, "fixturenames", ())}]
     if unasked:
         items[:] = [item for item in items if item not in unasked]

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from tests.vm import initramfs, kernels, qemu
 from tests.vm.kernels import NotHere, cache_directory
 
-_SUITE = "bookworm"
+SUITE = "bookworm"
 _PACKAGES = (
     *("systemd-sysv", "dbus", "libpam-systemd", "dbus-user-session"),
     *("openssh-server", "openssh-client", "postgresql", "python3"),
@@ -32,16 +32,16 @@ _NEEDED = {
 }
 _BUILD_SECONDS = 1500
 _IMAGE_MIB = 2560
-_PROJECT = "/opt/oomctl"
-_START = f"export PYTHONPATH={_PROJECT} HOME=/root\nexec python3 -m tests.vm.guest.services\n"
+PROJECT = "/opt/oomctl"
+_START = f"export PYTHONPATH={PROJECT} HOME=/root\nexec python3 -m tests.vm.guest.services\n"
 _UNIT = f"""\
 [Unit]
 Description=Tries oomctl on this machine
 After=ssh.service postgresql.service multi-user.target
-RequiresMountsFor={_PROJECT}
+RequiresMountsFor={PROJECT}
 [Service]
 Type=simple
-ExecStart=/bin/sh {_PROJECT}/start
+ExecStart=/bin/sh {PROJECT}/start
 StandardOutput=journal+console
 StandardError=journal+console
 """
@@ -72,7 +72,7 @@ def boot(memory_mib: int = 1024, deadline: int = 1500) -> Boot:
     for old in (console, results):
         old.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="oomctl-vm-") as directory:
-        project = _project_disk(Path(directory))
+        project = project_disk(Path(directory), {"start": _START})
         # fmt: off
         command = [
             "setpriv", "--pdeathsig", "KILL",
@@ -112,8 +112,8 @@ def _system() -> Path:
     reason = why_not()
     if reason is not None:
         raise NotHere(reason)
-    recipe = hashlib.sha256(repr((_SUITE, _PACKAGES, _UNIT, _MASKED, _IMAGE_MIB)).encode()).hexdigest()[:12]
-    directory = cache_directory() / f"debian-{_SUITE}-{recipe}"
+    recipe = hashlib.sha256(repr((SUITE, _PACKAGES, _UNIT, _MASKED, _IMAGE_MIB)).encode()).hexdigest()[:12]
+    directory = cache_directory() / f"debian-{SUITE}-{recipe}"
     if not (directory / "complete").exists():
         for old in cache_directory().glob("debian-*"):
             shutil.rmtree(old)
@@ -126,15 +126,15 @@ def _system() -> Path:
 def _build(directory: Path) -> None:
     root = directory / "root"
     packages = f"--include={','.join(_PACKAGES)}"
-    _run("debootstrap", "--variant=minbase", packages, _SUITE, str(root), kernels.mirror(_SUITE))
+    run("debootstrap", "--variant=minbase", packages, SUITE, str(root), kernels.mirror(SUITE))
     units = root / "etc/systemd/system"
     (units / "oomctl-test.service").write_text(_UNIT)
     (units / "multi-user.target.wants/oomctl-test.service").symlink_to("/etc/systemd/system/oomctl-test.service")
     for unit in _MASKED:
         (units / unit).unlink(missing_ok=True)
         (units / unit).symlink_to("/dev/null")
-    (root / "etc/fstab").write_text(f"/dev/vdb {_PROJECT} ext4 defaults 0 0\n")
-    (root / _PROJECT.strip("/")).mkdir(parents=True, exist_ok=True)
+    (root / "etc/fstab").write_text(f"/dev/vdb {PROJECT} ext4 defaults 0 0\n")
+    (root / PROJECT.strip("/")).mkdir(parents=True, exist_ok=True)
     (root / "etc/hostname").write_text("guest\n")
     shutil.copy(next(root.glob("boot/vmlinuz-*")), directory / "vmlinuz")
     shutil.copy(next(root.glob("boot/initrd.img-*")), directory / "initrd")
@@ -142,17 +142,18 @@ def _build(directory: Path) -> None:
     shutil.rmtree(root)
 
 
-def _project_disk(directory: Path) -> Path:
-    """Return a disk with the wheel under test, what it needs, and the guest's scripts."""
+def project_disk(directory: Path, start: dict[str, str]) -> Path:
+    """Return a disk with the wheel under test, what it needs, the guest's scripts, and ``start``: files by name."""
     site = directory / "site"
     # The guest's Python is Debian 12's; what is not pure has to be built for it, or for every Python 3.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(site)]
-    _run(*pip, "--python-version", "3.11", "--only-binary=:all:", str(initramfs.wheel()))
+    run(*pip, "--python-version", "3.11", "--only-binary=:all:", str(initramfs.wheel()))
     package = site / initramfs.GUEST_PACKAGE
     shutil.copytree(initramfs.GUEST, package, ignore=shutil.ignore_patterns("__pycache__"))
     for parent in (package.parent, package.parent.parent):
         (parent / "__init__.py").touch()
-    (site / "start").write_text(_START)
+    for name, text in start.items():
+        (site / name).write_text(text)
     _unpack_unit(site)
     qemu.make_ext4(directory / "project", 64, site)
     return directory / "project"
@@ -165,7 +166,7 @@ def _unpack_unit(site: Path) -> None:
         (site / Path(unit).name).write_bytes(wheel.read(unit))
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
     try:
         done = subprocess.run(
             command,

@@ -155,10 +155,10 @@ class _Guest(NamedTuple):
     def _command_line(self) -> str:
         words = {"script": self.script, "deadline": self.deadline, **self.settings}
         unified = [] if self.machine.cgroup_v1 else ["cgroup_no_v1=all"]
-        return " ".join((*_KERNEL_WORDS, *unified, *(f"oomctl.{name}={value}" for name, value in words.items())))
+        return " ".join((*KERNEL_WORDS, *unified, *(f"oomctl.{name}={value}" for name, value in words.items())))
 
 
-_KERNEL_WORDS = (
+KERNEL_WORDS = (
     *("console=ttyS0", "quiet", "panic=-1", "oops=panic", "log_buf_len=8M", "printk.devkmsg=on"),
     "swapaccount=1",
     *("mitigations=off", "nokaslr", "random.trust_cpu=on", "no_timer_check"),

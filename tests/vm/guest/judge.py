@@ -182,6 +182,7 @@ class Judge:
             time.sleep(0.02)
         misses = [f"{living} were said to die and live"] if living else []
         dead = [toy for toy in self.toys if toy.pid not in expected and not _lives(toy.pid)]
+        dead = [toy for toy in dead if not toy.recipe.get("ended_by_others")]
         next_victims = {*kill.later} | self.log.killed_since()
         dead = [toy for toy in dead if not next_victims & {*toy.tids}]
         return misses + [f"{toy.pid} died without having been announced" for toy in dead]

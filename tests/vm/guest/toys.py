@@ -87,6 +87,8 @@ class Recipe(TypedDict, total=False):
     """A thread takes and gives back so many, all the time."""
     storm: bool
     """A thread forks all the time."""
+    ended_by_others: bool
+    """A program's, which its parent may end when another one of it dies."""
 
 
 def with_special(recipe: Recipe, special: str) -> Recipe:
