@@ -119,7 +119,7 @@ def _scale(procfs: Procfs, context: Context) -> _Scale:
 
 
 def _seen(
-    procfs: Procfs, pids: Sequence[int], scale: _Scale, count: int, reach: int | None, bar: memoryview
+    procfs: Procfs, pids: Sequence[int], scale: _Scale, count: int, reach: int | None, bar: memoryview | list[int]
 ) -> tuple[Any, ...]:
     look = _Look(procfs, scale, count, reach, bar)
     look.at(pids)
@@ -130,7 +130,9 @@ def _seen(
 class _Look:
     """One worker's look at its part of the processes."""
 
-    def __init__(self, procfs: Procfs, scale: _Scale, count: int, reach: int | None, bar: memoryview) -> None:
+    def __init__(
+        self, procfs: Procfs, scale: _Scale, count: int, reach: int | None, bar: memoryview | list[int]
+    ) -> None:
         self._procfs = procfs
         self._scale = scale
         self._count = count

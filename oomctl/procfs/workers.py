@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -47,11 +48,17 @@ def shared_out(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], 
     return found
 
 
-def shared_numbers(count: int) -> memoryview:
-    """Return so many numbers of 64 bits that workers started later share, without a lock."""
+def shared_numbers(count: int) -> memoryview | list[int]:
+    """Return so many numbers of 64 bits that workers started later share, without a lock.
+
+    Each has its own where there is no memory to share, or where such a number would be written in two steps.
+    """
     import mmap
 
-    return memoryview(mmap.mmap(-1, 8 * count)).cast("q")
+    if sys.maxsize >> 32:
+        with suppress(OSError):
+            return memoryview(mmap.mmap(-1, 8 * count)).cast("q")
+    return [0] * count
 
 
 def _cpus_allowed() -> int:

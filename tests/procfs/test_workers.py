@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oomctl.procfs import workers
-from oomctl.procfs.workers import MOST_WORKERS, shared_out
+from oomctl.procfs.workers import MOST_WORKERS, shared_numbers, shared_out
 
 MANY = list(range(6000))
 
@@ -78,6 +78,21 @@ def test_no_worker_is_left_behind_and_no_descriptor() -> None:
     before = children(), len(os.listdir("/proc/self/fd"))
     shared_out(who_and_what, MANY, cpus=4)
     assert (children(), len(os.listdir("/proc/self/fd"))) == before
+
+
+def test_numbers_are_shared_with_workers() -> None:
+    numbers = shared_numbers(2)
+
+    def work(items: Sequence[int]) -> None:
+        numbers[1] = max(numbers[1], *items)
+
+    shared_out(work, MANY, cpus=2)
+    assert list(numbers) == [0, MANY[-1]]
+
+
+def test_where_nothing_can_be_shared_each_has_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.maxsize", (1 << 31) - 1)
+    assert shared_numbers(2) == [0, 0]
 
 
 def children() -> set[str]:
