@@ -47,8 +47,7 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
     if contenders and procfs.setting("vm/oom_kill_allocating_task"):
         return machine(procfs)  # whoever asks dies
     context = context_of(procfs, Constraint.NONE, procfs.totalpages)
-    pids, unlisted = procfs.pids()
-    seen = glance(procfs, pids, count, context, contenders)
+    seen = glance(procfs, count, context, contenders)
     scenario = Scenario(
         procfs.kernel,
         context,
@@ -56,7 +55,7 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
         procfs.page_size,
         unread_candidates=seen.unread,
         unread_unkillable=seen.unkillable,
-        hidden=unlisted + seen.hidden,
+        hidden=seen.hidden,
     )
     return as_read(_with_company(procfs, scenario, count), procfs)
 
