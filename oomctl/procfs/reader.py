@@ -32,6 +32,7 @@ from oomctl.procfs.statfiles import (
     PPID,
     RSS,
     START_BITS,
+    STARTSTACK,
     STARTTIME,
     STATE,
     VSIZE,
@@ -230,7 +231,8 @@ class Procfs(Facts):
             live = self._live_thread(directory, pid)
             if live is not None:
                 threads, status, thread_stat = live
-                stat[RSS], stat[VSIZE] = thread_stat[RSS], thread_stat[VSIZE]
+                for field in (RSS, VSIZE, STARTSTACK):
+                    stat[field] = thread_stat[field]
         flags = int(stat[FLAGS])
         kthread = bool(flags & PF_KTHREAD)
         has_memory = has_memory_map(status)
@@ -259,6 +261,7 @@ class Procfs(Facts):
             running=stat[STATE] == b"R" or int(stat[NUM_THREADS]) > 1,
             exiting=bool(flags & _PF_EXITING and not threads) or is_sigkilled(status),
             cap_sys_admin=is_admin(status),
+            start_stack=int(stat[STARTSTACK]),
         )
         return self._with_hidden_state(_plausible(task))
 

@@ -23,9 +23,12 @@ from oomctl.procfs.reader import Procfs
 from oomctl.procfs.sharing import with_shared_memory
 
 
-def machine(procfs: Procfs) -> Scenario:
-    """Return the machine-wide scenario with every process and every fact."""
-    memcgs = Memcgs.of(procfs)
+def machine(procfs: Procfs, cgroups: bool = True) -> Scenario:
+    """Return the machine-wide scenario with every process and every fact.
+
+    ``cgroups``: with the cgroup of each, and which of them are killed as one; who is chosen does not depend on it.
+    """
+    memcgs = Memcgs.of(procfs) if cgroups else None
     tasks = procfs.tasks(memcg_of=None if memcgs is None else memcgs.path_of)
     read = _with_shared_memory(procfs, tasks.read)
     groups: set[str] = set()
