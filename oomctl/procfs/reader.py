@@ -465,7 +465,7 @@ class Procfs(Facts):
 
 
 def _task_of(fields: Sequence[Any], threads: Sequence[Sequence[Any]]) -> Task:
-    task = Task(*fields)
+    task = Task._make(fields)
     return task._replace(threads=tuple(Thread(*one) for one in threads)) if threads else task
 
 
