@@ -18,6 +18,7 @@ import pty
 import select
 import shutil
 import signal
+import statistics
 import struct
 import subprocess
 import sys
@@ -50,6 +51,14 @@ class Watched:
         with contextlib.suppress(OSError):  # EIO: it has ended
             while select.select([self._ours], [], [], 0)[0]:
                 os.read(self._ours, 1 << 16)
+
+    def shows(self, key: bytes) -> float:
+        """Press a key; return the seconds until something is drawn."""
+        self.read()
+        started = time.monotonic()
+        os.write(self._ours, key)
+        select.select([self._ours], [], [])
+        return time.monotonic() - started
 
     def cpu_s(self) -> float:
         """CPU time so far, of the program and of its children that have ended."""
@@ -98,6 +107,20 @@ def compare(delay_s: float, refreshes: int) -> None:
     finally:
         for program in programs:
             program.end()
+
+
+def keys(presses: int) -> None:
+    """How long a key takes to show, at any moment between and within refreshes."""
+    program = Watched("oomctl top", OOMCTL)
+    try:
+        let_pass(WARM_UP_S, program)
+        waits = []
+        for number in range(presses):
+            let_pass(0.1 + number % 7 * 0.1, program)
+            waits.append(program.shows(b"j" if number % 4 < 2 else b"k"))
+        print(f"a key shows after {statistics.median(waits) * 1000:.0f} ms, at most {max(waits) * 1000:.0f}")
+    finally:
+        program.end()
 
 
 def memory(looks: int) -> None:
@@ -153,6 +176,7 @@ def main() -> None:
     with crowd("alike", options.processes):
         print(f"{options.processes} more processes; refreshed every {options.delay:g} s")
         compare(options.delay, options.refreshes)
+        keys(40)
         memory(500)
 
 

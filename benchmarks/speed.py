@@ -103,6 +103,7 @@ def both_memories(processes: int, _runs: int) -> None:
 def live(processes: int, _runs: int) -> None:
     with crowd("alike", processes):
         live_cost.compare(2.0, 10)
+        live_cost.keys(40)
 
 
 SECTIONS = {

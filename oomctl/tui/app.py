@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar
@@ -154,14 +154,17 @@ class TopApp(App[int]):
     def _prompt(self) -> Prompt:
         return self.query_one(Prompt)
 
-    def _judge(self) -> None:
-        """Judge the latest look with the marks as they are, and draw that."""
+    def _judge(self, already: tuple[Marks, Standing] | None = None) -> None:
+        """Judge the latest look with the marks as they are, and draw that; ``already``: it was, with these marks."""
         marks, gone = self._marks.still_true(self._shot.look.scenario.tasks)
         if self._sampler.cgroup is None:  # outside of a cgroup's scope processes are not gone, only out of sight
             self._marks = marks
             if gone:
                 self._say(", ".join(named(mark.task) for mark in gone) + " ended; nothing to write there")
-        self._standing = judged(self._shot.look, self._marks.what_if)
+        if already is not None and already[0] == self._marks:
+            self._standing = already[1]
+        else:
+            self._standing = judged(self._shot.look, self._marks.what_if)
         self._draw()
 
     def _draw_all(self) -> None:
@@ -235,9 +238,8 @@ class TopApp(App[int]):
         """Look once and draw that; a cgroup that cannot be looked at is left for the machine."""
         cgroup = self._sampler.cgroup
         try:
-            shot = await asyncio.to_thread(
-                shoot, self._sampler, self._ask, self._ranking.visible_pids, tuple(self._marks.what_if)
-            )
+            marks = self._marks
+            shot, standing = await asyncio.to_thread(self._look_and_judge, self._ranking.visible_pids, marks)
         except OomctlError as error:
             if cgroup is not None:
                 self._say(f"back to the machine: {error}")
@@ -248,7 +250,12 @@ class TopApp(App[int]):
             return
         if cgroup == self._sampler.cgroup:  # else another scope was chosen meanwhile
             self._shot = shot
-            self._judge()
+            self._judge((marks, standing))
+
+    def _look_and_judge(self, visible: Collection[int], marks: Marks) -> tuple[Shot, Standing]:
+        """Do both beside the loop, which takes keys meanwhile."""
+        shot = shoot(self._sampler, self._ask, visible, tuple(marks.what_if))
+        return shot, judged(shot.look, marks.what_if)
 
     # The selected process
 
