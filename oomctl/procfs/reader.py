@@ -166,7 +166,7 @@ class Procfs(Facts):
     def _read_plainly(self, pids: Sequence[int], memcg_of: MemcgOf | None) -> tuple[list[_Plain], int]:
         """Return what ``_read`` does, for the way from a worker: each task, and its threads, as tuples."""
         read, hidden = self._read(pids, memcg_of)
-        return [(tuple(task._replace(threads=())), [tuple(one) for one in task.threads]) for task in read], hidden
+        return [_plain(task) for task in read], hidden
 
     def task(self, pid: int) -> Task:
         """Read one process. Raises FileNotFoundError or ProcessLookupError when it is gone, else OSError."""
@@ -462,6 +462,12 @@ class Procfs(Facts):
 
     def _no_proc(self, error: OSError) -> ImpossibleHere:
         return ImpossibleHere(f"{self.root}: {error.strerror}; oomctl needs Linux with /proc mounted")
+
+
+def _plain(task: Task) -> _Plain:
+    if not task.threads:  # as nearly always
+        return tuple(task), []
+    return tuple(task._replace(threads=())), [tuple(one) for one in task.threads]
 
 
 def _task_of(fields: Sequence[Any], threads: Sequence[Sequence[Any]]) -> Task:
