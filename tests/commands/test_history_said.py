@@ -119,6 +119,12 @@ def test_simulate_says_so_as_well() -> None:
     assert "Trigger    somebody asks for a kill by hand (SysRq f)" in text
 
 
+def test_simulate_passes_over_reports_without_a_table() -> None:
+    table = (PASTED / "43-kernel-memory-in-cgroup.log").read_text()
+    log = (PASTED / "19-earlyoom-only.log").read_text() + table
+    assert "985671 (python3)" in run("simulate", "--from", "-", document=log)
+
+
 # Advice
 
 
