@@ -46,6 +46,8 @@ class SeenIn(str, Enum):
     SUMMARY = "summary"
     """``oom-kill:constraint=…,task=…,pid=…``"""
     REAPER = "oom_reaper"
+    PROGRAM = "a program's log"
+    """Of a killer in user space, or of one that tells of the kernel's kills."""
 
 
 class Kill(NamedTuple):
@@ -63,12 +65,19 @@ class Kill(NamedTuple):
     thread: int | None = None
     """The thread that the line named, where it was not the leader."""
     seen_in: SeenIn = SeenIn.KILL_LINE
+    whole_rss_bytes: int | None = None
+    """Where the line has RSS as one number, as OpenVZ's and those of programs have."""
+    cut: bool = False
+    """Some of the sizes that such a line ends with are not there."""
 
     @property
     def rss_bytes(self) -> int | None:
-        """All resident memory in bytes; None: the line prints no part of it."""
-        parts = (self.anon_rss_bytes, self.file_rss_bytes, self.shmem_rss_bytes)
-        return None if all(part is None for part in parts) else sum(part or 0 for part in parts)
+        """All resident memory in bytes; None: the line does not print all of it."""
+        if self.whole_rss_bytes is not None:
+            return self.whole_rss_bytes
+        if self.cut or self.anon_rss_bytes is None or self.file_rss_bytes is None:
+            return None
+        return self.anon_rss_bytes + self.file_rss_bytes + (self.shmem_rss_bytes or 0)
 
 
 class Selected(NamedTuple):
@@ -119,6 +128,38 @@ class MemcgMemory(NamedTuple):
     """cgroup v1: memory and swap together."""
     swap: Counter | None = None
     """cgroup v2."""
+
+
+KERNEL = "kernel"
+"""The killer that is meant where nothing else is said."""
+
+
+class Ended(str, Enum):
+    """How a run of the OOM killer ended."""
+
+    KILL = "kill"
+    PANIC = "panic"
+    NO_KILLABLE = "no_killable"
+    """The kernel said that nobody could be killed."""
+    UNKNOWN = "unknown"
+    """The log does not say."""
+
+
+class Elsewhere(NamedTuple):
+    """What a killer in user space says of its kill, or a program of one of the kernel's."""
+
+    killer: str | None = KERNEL
+    """``kernel``, or a program such as ``systemd-oomd``; None: the log does not say which it was."""
+    cgroup: str | None = None
+    """Killed as a whole: a path, as far as it is printed."""
+    unit: str | None = None
+    """In which systemd says that something was killed."""
+    processes: int | None = None
+    """How many were killed; None: not told."""
+    signal: str | None = None
+    """``SIGTERM``, which a process may survive, or ``SIGKILL``; None: not told."""
+    why: str | None = None
+    """In the killer's own words."""
 
 
 class OomReport(NamedTuple):
@@ -172,6 +213,28 @@ class OomReport(NamedTuple):
     """PIDs of the table that an earlier report of the same log says were killed."""
     missing: tuple[str, ...] = ()
     """What keeps it from being complete, in words."""
+    lacks_totals_only: bool = False
+    """Nothing is missing but how much memory there was."""
+    requested: bool = False
+    """Somebody asked for it by hand (SysRq f): memory need not have been short."""
+    no_killable: bool = False
+    """The kernel said that nobody could be killed."""
+    exiting: int | None = None
+    """PID of a chosen process that got no signal: it was exiting already."""
+    container: str | None = None
+    """The OpenVZ container that ran out, by its number."""
+    elsewhere: Elsewhere = Elsewhere()
+    """What programs say of this kill; its ``killer`` is the kernel wherever the kernel's own lines are there."""
+
+    @property
+    def ended(self) -> Ended:
+        """How it ended; UNKNOWN where the log breaks off before."""
+        if self.panic is not None:
+            return Ended.PANIC
+        told = self.elsewhere
+        if self.victim is not None or told.cgroup or told.unit or told.processes:
+            return Ended.KILL
+        return Ended.NO_KILLABLE if self.no_killable else Ended.UNKNOWN
 
     @property
     def complete(self) -> bool:

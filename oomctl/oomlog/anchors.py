@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 ANCHORS = (
-    b"oom-kill",  # "invoked oom-killer:", "oom-kill:constraint="
+    b"oom",  # "invoked oom-killer:", "oom-kill:constraint=", "oom_reaper: ", earlyoom, systemd-oomd
+    b"OOM",  # "Manual OOM execution", OpenVZ, systemd
     b"adj name",  # the end of the table's header
-    b"oom_reaper: ",
     b"Kill",  # "Kill process", "Killed process"
+    b"killing process",  # an older earlyoom
     b"ut of memory",
+    b"deadlocked on memory",
+    b" SIG",  # "sending SIGTERM to": killers in user space
+    b"badness: ",
     b"Linux version ",
 )
 """At least one of these is in every report. Plain substrings: bytes.find beats any pattern many times."""
@@ -24,7 +28,7 @@ OPENING_WORDS = (
 )
 """At least one of these is in every line that can begin a report or says something worth keeping before it."""
 
-_AFTERTHOUGHTS = ("oom", "suppressed", "sharing")
+_AFTERTHOUGHTS = ("oom", "suppressed", "sharing", "kill failed: ", "dryrun, ")
 """At least one of these is in every line, besides those that may open a report, that may come after a report's end."""
 _OPENING_TEXT = tuple(word.decode() for word in OPENING_WORDS)
 

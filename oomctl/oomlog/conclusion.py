@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from oomctl.model.kernel import Constraint
 from oomctl.model.oomreport import Kill, MachineMemory, MemcgMemory, OomReport, SeenIn, TableRow
+from oomctl.oomlog.culprit import constraint_of, release_of
 from oomctl.oomlog.draft import MOST_ROWS, PAGES_KIB, Draft
-from oomctl.oomlog.lines import Note, Sum
+from oomctl.oomlog.lines import Culprit, Note, Sum
 from oomctl.oomlog.prefix import epoch_s
 
-_CONSTRAINTS = {
-    "CONSTRAINT_NONE": Constraint.NONE,
-    "CONSTRAINT_CPUSET": Constraint.CPUSET,
-    "CONSTRAINT_MEMORY_POLICY": Constraint.MEMPOLICY,
-    "CONSTRAINT_MEMCG": Constraint.MEMCG,
-}
+WHICH_MEMORY = "which memory ran out: the machine's, or a cgroup's"
 
 
 def conclude(draft: Draft, number: int, killed_before: frozenset[int] = frozenset()) -> OomReport:
@@ -53,9 +49,16 @@ def conclude(draft: Draft, number: int, killed_before: frozenset[int] = frozense
         panic=draft.panic,
         page_size=page_kib << 10 if page_kib else None,
         killed_before=killed_before & pids,
+        requested=draft.requested,
+        no_killable=draft.no_killable,
+        exiting=draft.exiting,
+        container=draft.container,
+        elsewhere=draft.told,
     )
-    report = report._replace(constraint=_constraint(draft, report))
-    return report._replace(missing=tuple(_missing(draft, report)))
+    report = report._replace(constraint=constraint_of(draft, report))
+    missing, totals = _missing(draft, report), _missing_totals(report)
+    report = report._replace(missing=(*missing, *totals, *_missing_victim(report)))
+    return report._replace(lacks_totals_only=bool(totals) and report.missing == tuple(totals))
 
 
 def _settled_victim(draft: Draft) -> Kill | None:
@@ -65,6 +68,8 @@ def _settled_victim(draft: Draft) -> Kill | None:
         victim = _victim_of_other_lines(draft)
     if victim is None:
         return None
+    if victim.shmem_rss_bytes is None and victim.anon_rss_bytes is not None and _prints_shmem(draft):
+        victim = victim._replace(cut=True)
     row = next((row for row in draft.rows.values() if victim.pid in (row.pid, row.tgid)), None)
     if row is None:
         return victim
@@ -72,6 +77,12 @@ def _settled_victim(draft: Draft) -> Kill | None:
     if row.pid == victim.pid != row.tgid:
         return victim._replace(pid=row.tgid, thread=victim.pid)
     return victim
+
+
+def _prints_shmem(draft: Draft) -> bool:
+    """Whether kill lines of this kernel end with ``shmem-rss``, as they do from 4.5 on."""
+    release = release_of(draft.kernel or draft.boot_kernel)
+    return release is not None and release >= (4, 5)
 
 
 def _victim_of_other_lines(draft: Draft) -> Kill | None:
@@ -111,7 +122,8 @@ def _row_of_process(draft: Draft, pid: int) -> TableRow | None:
 def _machine(draft: Draft) -> MachineMemory:
     totals = draft.totals
     swap_kib, free_kib = totals.get(Sum.TOTAL_SWAP_KIB), totals.get(Sum.FREE_SWAP_KIB)
-    if swap_kib is None and Sum.RAM_PAGES in totals and (Sum.PAGECACHE_PAGES in totals or draft.about_machine):
+    whole = Sum.PAGECACHE_PAGES in totals or Note.MEM_INFO in draft.notes or Culprit.MACHINE in draft.culprits
+    if swap_kib is None and Sum.RAM_PAGES in totals and whole:
         swap_kib = 0  # a kernel without CONFIG_SWAP prints no line about it
     return MachineMemory(
         totals.get(Sum.RAM_PAGES),
@@ -121,21 +133,6 @@ def _machine(draft: Draft) -> MachineMemory:
         tuple(draft.zones),
         frozenset(draft.nodes),
     )
-
-
-def _constraint(draft: Draft, report: OomReport) -> Constraint | None:
-    if draft.about_memcg and not (draft.about_machine and not report.oom_memcg and not report.memcg.memory):
-        return Constraint.MEMCG
-    if report.constraint_text is not None:
-        return _CONSTRAINTS.get(report.constraint_text)
-    allowed, nodes = report.mems_allowed, report.machine.nodes
-    # 4.9 and 4.10 print the cpuset's nodes where the allocation has no nodemask of its own.
-    if report.nodemask is not None and report.nodemask != allowed and not (allowed and allowed <= report.nodemask):
-        return Constraint.MEMPOLICY
-    if allowed is not None and len(nodes) > 1 and allowed < nodes and report.machine.ram_pages is not None:
-        return Constraint.CPUSET
-    seen = draft.about_machine or draft.panic or draft.no_killable or draft.selected or draft.victim
-    return Constraint.NONE if seen else None
 
 
 def _missing(draft: Draft, report: OomReport) -> list[str]:
@@ -156,20 +153,19 @@ def _missing(draft: Draft, report: OomReport) -> list[str]:
         missing.append("lines that the log lost")
     if draft.mixed:
         missing.append("certainty which lines are its own: those of another report are mixed in")
-    missing += _missing_totals(report)
-    return missing + _missing_victim(draft, report)
+    return missing
 
 
-def _missing_victim(draft: Draft, report: OomReport) -> list[str]:
+def _missing_victim(report: OomReport) -> list[str]:
     if report.victim is not None:
         listed = report.row_of(report.victim.pid) is not None
         return [] if listed or not report.rows else ["the victim's row in the task table"]
-    if draft.panic is not None:
+    if report.panic is not None:
         return ["a victim: the kernel panicked instead"]
-    if draft.no_killable:
+    if report.no_killable:
         return ["a victim: nobody was killable"]
-    if draft.exiting is not None:
-        return [f"a victim: {draft.exiting} was exiting already"]
+    if report.exiting is not None:
+        return [f"a victim: {report.exiting} was exiting already"]
     return ["the line that names the victim"]
 
 
@@ -187,8 +183,12 @@ def _swap_unaccounted(report: OomReport) -> bool:
 
 
 def _missing_totals(report: OomReport) -> list[str]:
+    if report.container is not None:
+        return ["the container's limits"]
     if report.constraint is Constraint.MEMCG:
         return [] if report.memcg.memory else ["the cgroup's limit (memory: usage …, limit …)"]
+    if report.constraint is None:
+        return [WHICH_MEMORY]
     machine = report.machine
     missing = []
     if machine.ram_pages is None or machine.reserved_pages is None:

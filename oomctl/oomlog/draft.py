@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from oomctl.model.oomreport import Counter, Kill, Selected, TableRow, Zone
+from oomctl.model.oomreport import Counter, Elsewhere, Kill, Selected, TableRow, Zone
 from oomctl.oomlog.lines import (
     Cause,
     Choice,
@@ -25,7 +25,9 @@ from oomctl.oomlog.lines import (
     NoKillable,
     Note,
     Panic,
+    Rage,
     Reaped,
+    Request,
     Sharer,
     SmallestBlock,
     StatsOf,
@@ -46,6 +48,17 @@ PAGES_KIB = (4, 8, 16, 32, 64, 256)
 class Draft:
     """What the lines of one report have said so far; whose line it is decides ``Parser``."""
 
+    requested = False
+    """Somebody asked for it by hand."""
+    allocating_task = False
+    no_killable = False
+    exiting: int | None = None
+    panic: str | None = None
+    container: str | None = None
+    """OpenVZ: the one that ran out."""
+    told = Elsewhere()
+    """What programs say of it."""
+
     def __init__(self, line: Line, boot_kernel: str | None = None) -> None:
         """Begin at ``line``; ``boot_kernel``: the release that the log's last boot message named."""
         self.first = line
@@ -57,8 +70,10 @@ class Draft:
 
         self.evidence = False
         """It is about an OOM kill, not only about memory."""
-        self.about_machine = False
+        self.culprits: set[Culprit] = set()
+        """What the lines about the kill say ran out."""
         self.about_memcg = False
+        """There is a cgroup's own memory in it."""
         self.mixed = False
         """Lines contradict each other: they are of two reports."""
         self.notes: set[Note] = set()
@@ -95,15 +110,21 @@ class Draft:
         """By PID, in the order of their deaths."""
         self.reaped: dict[Reaped, None] = {}
         self.group: str | None = None
-        self.allocating_task = False
-        self.exiting: int | None = None
-        self.panic: str | None = None
-        self.no_killable = False
 
     @property
     def over(self) -> bool:
         """Whether the report has its end: what follows is an afterthought, or another report."""
         return self.victim is not None or self.panic is not None or self.no_killable
+
+    @property
+    def only_requested(self) -> bool:
+        """Whether all that is known is that somebody asked for it by hand."""
+        return self.requested and not self.evidence
+
+    @property
+    def only_rage(self) -> bool:
+        """Whether all that is known is how many processes OpenVZ has killed."""
+        return self.told.processes is not None and not (self.victim or self.selected or self.table or self.trigger_comm)
 
     @property
     def open_table(self) -> TableHeader | None:
@@ -119,8 +140,14 @@ class Draft:
     # The trigger
 
     def _header(self, value: Header) -> None:
-        self.evidence = value.comm is not None
-        self.trigger_comm, self.order, self.nodemask = value
+        self.evidence = self.evidence or value.comm is not None
+        self.trigger_comm, self.order, self.nodemask = value.comm or None, value.order, value.nodemask
+        self._in_container(value.container)
+        if value.order == -1:
+            self.requested = True
+
+    def _in_container(self, container: str | None) -> None:
+        self.container = self.container or container or None
 
     def _current(self, value: Current) -> None:
         if self.kernel is None:
@@ -133,8 +160,8 @@ class Draft:
 
     def _note(self, value: Note) -> None:
         self.notes.add(value)
-        if value is Note.MEM_INFO:
-            self.about_machine = True
+        if value is Note.CALLED_BY_HAND:
+            self.requested = True
 
     # Memory
 
@@ -222,10 +249,8 @@ class Draft:
 
     def _cause(self, cause: Cause) -> None:
         self.evidence = True
-        if cause.culprit is Culprit.MEMCG:
-            self.about_memcg = True
-        elif cause.culprit is Culprit.MACHINE:
-            self.about_machine = True
+        if cause.culprit is not None:
+            self.culprits.add(cause.culprit)
         if cause.allocating_task:
             self.allocating_task = True
 
@@ -235,8 +260,11 @@ class Draft:
 
     def _killing(self, value: Killing) -> None:
         self._cause(value.cause)
+        self._in_container(value.container)
         if value.kill.pid in self.killed or len(self.killed) >= _MOST_EVENTS:
             return
+        if value.score is not None:
+            self.selected = self.selected or Selected(value.kill.pid, value.kill.comm, value.score)
         self.victim = self.victim or value.kill
         self.killed[value.kill.pid] = value.kill
 
@@ -252,9 +280,18 @@ class Draft:
     def _group(self, value: Group) -> None:
         self.group = value.memcg
 
+    def _rage(self, value: Rage) -> None:
+        self.evidence = True
+        self._in_container(value.container)
+        self.told = self.told._replace(processes=value.processes)
+
+    def _request(self, value: Request) -> None:
+        self.requested = True
+        self.no_killable = self.no_killable or value.ignored
+
     def _panic(self, value: Panic) -> None:
         self._cause(value.cause)
-        self.panic = value.text
+        self.panic = self.panic or value.text
 
     def _no_killable(self, value: NoKillable) -> None:
         self._cause(value.cause)
@@ -284,6 +321,8 @@ _TAKE: dict[type, Callable[[Draft, Any], None]] = {
     Summary: Draft._summary,
     Choice: Draft._choice,
     Killing: Draft._killing,
+    Rage: Draft._rage,
+    Request: Draft._request,
     Sharer: Draft._sharer,
     Reaped: Draft._reaped,
     Group: Draft._group,

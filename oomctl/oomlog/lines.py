@@ -24,10 +24,13 @@ class Header(NamedTuple):
     """``java invoked oom-killer: gfp_mask=..., order=0, oom_score_adj=0`` (``dump_header``)."""
 
     comm: str | None
-    """Of the task that needed memory; None: the line is damaged, and may be about anything."""
+    """Of the task that needed memory, empty where kernels did not print it; None: the line is damaged, and may be about
+    anything."""
     order: int | None = None
     nodemask: frozenset[int] | None = None
     """Nodes of the allocation; None: any."""
+    container: str | None = None
+    """OpenVZ: whose memory it was."""
 
 
 class Nodemask(NamedTuple):
@@ -61,6 +64,9 @@ class Culprit(Enum):
 
     MEMCG = "Memory cgroup out of memory"
     MACHINE = "Out of memory"
+    """Or some of its nodes: the kernel has one word for both."""
+    CPUSET = "No available memory in cpuset"  # up to 2.6.35, as the next one
+    MEMPOLICY = "No available memory (MPOL_BIND)"
 
 
 class Cause(NamedTuple):
@@ -83,6 +89,24 @@ class Killing(NamedTuple):
 
     kill: Kill
     cause: Cause
+    container: str | None = None
+    """OpenVZ: whose memory it was."""
+    score: int | None = None
+    """OpenVZ prints it here."""
+
+
+class Rage(NamedTuple):
+    """OpenVZ's ``OOM killer in rage, 16 tasks killed in ub 1234``."""
+
+    processes: int
+    container: str
+
+
+class Request(NamedTuple):
+    """``sysrq: Manual OOM execution``, or that the kernel ignored it: somebody asked for a kill by hand."""
+
+    ignored: bool
+    """``OOM request ignored. No task eligible``, or ``because killer is disabled``: nobody could be killed."""
 
 
 class Sharer(NamedTuple):
@@ -199,9 +223,14 @@ class Note(Enum):
     TASKS_STATE = "Tasks state (memory values in pages):"
     SUPPRESSED = "the kernel's rate limit swallowed messages of this report"
     LOST = "messages were dropped before they reached the log"
+    CALLED_FOR_MEMCG = "mem_cgroup_out_of_memory stands in the call trace"
+    CALLED_BY_ALLOCATOR = "the call trace comes from where pages of the machine are given out"
+    CALLED_BY_HAND = "moom_callback stands in the call trace: SysRq f"
 
 
-Event: TypeAlias = Header | Summary | Choice | Killing | Sharer | Reaped | TableHeader | Panic | NoKillable | Exiting
+Event: TypeAlias = (
+    Header | Summary | Choice | Killing | Rage | Request | Sharer | Reaped | TableHeader | Panic | NoKillable | Exiting
+)
 """Of a report by itself: such a line may be the first that a log has of it."""
 Memory: TypeAlias = MemcgPaths | LimitOf | StatsOf | MemcgCounter | Zone | Node | SmallestBlock | Total
 Detail: TypeAlias = TableRow | Group | Current | Cpuset | Memory | Note | Gap

@@ -13,6 +13,8 @@ from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.anchors import ANCHORS, Finder, may_follow, may_open
 from oomctl.oomlog.conclusion import conclude
 from oomctl.oomlog.draft import MOST_ROWS, Draft
+from oomctl.oomlog.killers import Told
+from oomctl.oomlog.killers import read as read_told
 from oomctl.oomlog.lines import (
     Boot,
     Choice,
@@ -25,11 +27,14 @@ from oomctl.oomlog.lines import (
     NoKillable,
     Note,
     Panic,
+    Rage,
     Reaped,
+    Request,
     Sharer,
     Summary,
 )
 from oomctl.oomlog.prefix import Line, split_prefix
+from oomctl.oomlog.programs import Programs, merged
 from oomctl.oomlog.shapes import continues_summary, read, read_summary
 from oomctl.oomlog.table import Gap, TableHeader, read_row
 
@@ -42,7 +47,7 @@ _LONGEST_GAP_S = 60.0
 _LOOK_BACK_BYTES = 1 << 14  # totals, limits and call traces that stand before the first anchor
 _REMEMBERED_KILLS = 1024
 _REMEMBERED_HOSTS = 64
-_EVENTS = (Header, Summary, Choice, Killing, Sharer, TableHeader, Panic, NoKillable, Exiting)
+_EVENTS = (Header, Summary, Choice, Killing, Rage, Request, Sharer, TableHeader, Panic, NoKillable, Exiting)
 
 _Key = tuple[str | None, str | None]
 
@@ -101,6 +106,7 @@ class Parser:
     def __init__(self) -> None:
         """Begin at the start of a log."""
         self._open: dict[_Key, Draft] = {}
+        self._programs = Programs()
         self._done: list[OomReport] = []
         self._count = 0
         self._line_number = 0
@@ -111,7 +117,7 @@ class Parser:
     @property
     def idle(self) -> bool:
         """Whether no report is open, so that only an opening line matters."""
-        return not self._open
+        return not self._open and self._programs.idle
 
     def feed(self, raw: str | bytes) -> list[OomReport]:
         """Take one line; return the reports that are now over."""
@@ -121,7 +127,10 @@ class Parser:
             text = text.decode("utf-8", "replace")
         if not self._is_row(text) and (not self._all_over() or may_follow(text)):
             line = split_prefix(text.rstrip("\r\n"))
-            if not line.foreign:
+            told = read_told(line)
+            if told is not None:
+                self._told(line, told)
+            elif not line.foreign:
                 for message in line.message.split("\n"):
                     self._take(line, message)
         if self._line_number % 64 == 0:
@@ -133,12 +142,14 @@ class Parser:
         for key, draft in list(self._open.items()):
             if draft.over or not draft.evidence:
                 self._finish(key)
+        self._give(self._programs.over())
         return self._finished()
 
     def close(self) -> list[OomReport]:
         """End of the log: return the reports that are still open."""
         for key in list(self._open):
             self._finish(key)
+        self._give(self._programs.over())
         return self._finished()
 
     def _finished(self) -> list[OomReport]:
@@ -166,6 +177,20 @@ class Parser:
 
     def _all_over(self) -> bool:
         return all(draft.over for draft in self._open.values())
+
+    # What programs say
+
+    def _told(self, line: Line, told: Told) -> None:
+        draft = next((draft for draft in self._open.values() if self._programs.belongs(draft, told, line)), None)
+        if draft is None:
+            self._programs.take(line, told, self._line_number)
+        else:
+            draft.told = merged(draft.told, told.elsewhere)
+
+    def _give(self, reports: list[OomReport]) -> None:
+        for report in reports:
+            self._count += 1
+            self._done.append(report._replace(number=self._count))
 
     # Which report a line belongs to
 
@@ -206,7 +231,7 @@ class Parser:
     def _detail(self, line: Line, message: str, value: Detail | None, own: Draft | None) -> None:
         """Give a line that says something only within a report to the open one; one without a shape may end a cut."""
         if own is None:
-            if not may_open(message):
+            if value is None or not may_open(message):
                 return
             own = self._begin(line)
         if own.first.tagged and line.time_text is not None and not line.tagged:
@@ -221,6 +246,8 @@ class Parser:
 
     def _add(self, draft: Draft, line: Line, message: str, value: Event | Detail) -> None:
         draft.take(value)
+        if draft.first.time_text is None and line.time_text is not None:
+            draft.first = draft.first._replace(time_text=line.time_text)
         draft.last_line_number = self._line_number
         draft.last_message = _identity(line, message)
         if line.uptime_s is not None:
@@ -251,10 +278,20 @@ class Parser:
             self._finish(key)
         elif len(self._open) >= _OPEN_REPORTS:
             self._finish_stalest()
+        self._give(self._programs.over(kernels_too=False))
         draft = Draft(line, self._boot_kernels.get(line.host))
         draft.last_line_number = self._line_number
+        draft.requested = self._take_request(line)
         self._open[key] = draft
         return draft
+
+    def _take_request(self, line: Line) -> bool:
+        """Whether SysRq f was told just before, as it is by another task than the one that kills."""
+        for key, draft in self._open.items():
+            if key[0] == line.host and draft.only_requested and not _too_late(draft, line):
+                del self._open[key]
+                return True
+        return False
 
     def _boot(self, host: str | None, value: Boot) -> None:
         for key in [key for key in self._open if key[0] == host]:
@@ -279,6 +316,7 @@ class Parser:
             patience = _PATIENCE_AFTER_KILL if draft.over else _PATIENCE
             if self._line_number - draft.last_line_number > patience:
                 self._finish(key)
+        self._give(self._programs.over(self._line_number))
         # Many hosts in one log, each with a table without end.
         while len(self._open) > 1 and sum(len(draft.rows) for draft in self._open.values()) > MOST_ROWS:
             self._finish_stalest()
@@ -288,8 +326,9 @@ class Parser:
 
     def _finish(self, key: _Key) -> None:
         draft = self._open.pop(key)
-        if not draft.evidence:
+        if not draft.evidence and not draft.requested:
             return
+        self._programs.absorb(draft)
         self._count += 1
         report = conclude(draft, self._count, frozenset(self._killed) if draft.rows else frozenset())
         self._killed.extend(kill.pid for kill in report.killed)
@@ -298,6 +337,12 @@ class Parser:
 
 def _begins_another(own: Draft, value: Event) -> bool:
     """Whether a line begins a report although one is open: what it says cannot belong to that one."""
+    if own.only_requested:
+        return isinstance(value, Request)
+    if isinstance(value, Request):
+        return not (value.ignored and own.no_killable)
+    if isinstance(value, Rage) or own.only_rage:
+        return own.over or isinstance(value, Rage)
     if isinstance(value, Header):
         return True
     if isinstance(value, Sharer):

@@ -18,7 +18,6 @@ def scenario_under(report: OomReport, basis: Basis, hypothesis: Hypothesis) -> S
     ``hypothesis.permille`` sizes and totalpages are permilles of the totals, not pages.
     """
     memcg = (report.oom_memcg or "/") if report.constraint is Constraint.MEMCG else None
-    sysrq = report.order == -1
     current = None if report.trigger_pid is None else report.row_of(report.trigger_pid)
     context = Context(
         report.constraint or Constraint.NONE,
@@ -28,7 +27,7 @@ def scenario_under(report: OomReport, basis: Basis, hypothesis: Hypothesis) -> S
         nodemask=report.nodemask if report.constraint is Constraint.MEMPOLICY else None,
         # The killer did run, whatever its rules about costly orders say.
         order=report.order if report.order is not None and report.order <= COSTLY_ORDER else 0,
-        sysrq=sysrq,
+        sysrq=report.requested,
         oom_kill_allocating_task=report.allocating_task,
         oom_groups=frozenset({report.oom_group} if report.oom_group else ()),
     )

@@ -9,7 +9,8 @@ from oomctl.errors import BadInput
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.rules import rules_for
 from oomctl.model.kernel import Candidate, Constraint, Outcome, Round, Scenario
-from oomctl.model.oomreport import OomReport, Replay, TableRow
+from oomctl.model.oomreport import KERNEL, OomReport, Replay, TableRow
+from oomctl.oomlog.anyhow import replay_anyhow
 from oomctl.oomlog.hypotheses import Basis, Hypothesis, basis_of, hypotheses, score_of, size_of
 from oomctl.oomlog.reconstruction import chosen_pid, rules_under, scenario_under, selected_row
 from oomctl.render import reasons
@@ -42,6 +43,13 @@ def scenario_of(report: OomReport) -> Scenario:
 
 def replay(report: OomReport) -> Replay:
     """Choose a victim by the rules from the report's own table, and compare; never raises, ``reason`` says why not."""
+    if report.elsewhere.killer != KERNEL:
+        return Replay(
+            None, None, "it was not the kernel that killed" if report.elsewhere.killer else "who killed is open"
+        )
+    anyhow = replay_anyhow(report) if report.lacks_totals_only else None
+    if anyhow is not None:
+        return anyhow
     if not report.complete:
         return Replay(None, None, f"the report lacks {'; '.join(report.missing)}")
     try:

@@ -1,4 +1,4 @@
-"""The shapes of the kernel's lines, 2.6.32 to 7.1: each line of a log becomes one value of ``oomlog.lines``.
+"""The shapes of the kernel's lines, 2.6.9 to 7.1: each line of a log becomes one value of ``oomlog.lines``.
 
 To teach a new shape of a line that is known, add a row to ``EVENTS`` (a log may have it as the first line of a
 report) or to ``DETAILS`` (it says something within one): a word that every such line holds, and a function from the
@@ -6,8 +6,8 @@ message, without its prefix, to the value, or to None where the line is none aft
 value wins, so a stricter shape stands above a looser one. A line that says something new needs a value in
 ``oomlog.lines`` and a method of ``Draft`` that takes it, too; an event also needs one of its words in ``anchors``, so
 that it is found in a log about other things, and its rule in ``parser._begins_another``. A test has a line for every
-shape. Rows of the task table are read in ``table``; prefixes (dates, hosts, what a shipper puts in front) are taken
-off before, in ``prefix``.
+shape. What only some vendors' kernels print is in ``vendors``, what programs print in ``killers``. Rows of the task
+table are read in ``table``; prefixes (dates, hosts, what a shipper puts in front) are taken off before, in ``prefix``.
 
 A task's name may hold anything, so every pattern anchors on the fixed text to the right of a name.
 No pattern has a repetition without bound in its middle: where anything may stand between two fixed texts, these are
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from oomctl.model.oomreport import Counter, Kill, SeenIn, Selected, Zone
+from oomctl.oomlog import vendors
 from oomctl.oomlog.between import Between
 from oomctl.oomlog.lines import (
     Boot,
@@ -86,9 +87,9 @@ class Shape(NamedTuple):
 # Lines that can begin a report
 
 _BOOT = re.compile(r"Linux version (\d{1,3}\.\d{1,3}\S{0,100})")
-_HEADER = re.compile(r"(.*?) ?invoked oom-killer: gfp_mask=\S{1,400}?(?:,|$)(.*)")
+_HEADER = re.compile(r"(?:(.*?) ?invoked )?oom-killer: gfp(?:_mask=[^,]{0,400}(?:,|$)(.*)|_?m?a?s?k?=?$)")
 _HEADER_NODEMASK = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?")
-_HEADER_ORDER = re.compile(r"\border=(-?\d{1,3})")
+_HEADER_ORDER = re.compile(r"\border= ?(-?\d{1,3})")
 
 
 def _boot(message: str) -> Boot | None:
@@ -99,11 +100,17 @@ def _boot(message: str) -> Boot | None:
 def _header(message: str) -> Header:
     match = _HEADER.match(message)
     if match is None:
-        return Header(None)
-    order, nodemask = _HEADER_ORDER.search(match[2]), _HEADER_NODEMASK.search(match[2])
+        return vendors.container_header(message) or Header(None)
+    behind = match[2] or ""
+    order, nodemask = _HEADER_ORDER.search(behind), _HEADER_NODEMASK.search(behind)
     return Header(
-        match[1][:LONGEST_NAME], int(order[1]) if order else None, node_set(nodemask[1] if nodemask else None)
+        (match[1] or "")[:LONGEST_NAME], int(order[1]) if order else None, node_set(nodemask[1] if nodemask else None)
     )
+
+
+def _nameless_header(message: str) -> Header | None:
+    """Read ``oom-killer: gfp_mask=0xd0`` of 2.6.9, which does not say who needed memory."""
+    return _header(message) if message.startswith("oom-killer: ") else None
 
 
 def _spaced(key: str) -> str:
@@ -149,7 +156,8 @@ def continues_summary(message: str) -> bool:
 _SHARER = Between(r"\bKill process (\d{1,10}) \(", r"\) sharing same memory")
 _SELECTED = Between(r"\b[Kk]ill process (\d{1,10}):? \(", r"\)(?: score (-?\d{1,20}))? or (?:sacrifice|a) child")
 _KILLED = re.compile(r"\bKilled process (\d{1,10})(?:, UID (\d{1,10}),)? \(")
-_KILLED_END = re.compile(r"\),? ?(?:UID:? ?(\d{1,10})(?:,|\b))?,? ?(?:total-vm|vsz):")
+# The name's end; Virtuozzo 7 also says in which of its containers.
+_KILLED_END = re.compile(r"\)(?: in VE \"(\w{1,64})\")?,? ?(?:UID:? ?(\d{1,10})(?:,|\b))?,? ?(?:total-vm|vsz):")
 _TOTAL_VM = re.compile(r"(?:total-vm|vsz) ?: ?(\d{1,20})kB")
 _ANON_RSS = re.compile(r"anon-rss ?: ?(\d{1,20})kB")
 _FILE_RSS = re.compile(r"file-rss ?: ?(\d{1,20})kB")
@@ -158,12 +166,18 @@ _KILLED_UID = re.compile(r"\bUID ?:? ?(\d{1,10})")
 _KILLED_ADJ = re.compile(r"oom_score_adj ?: ?(-?\d{1,5})")
 
 
+_CULPRITS = (
+    ("emory cgroup out of memory", Culprit.MEMCG),
+    ("ut of memory in UB", None),
+    ("ut of memory", Culprit.MACHINE),
+    ("ut of Memory: ", Culprit.MACHINE),  # 2.6.9
+    ("No available memory in cpuset", Culprit.CPUSET),
+    ("No available memory (MPOL_BIND)", Culprit.MEMPOLICY),
+)
+
+
 def _cause(message: str) -> Cause:
-    culprit = None
-    if "emory cgroup out of memory" in message:
-        culprit = Culprit.MEMCG
-    elif "ut of memory" in message:
-        culprit = Culprit.MACHINE
+    culprit = next((culprit for words, culprit in _CULPRITS if words in message), None)
     return Cause(culprit, "(oom_kill_allocating_task)" in message)
 
 
@@ -185,8 +199,15 @@ def _killing(message: str) -> Killing | None:
     match = _KILLED.search(message)
     if match is None:
         return None
+    cause, rest = _cause(message), message[match.end() :]
     # RHEL 6 prints the UID before the name.
-    return Killing(_killed(int(match[1]), match[2], message[match.end() :]), _cause(message))
+    kill = _killed(int(match[1]), match[2], rest)
+    # From 5.1 on the cause and the sizes share a line, and shared memory is always among these.
+    begun = kill.total_vm_bytes is not None or "total-vm" in rest
+    lost = kill.anon_rss_bytes is None or kill.file_rss_bytes is None
+    cut = begun and (lost or (cause.culprit is not None and kill.shmem_rss_bytes is None))
+    ends = list(_KILLED_END.finditer(rest))
+    return Killing(kill._replace(cut=cut), cause, ends[-1][1] if ends else None)
 
 
 def _killed(pid: int, uid: str | None, rest: str) -> Kill:
@@ -242,11 +263,14 @@ def _panic(message: str) -> Panic | None:
     match = _PANIC.search(message)
     if match is None or _PANIC_OF_MEMORY.search(match[1]) is None:
         return None
-    return Panic(match[1].strip(), _cause(message))
+    # vm.panic_on_oom=2, "compulsory", is not only about the whole machine; the others never are about a cgroup.
+    culprit = None if "ompulsory" in match[1] else Culprit.MACHINE
+    return Panic(match[1].strip(), Cause(culprit, False))
 
 
 def _no_killable(message: str) -> NoKillable | None:
-    return NoKillable(_cause(message)) if "ut of memory" in message else None
+    # Says "Out of memory" of a cgroup as well (out_of_memory).
+    return NoKillable(Cause(None, False)) if "ut of memory" in message else None
 
 
 def _exiting(message: str) -> Exiting | None:
@@ -285,6 +309,23 @@ _TASK_IN = Between(r"Task in ", r" killed as a result of limit of ")
 _LIMIT_OF = re.compile(r"Memory limit reached of cgroup (.*)")
 _COUNTER = re.compile(r"\b(memory\+swap|memory|kmem|swap): usage (\d{1,20})kB, limit (\d{1,20})kB")
 _STATS_OF = Between(r"Memory cgroup stats for (?=/)", r":(?:$| ?[a-z_]{1,30}:\d)", to_first=True)
+
+
+_TRACE = (
+    ("mem_cgroup_out_of_memory", Note.CALLED_FOR_MEMCG),
+    ("mem_cgroup_oom_synchronize", Note.CALLED_FOR_MEMCG),
+    ("mem_cgroup_handle_oom", Note.CALLED_FOR_MEMCG),
+    ("__alloc_pages_may_oom", Note.CALLED_BY_ALLOCATOR),
+    ("__alloc_pages_slowpath", Note.CALLED_BY_ALLOCATOR),
+    ("moom_callback", Note.CALLED_BY_HAND),
+)
+_TRACED = re.compile(r"\b(\w{1,64})(?:\.\w{1,40}){0,3}\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}")
+
+
+def _trace(message: str) -> Note | None:
+    """Read one function of the call trace: it tells who called the killer."""
+    match = _TRACED.search(message)
+    return next((note for name, note in _TRACE if name == match[1]), None) if match else None
 
 
 def _current(message: str) -> Current | None:
@@ -328,7 +369,7 @@ def _stats_of(message: str) -> StatsOf | None:
 # The machine's memory
 
 _ZONE = re.compile(r"^ ?(?:Node (\d{1,5}) )?(\w{1,16}) free:\d{1,20}kB .{0,600}?\bpresent:(\d{1,20})kB")
-_NODE = re.compile(r"^ ?Node (\d{1,5}) ")
+_NODE = re.compile(r"^ ?(?:hugetlb: )?Node (\d{1,5}) ")
 _BUDDY = re.compile(r"^ ?(?:Node \d{1,5} )?\w{1,16}: \d{1,20}\*(\d{1,6})kB ")
 
 
@@ -360,11 +401,15 @@ def _total(of: Sum, pattern: str) -> Callable[[str], Total | None]:
 
 EVENTS: tuple[Shape, ...] = (
     Shape("Linux version ", _boot),
-    Shape("invoked oom-killer", _header),
+    Shape("invoked ", lambda message: _header(message) if "oom-killer" in message else None),
+    Shape("oom-killer: gfp", _nameless_header),
     Shape("oom-kill:", _summary),
     Shape("ill process ", _sharer),
     Shape("ill process ", _choice),
+    Shape("OOM killed process ", vendors.container_kill),
     Shape("illed process ", _killing),
+    Shape("OOM killer in rage", vendors.rage),
+    Shape("OOM ", vendors.request),
     Shape("oom_reaper:", _reaped),
     Shape(" pid ", read_header),
     Shape("Kernel panic", _panic),
@@ -377,6 +422,7 @@ DETAILS: tuple[Shape, ...] = (
     Shape("are going to be killed", _group),
     Shape("callbacks suppressed", _suppressed),
     Shape("messages", _lost),
+    Shape("+0x", _trace),
     Shape("ainted", _current),
     Shape("Pid: ", _current),
     Shape(" mems_allowed=", _cpuset),

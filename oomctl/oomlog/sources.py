@@ -29,8 +29,17 @@ LARGEST_UNPACKED = 4 << 30
 KMSG_RECORD_BYTES = 1 << 14  # CONSOLE_EXT_LOG_MAX is 8192
 _LOST_RECORDS = b"** printk messages dropped **\n"
 KMSG = Path("/dev/kmsg")
-JOURNAL_COMMAND = ("journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", "_TRANSPORT=kernel")
-"""Without -k or -b: kernel messages of every boot that is kept."""
+JOURNAL_COMMAND = (
+    *("journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", "_TRANSPORT=kernel"),
+    *("+", "_SYSTEMD_UNIT=systemd-oomd.service", "+", "_SYSTEMD_UNIT=earlyoom.service"),
+    *("+", "_SYSTEMD_UNIT=nohang.service", "+", "_SYSTEMD_UNIT=nohang-desktop.service"),
+    *("+", "_PID=1", "MESSAGE_ID=fe6faa94e7774663a0da52717891d8ef"),  # SD_MESSAGE_UNIT_OUT_OF_MEMORY
+    *("+", "_PID=1", "MESSAGE_ID=d989611b15e44c9dbf31e3c81256e4ed"),  # SD_MESSAGE_UNIT_OOMD_KILL
+)
+"""Without -k or -b: the messages of the kernel, and of those who kill beside it, of every boot that is kept.
+
+The fields that begin with an underscore are set by journald: nobody else can write such messages.
+"""
 
 
 class Source(NamedTuple):

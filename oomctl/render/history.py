@@ -7,14 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from oomctl.model.kernel import Candidate, Constraint
-from oomctl.model.oomreport import Kill, OomReport, Replay, TableRow
+from oomctl.kernel.badness import ADJ_MIN
+from oomctl.model.kernel import Candidate
+from oomctl.model.oomreport import KERNEL, Kill, OomReport, Replay, TableRow
+from oomctl.render import killing
 from oomctl.render.document import with_array
 from oomctl.render.simulation import terms_table
 from oomctl.render.text import aligned, count, named, size, visible
 
-_TITLES = ("N", "TIME", "LIMIT", "TRIGGER", "VICTIM", "RSS", "ADJ", "AGREES")
-_RIGHT = (True, False, False, False, False, True, True, False)
+_TITLES = ("N", "TIME", "LIMIT", "TRIGGER", "VICTIM", "RSS", "ADJ", "AGREES", "BY")
+_RIGHT = (True, False, False, False, False, True, True, False, False)
 _MOST_ROWS = 15
 _DEFAULT_PAGE = 4096
 
@@ -57,7 +59,28 @@ def _event(event: Event) -> dict[str, Any]:
         "tasks": [_task(row, page) for row in report.rows],
         "complete": report.complete,
         "missing": list(report.missing),
-        "replay": {"victim_pid": verdict.victim_pid, "agrees": verdict.agrees, "reason": verdict.reason},
+        "replay": None if report.elsewhere.killer != KERNEL else _replay(verdict),
+        "outcome": report.ended.value,
+        "requested": report.requested,
+        "chosen": report.selected and report.selected._asdict(),
+        "container": report.container,
+        **_told(report),
+    }
+
+
+def _replay(verdict: Replay) -> dict[str, Any]:
+    return {"victim_pid": verdict.victim_pid, "agrees": verdict.agrees, "reason": verdict.reason}
+
+
+def _told(report: OomReport) -> dict[str, Any]:
+    told = report.elsewhere
+    return {
+        "killer": told.killer,
+        "killed_cgroup": told.cgroup,
+        "unit": told.unit,
+        "processes": told.processes,
+        "signal": told.signal,
+        "why": told.why,
     }
 
 
@@ -91,18 +114,28 @@ def cells(event: Event) -> tuple[str, ...]:
     return (
         str(report.number),
         _when(event),
-        visible(_limit(report)),
-        visible(report.trigger_comm or "?"),
-        named(report.victim) if report.victim else "panic" if report.panic else "nobody",
+        visible(killing.limit(report)),
+        _trigger(report),
+        killing.victim(report),
         size(_rss(report.victim, row, _page_size(event)) if report.victim else None),
         _or_dash(_adj(report.victim, row) if report.victim else None),
         _agrees(event),
+        report.elsewhere.killer or "?",
     )
 
 
+def _trigger(report: OomReport) -> str:
+    if report.requested:
+        return "by hand"
+    return visible(report.trigger_comm or "?") if report.elsewhere.killer == KERNEL else "-"
+
+
 def listing(lines: Iterable[tuple[str, ...]]) -> str:
-    """Return a line for each event, whose ``cells`` these are."""
-    return aligned([_TITLES, *lines], _RIGHT) + "\n"
+    """Return a line for each event, whose ``cells`` these are; who killed only where it was not always the kernel."""
+    rows = [_TITLES, *lines]
+    if all(row[-1] == KERNEL for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    return aligned(rows, _RIGHT[: len(rows[0])]) + "\n"
 
 
 def brief(report: OomReport, boot_time: float, page_size: int) -> str:
@@ -112,9 +145,9 @@ def brief(report: OomReport, boot_time: float, page_size: int) -> str:
         epoch = boot_time + report.uptime_s
     moment = _moment(epoch)
     when = "?" if moment is None else f"{moment:%H:%M:%S}"
-    where = visible(_limit(report))
+    where = visible(killing.limit(report))
     if report.victim is None:
-        return f"{when} {'the kernel panicked' if report.panic else 'nobody was killed'}: {where}"
+        return f"{when} {killing.in_few_words(report)}: {where}"
     row = report.row_of(report.victim.pid)
     rss, adj = size(_rss(report.victim, row, report.page_size or page_size)), _or_dash(_adj(report.victim, row))
     others = len(report.killed) - 1
@@ -126,26 +159,22 @@ def full(event: Event) -> str:
     """Return one event with everything the log says of it, and what follows from that."""
     report, page = event.report, _page_size(event)
     lines = [f"Event {report.number}   {_when(event)}, kernel {visible(report.kernel or '?')}"]
-    trigger = (
-        f"{visible(report.trigger_comm or '?')} needed memory" if report.trigger_comm else "the log does not say who"
-    )
-    lines.append(f"Trigger   {visible(_limit(report))}: {trigger}")
+    lines.append(killing.killer_line(report) or killing.trigger_line(report))
     lines += [f"          {line}" for line in _memory(report)]
     lines += _ranking(event, page)
-    if report.victim is not None:
-        row = report.row_of(report.victim.pid)
-        lines.append(f"Victim    {named(report.victim)}, {size(_rss(report.victim, row, page))} of RSS")
-    else:
-        lines.append(f"Victim    nobody{': the kernel panicked' if report.panic else ''}")
+    row = report.row_of(report.victim.pid) if report.victim else None
+    lines += killing.victim_lines(report, row, _rss(report.victim, row, page) if report.victim else None)
     others = [kill for kill in report.killed if report.victim is None or kill.pid != report.victim.pid]
     if others:
         names = ", ".join(named(kill) for kill in others)
         lines.append(f"          killed along with it: {names}")
-    lines.append(f"Replay    {_agrees(event)}: {visible(event.replay.reason)}")
-    if report.missing:
-        lines.append(f"Missing   {visible('; '.join(report.missing))}")
+    if report.elsewhere.killer == KERNEL:
+        lines.append(f"Replay    {_agrees(event)}: {visible(event.replay.reason)}")
+        lines += [f"Missing   {visible('; '.join(report.missing))}"] if report.missing else []
     lines += _services(report, page)
-    lines += [f"Remedy    {remedy}" for remedy in _remedies(event)]
+    adj = _adj(report.victim, row) if report.victim else None
+    ranked = {candidate.task.pid for candidate in event.ranking}
+    lines += [f"Remedy    {remedy}" for remedy in killing.remedies(report, adj, ranked)]
     return "\n".join(lines) + "\n"
 
 
@@ -153,9 +182,16 @@ def _ranking(event: Event, page: int) -> list[str]:
     report, total = event.report, event.replay.totalpages
     if not report.rows:
         return []
-    head = f"Tasks     {len(report.rows)} in the table, {len(report.rows) - len(event.ranking)} not killable"
+    spared = len(report.rows) - len(event.ranking)
+    if not event.ranking:  # who is a candidate was not computed; these never are
+        spared = sum(row.oom_score_adj == ADJ_MIN for row in report.rows)
+    head = f"Tasks     {len(report.rows)} in the table" + (
+        f", {spared} not killable" if spared or event.ranking else ""
+    )
     if total:
         head += f"; totalpages {total} ({size(total * page)})"
+    if not event.ranking:
+        return [head]
     return [head, *(f"          {line}" for line in terms_table(event.ranking[:_MOST_ROWS], page))]
 
 
@@ -186,31 +222,9 @@ def _services(report: OomReport, page: int) -> list[str]:
     return lines
 
 
-def _remedies(event: Event) -> list[str]:
-    report = event.report
-    victim = report.victim
-    notes = []
-    row = report.row_of(victim.pid) if victim else None
-    adj = _adj(victim, row) if victim else None
-    if victim is not None and adj is not None and adj > 0:
-        notes.append(f"{visible(victim.comm)} carried an oom_score_adj of {adj}: find out who set it (oomctl explain)")
-    if report.constraint is Constraint.MEMCG:
-        notes.append(f"raise the limit of {visible(report.oom_memcg or 'the cgroup')}, or make what runs in it smaller")
-    elif report.machine.total_swap_bytes == 0:
-        notes.append("the machine has no swap: a little of it turns sudden kills into slowness that can be seen coming")
-    if victim is not None and report.constraint is not Constraint.MEMCG:
-        notes.append(f"oomctl simulate --from FILE#{report.number} --without {victim.pid} shows who would be next")
-    return notes
-
-
-def _limit(report: OomReport) -> str:
-    if report.constraint is Constraint.MEMCG:
-        return f"cgroup {report.oom_memcg or '?'}"
-    names = {Constraint.NONE: "machine", Constraint.CPUSET: "cpuset", Constraint.MEMPOLICY: "memory policy"}
-    return names[report.constraint] if report.constraint else report.constraint_text or "?"
-
-
 def _agrees(event: Event) -> str:
+    if event.report.elsewhere.killer != KERNEL:
+        return "-"
     return {True: "yes", False: "NO", None: "cannot say"}[event.replay.agrees]
 
 

@@ -121,6 +121,8 @@ def _trigger(answer: Answer) -> str:
         Constraint.CPUSET: f"the nodes {_nodes(context.current_mems)} of a cpuset run out of memory",
         Constraint.MEMPOLICY: f"the nodes {_nodes(context.nodemask)} of a memory policy run out of memory",
     }[context.constraint]
+    if context.sysrq and not context.sudden:
+        domain = "somebody asks for a kill by hand (SysRq f); memory need not be short"
     lines = [f"Trigger    {domain}"]
     for index, limit in enumerate(answer.limits):
         away = f"{visible(_limit_name(limit))}, {size(limit.left_bytes)} away"

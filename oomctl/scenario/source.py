@@ -14,6 +14,7 @@ from oomctl.kernel.scenario_rules import rules_of, rules_of_reading
 from oomctl.kernel.scores import totalpages_doubts
 from oomctl.kernel.selection import memcg_order
 from oomctl.model.kernel import Constraint, Doubt, Doubtful
+from oomctl.model.oomreport import OomReport
 from oomctl.oomlog import sources
 from oomctl.oomlog.parser import parse_blocks
 from oomctl.oomlog.replay import scenario_of
@@ -23,9 +24,12 @@ from oomctl.scenario.question import Question, Shortage, check
 
 
 def from_file(name: str, scope: Shortage) -> Question:
-    """Ask about a scenario document (``-`` is stdin), or a kernel log's report: ``FILE#2`` is its second."""
+    """Ask about a scenario document (``-`` is stdin), or a kernel log's report: ``FILE#2`` is its second.
+
+    Without a number it is the first that has a task table: others, such as those of earlyoom's kills, say too little.
+    """
     check(scope)
-    path, number = name, 1
+    path, number = name, None
     report = re.fullmatch(r"(.+)#(\d{1,9})", name)
     if report is not None and not os.path.exists(name):
         path, number = report[1], int(report[2])
@@ -68,12 +72,12 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _from_log(blocks: Iterator[bytes], called: str, number: int, scope: Shortage) -> Question:
+def _from_log(blocks: Iterator[bytes], called: str, number: int | None, scope: Shortage) -> Question:
     if any(scope):
         raise BadInput("a kernel log says which memory ran out; --cgroup, --nodes and --for do not go with it")
-    report = next((report for report in parse_blocks(blocks) if report.number == number), None)
+    report = _report(parse_blocks(blocks), number)
     if report is None:
-        if number == 1:
+        if number in (1, None):
             raise NothingMatched(
                 f"{called}: no OOM report in it, and no scenario document (oomctl snapshot prints one)"
             )
@@ -81,7 +85,17 @@ def _from_log(blocks: Iterator[bytes], called: str, number: int, scope: Shortage
     try:
         return Question(scenario_of(report), None, None)
     except BadInput as error:
-        raise BadInput(f"{called}: report {number}: {error}") from None
+        raise BadInput(f"{called}: report {report.number}: {error}") from None
+
+
+def _report(reports: Iterator[OomReport], number: int | None) -> OomReport | None:
+    """Return the report with that number, or the first with a table, else the first; None: there is none."""
+    first = None
+    for report in reports:
+        first = first or report
+        if report.rows if number is None else report.number == number:
+            return report
+    return first if number is None else None
 
 
 def _from_document(content: bytes, name: str, scope: Shortage) -> Question:

@@ -42,7 +42,8 @@ def test_every_log_gives_the_victim_of_its_index(entry: dict[str, Any]) -> None:
 def test_every_event_can_be_told_in_full(entry: dict[str, Any]) -> None:
     result = run("history", "1", "--file", str(LOGS / f"{entry['id']}.log"))
     assert result.exit_code == 0, result.stderr
-    victim = "nobody" if entry["victim_pid"] is None else f"{entry['victim_pid']} ("
+    nobody = "nobody" if "panic" in entry["tags"] else "not in the log"
+    victim = nobody if entry["victim_pid"] is None else f"{entry['victim_pid']} ("
     assert f"Victim    {victim}" in result.stdout
 
 

@@ -75,6 +75,21 @@ LINES = (
     b"oom_kill_process: 99999 callbacks suppressed",
     b"** 99 printk messages dropped **",
     b"Linux version 6.1.20 (gcc)",
+    b"sysrq: Manual OOM execution",
+    b"sysrq: OOM request ignored. No task eligible",
+    b"OOM killer in rage, 16 tasks killed in ub 1234",
+    b"Out of memory in UB 1234: OOM killed process 1234 (java) score 0 vm:281988kB, rss:17004kB, swap:0kB",
+    b'h earlyoom[1]: sending SIGTERM to process 1234 uid 0 "java": badness 1264, VmRSS 23964 MiB',
+    b"h earlyoom[1]: kill failed: No such process",
+    b"h systemd-oomd[1]: Killed /a/b.scope due to memory pressure for /a being 51.07% > 50.00% for > 20s",
+    b"h systemd[1]: b.scope: systemd-oomd killed 12 process(es) in this unit.",
+    b"h systemd[1]: b.scope: A process of this unit has been killed by the OOM killer.",
+    b"h systemd[1]: b.scope: Failed with result 'oom-kill'.",
+    b"h nohang[1]:   PID: 1234, Name: java, badness: 727",
+    b"h nohang[1]:   Send SIGTERM to the victim; total response time: 2255 ms",
+    b"lowmemorykiller: Kill 'java' (1234), uid 10446, oom_score_adj 99999 to free 140528kB rss; reason: a",
+    b'[talos] Sending SIGKILL to cgroup {"cgroup": "/sys/fs/cgroup/a"}',
+    b"System OOM encountered, victim process: java, pid: 1234",
 )
 PREFIXES = (
     *(

@@ -20,6 +20,9 @@ PIECES = (
     *(b"out_of_memory", b"out_of_memory: 1 ", b",task=", b",task=a,pid=1", b",oom_memcg=", b",task_memcg="),
     *(b",oom_memcg=a,task_memcg=", b"x cpuset=", b"nodemask=null,cpuset=", b"invoked oom-killer: gfp_mask="),
     *(b"[ pid", b"[ ", b"[1] ", b"[1] 1 ", b"Tainted:", b"a: usage ", b"Node 0 DMA free:1kB ", b"1 ", b" present:"),
+    *(b'earlyoom: sending SIGTERM to process 1 "', b"lowmemorykiller: Kill 'a", b"[talos] Sending SIGKILL to cgroup {"),
+    *(b"systemd: a: systemd-oomd killed ", b"systemd-oomd: Killed /a due to memory ", b"OOM killed process 1 ("),
+    *(b"victim process: a", b"nohang: PID: 1, name: a", b"a.b.c+0x", b"1 (a) invoked oom-killer in ub "),
     *(b"[ 1" + b" ", b"> ", b"\\x0a", b"6,1,1,-;", b"a:", b"Aug 1 11:11:11 ", b"\x1b[1m", b"1-1,"),
 )
 WORDS = (
