@@ -8,8 +8,10 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from oomctl.model.kernel import Candidate, Constraint
+from oomctl.model.memory import Accounting, Shortage
 from oomctl.model.oomreport import Kill, OomReport, Replay, TableRow
 from oomctl.render.document import with_array
+from oomctl.render.memory import accounting_document, accounting_lines, shortage_document, shortage_lines
 from oomctl.render.simulation import terms_table
 from oomctl.render.text import aligned, count, named, size, visible
 
@@ -27,6 +29,9 @@ class Event(NamedTuple):
     epoch_s: float | None
     ranking: tuple[Candidate, ...] = ()
     """The candidates by badness, where the report is enough to say."""
+    memory: Accounting | None = None
+    """Where the memory that ran out was."""
+    shortage: Shortage | None = None
 
 
 def document(events: Iterable[Event]) -> Iterator[str]:
@@ -39,7 +44,7 @@ def document(events: Iterable[Event]) -> Iterator[str]:
 
 def _event(event: Event) -> dict[str, Any]:
     report, verdict = event.report, event.replay
-    page = _page_size(event)
+    page = page_size_of(event)
     rows = report.rows_by_pid()
     trigger = {"pid": report.trigger_pid, "comm": report.trigger_comm}
     return {
@@ -54,6 +59,8 @@ def _event(event: Event) -> dict[str, Any]:
         "trigger": trigger if any(value is not None for value in trigger.values()) else None,
         "victim": report.victim and _kill(report.victim, rows, page),
         "killed": [_kill(kill, rows, page) for kill in report.killed],
+        "memory": accounting_document(event.memory),
+        "shortage": shortage_document(event.shortage),
         "tasks": [_task(row, page) for row in report.rows],
         "complete": report.complete,
         "missing": list(report.missing),
@@ -94,7 +101,7 @@ def cells(event: Event) -> tuple[str, ...]:
         visible(_limit(report)),
         visible(report.trigger_comm or "?"),
         named(report.victim) if report.victim else "panic" if report.panic else "nobody",
-        size(_rss(report.victim, row, _page_size(event)) if report.victim else None),
+        size(_rss(report.victim, row, page_size_of(event)) if report.victim else None),
         _or_dash(_adj(report.victim, row) if report.victim else None),
         _agrees(event),
     )
@@ -124,13 +131,15 @@ def brief(report: OomReport, boot_time: float, page_size: int) -> str:
 
 def full(event: Event) -> str:
     """Return one event with everything the log says of it, and what follows from that."""
-    report, page = event.report, _page_size(event)
+    report, page = event.report, page_size_of(event)
     lines = [f"Event {report.number}   {_when(event)}, kernel {visible(report.kernel or '?')}"]
     trigger = (
         f"{visible(report.trigger_comm or '?')} needed memory" if report.trigger_comm else "the log does not say who"
     )
     lines.append(f"Trigger   {visible(_limit(report))}: {trigger}")
     lines += [f"          {line}" for line in _memory(report)]
+    lines += _section("Why", shortage_lines(event.shortage) if event.shortage else [])
+    lines += _section("Memory", accounting_lines(event.memory) if event.memory else [])
     lines += _ranking(event, page)
     if report.victim is not None:
         row = report.row_of(report.victim.pid)
@@ -147,6 +156,10 @@ def full(event: Event) -> str:
     lines += _services(report, page)
     lines += [f"Remedy    {remedy}" for remedy in _remedies(event)]
     return "\n".join(lines) + "\n"
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return [f"{title if index == 0 else '':<9} {line}" for index, line in enumerate(lines)]
 
 
 def _ranking(event: Event, page: int) -> list[str]:
@@ -239,7 +252,8 @@ def _moment(epoch_s: float | None) -> datetime | None:
         return None
 
 
-def _page_size(event: Event) -> int:
+def page_size_of(event: Event) -> int:
+    """Return the bytes of a page: as the report tells, else the most common size."""
     return event.replay.page_size or event.report.page_size or _DEFAULT_PAGE
 
 

@@ -1,0 +1,220 @@
+"""Where memory is, and what was short: lines for people, objects for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from oomctl.model.memory import UNHELD, Accounting, Part, Share, Shortage, Verdict, Whole, ZoneShort
+from oomctl.render.text import aligned, size, visible
+
+_WORDS = {
+    Part.ANONYMOUS: "private memory of processes",
+    Part.SHMEM: "tmpfs and shared memory",
+    Part.FILES: "page cache of files",
+    Part.UNEVICTABLE: "locked memory, private or of files",
+    Part.SWAP_CACHE: "copies of pages in swap",
+    Part.SLAB: "slab",
+    Part.SLAB_RECLAIMABLE: "slab, reclaimable",
+    Part.SLAB_UNRECLAIMABLE: "slab, not reclaimable",
+    Part.PAGE_TABLES: "page tables",
+    Part.KERNEL_STACKS: "kernel stacks",
+    Part.PER_CPU: "per-CPU memory of the kernel",
+    Part.VMALLOC: "vmalloc",
+    Part.SOCKETS: "socket buffers",
+    Part.ZSWAP: "zswap, compressed",
+    Part.KERNEL_OTHER: "other kernel memory",
+    Part.HUGE_PAGES: "huge pages of hugetlb",
+    Part.GRAPHICS: "graphics driver",
+    Part.BALLOON: "balloon, at the hypervisor",
+    Part.POISONED: "damaged, out of use",
+    Part.FREE: "free",
+    Part.RESERVED: "reserved at boot",
+    Part.LEFT: "left below the limit",
+}
+_SHORT_WORDS = {
+    Part.ANONYMOUS: "private",
+    Part.SHMEM: "tmpfs and shared",
+    Part.FILES: "files",
+    Part.LEFT: "to the limit",
+    Part.HUGE_PAGES: "huge pages",
+    Part.SLAB_RECLAIMABLE: "reclaimable slab",
+    Part.SLAB_UNRECLAIMABLE: "slab",
+}
+_WHOLES = {Whole.RAM: "of RAM", Whole.LIMIT: "limit", Whole.USAGE: "in use"}
+_MOST_ZONES = 6
+_MOST_SHARES = 5
+_WORTH_TELLING = 100
+"""One part in so many of the whole."""
+_VERDICTS = {
+    Verdict.TOO_LITTLE: "too little",
+    Verdict.BELOW_HIGH: "hardly above the minimum",
+    Verdict.IN_PIECES: "in pieces that are too small",
+    Verdict.FORBIDDEN: "not for such a request",
+    Verdict.ENOUGH: "enough when this was printed",
+}
+
+
+def accounting_document(found: Accounting | None) -> dict[str, Any] | None:
+    """Return the JSON object of a sum."""
+    if found is None:
+        return None
+    return {
+        "of": found.whole.value,
+        "total_bytes": found.total_bytes,
+        "parts": {share.part.value: share.size_bytes for share in found.shares},
+        "unexplained_bytes": found.unexplained_bytes,
+        "overlap_bytes": found.overlap_bytes,
+        "mapped_bytes": found.mapped_bytes,
+        "held_by_no_process_bytes": found.unheld_bytes,
+        "unlisted_bytes": found.unlisted_bytes,
+        "missing": list(found.missing),
+    }
+
+
+def shortage_document(found: Shortage | None) -> dict[str, Any] | None:
+    """Return the JSON object of what was short."""
+    if found is None:
+        return None
+    return {
+        **found._asdict(),
+        "nodes": None if found.nodes is None else sorted(found.nodes),
+        "zones": [{**zone._asdict(), "verdict": zone.verdict.value} for zone in found.zones],
+    }
+
+
+def accounting_lines(found: Accounting) -> list[str]:
+    """Return the sum: a line for its total, and one for each part, the largest first."""
+    head = f"{size(found.total_bytes)} {_WHOLES[found.whole]}"
+    if found.unheld_bytes * _WORTH_TELLING > found.total_bytes:
+        least = "at least " if found.size_of(Part.SHMEM) and found.mapped_bytes != 0 else ""
+        head += f"; held by no process: {least}{size(found.unheld_bytes)} (*)"
+    rows = [(share.size_bytes, _words(share, found), share.part in UNHELD) for share in found.shares]
+    if found.unexplained_bytes:
+        word = f"not in the log: {', '.join(found.missing)}, …" if found.missing else "in no counter of the kernel"
+        rows.append((found.unexplained_bytes, word, not found.missing))
+    rows.sort(key=lambda row: -row[0])
+    if found.overlap_bytes:
+        rows.append((-found.overlap_bytes, "counted twice: the counters do not agree", False))
+    cells = [
+        (size(number), f"{number * 100 / max(found.total_bytes, 1):.1f} %", "*" if unheld else "", word)
+        for number, word, unheld in rows
+    ]
+    return [head, *aligned(cells, (True, True, False, False)).split("\n")]
+
+
+def _words(share: Share, found: Accounting) -> str:
+    words = _WORDS[share.part]
+    if share.part is Part.SHMEM and found.mapped_bytes != 0:
+        if found.mapped_bytes is None:
+            return f"{words}, mapped or not"
+        mapped = min(found.mapped_bytes, share.size_bytes)
+        return f"{words}, at most {size(mapped)} of it mapped"
+    if share.part is Part.ANONYMOUS and found.unlisted_bytes:
+        return f"{words}, at least {size(found.unlisted_bytes)} of none in the table"
+    return words
+
+
+def now_lines(found: Accounting, of_more: bool = False) -> list[str]:
+    """Return where memory is now in one line or two: the largest parts, and what no process holds.
+
+    ``of_more``: it is the whole machine's, although less than that is in question.
+    """
+    shares = [(share.size_bytes, _SHORT_WORDS.get(share.part, _WORDS[share.part])) for share in found.shares]
+    if found.unexplained_bytes:
+        shares.append((found.unexplained_bytes, "in no counter"))
+    worth = sorted((one for one in shares if one[0] * _WORTH_TELLING >= found.total_bytes), reverse=True)
+    shown = worth[:_MOST_SHARES]
+    rest = sum(number for number, _ in shares) - sum(number for number, _ in shown)
+    if rest > 0:
+        shown.append((rest, "other"))
+    where = "in the whole machine now" if of_more else "now"
+    lines = [f"{where}: " + ", ".join(f"{size(number)} {word}" for number, word in shown)]
+    if found.unheld_bytes * 10 > found.total_bytes:
+        lines.append(f"held by no process: at least {size(found.unheld_bytes)}")
+    return lines
+
+
+def shortage_lines(found: Shortage) -> list[str]:
+    """Return why there was no memory, in sentences, and the zones in a table."""
+    sentences = [
+        *_cgroup_sentences(found),
+        *_nodes_sentences(found),
+        *_order_sentences(found),
+        *_lowmem_sentences(found),
+    ]
+    return [*sentences, *_zone_sentences(found), *_zone_lines(found.zones)]
+
+
+def _cgroup_sentences(found: Shortage) -> list[str]:
+    if not found.of_cgroup:
+        return []
+    limit = "limit of memory and swap together" if found.limit == "memory+swap" else "limit"
+    free = "" if found.machine_free_bytes is None else f", which had {size(found.machine_free_bytes)} free"
+    return [f"the cgroup's {limit} was hit, not the machine's memory{free}"]
+
+
+def _nodes_sentences(found: Shortage) -> list[str]:
+    if found.nodes is None:
+        return []
+    nodes = ("node " if len(found.nodes) == 1 else "nodes ") + ",".join(map(str, sorted(found.nodes)))
+    full = all(zone.verdict in (Verdict.TOO_LITTLE, Verdict.BELOW_HIGH) for zone in found.zones)
+    verb = "was" if len(found.nodes) == 1 else "were"
+    state = f"{verb} full" if full else "had nothing for it"
+    cpuset = "its cpuset" if found.cpuset is None else f"its cpuset {found.cpuset}"
+    who = "a memory policy" if found.by_policy else cpuset
+    elsewhere = f"; {size(found.elsewhere_bytes)} were free elsewhere" if found.elsewhere_bytes else ""
+    return [f"{nodes} {state}, and {visible(who)} allows no other{elsewhere}"]
+
+
+def _order_sentences(found: Shortage) -> list[str]:
+    if found.needed_bytes is None:
+        return []
+    pieces = [zone.largest_bytes for zone in found.zones if zone.verdict is Verdict.IN_PIECES and zone.largest_bytes]
+    largest = f"; the largest free one had {max(pieces) >> 10}KiB" if pieces else ""
+    return [f"order {found.order} needs {found.needed_bytes >> 10}KiB in one piece{largest}"]
+
+
+def _lowmem_sentences(found: Shortage) -> list[str]:
+    if not found.lowmem_only:
+        return []
+    out_of_reach = sum(zone.free_bytes for zone in found.zones if zone.verdict is Verdict.FORBIDDEN)
+    free = f"; {size(out_of_reach)} were free in the others" if out_of_reach else ""
+    return [f"32 bit: only low memory (zones DMA and Normal) can serve such a request{free}"]
+
+
+def _zone_sentences(found: Shortage) -> list[str]:
+    usable = [zone for zone in found.zones if zone.verdict is not Verdict.FORBIDDEN]
+    lines = []
+    cma, free = sum(zone.cma_bytes for zone in usable), sum(zone.free_bytes for zone in usable)
+    if cma * 2 > free:
+        lines.append(f"{size(cma)} of the {size(free)} free there are CMA, which only movable pages may use")
+    short = usable and all(zone.verdict in (Verdict.TOO_LITTLE, Verdict.BELOW_HIGH) for zone in usable)
+    if short and found.nodes is None:
+        lines.append("every zone that could serve it was down to its minimum and what it keeps for others")
+    return lines
+
+
+def _zone_lines(zones: Sequence[ZoneShort]) -> list[str]:
+    if not zones:
+        return []
+    shown = sorted(zones, key=lambda zone: -zone.free_bytes)[:_MOST_ZONES]
+    many = len({zone.node for zone in zones}) > 1 or zones[0].node
+    with_cma, with_pieces = any(zone.cma_bytes for zone in shown), any(zone.largest_bytes is not None for zone in shown)
+    rows = [["ZONE", "FREE", *(["OF IT CMA"] if with_cma else []), "MINIMUM", "+ KEPT"]]
+    rows[0] += [*(["LARGEST"] if with_pieces else []), ""]
+    for zone in shown:
+        name = f"node {zone.node} {visible(zone.name)}" if many else visible(zone.name)
+        cma = [size(zone.cma_bytes)] if with_cma else []
+        piece = [_piece(zone.largest_bytes)] if with_pieces else []
+        kept = size(zone.kept_bytes)
+        rows.append([name, size(zone.free_bytes), *cma, size(zone.min_bytes), kept, *piece, _VERDICTS[zone.verdict]])
+    lines = aligned(rows, [False, *[True] * (len(rows[0]) - 2), False]).split("\n")
+    left_out = len(zones) - len(shown)
+    return [*lines, f"and {left_out} more"] if left_out else lines
+
+
+def _piece(size_bytes: int | None) -> str:
+    if not size_bytes:
+        return size(size_bytes)
+    return f"{size_bytes >> 10}KiB" if size_bytes < 1 << 20 else f"{size_bytes >> 20}MiB"
