@@ -21,9 +21,7 @@ from oomctl.model.kernel import Candidate
 from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.parser import parse_blocks
 from oomctl.oomlog.replay import replay, scenario_of
-from oomctl.oomlog.short import shortage_of
 from oomctl.oomlog.sources import Source, open_source
-from oomctl.oomlog.where import accounting_of
 from oomctl.procfs.machine import machine_procfs
 from oomctl.render import history as render
 
@@ -126,6 +124,10 @@ def _event(report: OomReport, epoch: float | None, ranked: bool, in_full: bool) 
     event = render.Event(report, replay(report), epoch, _ranking(report) if ranked else ())
     if not in_full:
         return event
+    # What a list does not need is not loaded for it.
+    from oomctl.oomlog.short import shortage_of
+    from oomctl.oomlog.where import accounting_of
+
     page = render.page_size_of(event)
     return event._replace(memory=accounting_of(report, page), shortage=shortage_of(report, page))
 

@@ -15,86 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from oomctl.model.memory import UNHELD, Accounting, MemorySeen, Part, Share, Whole
+from oomctl.model.memory import UNHELD, Accounting, Part, Share, Whole
 
-_ANON_LISTS = ("active_anon", "inactive_anon", "isolated_anon")
-_FILE_LISTS = ("active_file", "inactive_file", "isolated_file")
-_LISTS = ("active_anon", "inactive_anon", "active_file", "inactive_file", "unevictable")
-_NEEDED = (*_LISTS, "shmem", "free", "slab_reclaimable", "slab_unreclaimable")
+LISTS = ("active_anon", "inactive_anon", "active_file", "inactive_file", "unevictable")
+"""The LRU lists."""
 _UNLISTED_WORTH_TELLING = 100
 """One part in so many of the whole: below it counters that lag behind explain the difference."""
-
-
-def of_machine(
-    seen: MemorySeen, ram_pages: int | None, reserved_pages: int | None, page: int, listed_pages: int | None = None
-) -> Accounting | None:
-    """Return where the machine's memory was when a report was printed; None: the report does not tell.
-
-    ``page``: bytes; ``listed_pages``: RSS of all processes of the report, where all of them are listed.
-    """
-    if ram_pages is None or "active_anon" not in seen.pages or seen.conflicting:
-        return None
-    pages = seen.pages
-    parts = _lists(pages)
-    parts += [
-        (Part.SLAB_RECLAIMABLE, pages.get("slab_reclaimable", 0)),
-        (Part.SLAB_UNRECLAIMABLE, pages.get("slab_unreclaimable", 0)),
-        (Part.PAGE_TABLES, pages.get("pagetables", 0) + pages.get("sec_pagetables", 0)),
-        (Part.KERNEL_OTHER, pages.get("bounce", 0) + pages.get("kernel_misc_reclaimable", 0)),
-        (Part.POISONED, pages.get("poisoned", 0)),
-        (Part.FREE, pages.get("free", 0) + pages.get("free_pcp", 0)),
-        (Part.RESERVED, reserved_pages or 0),
-    ]
-    missing = [name for name in _NEEDED if name not in pages]
-    if reserved_pages is None:
-        missing.append("reserved")
-    in_bytes = [(part, number * page) for part, number in parts] + _of_nodes(seen)
-    mapped = pages.get("mapped")
-    found = _accounting(Whole.RAM, ram_pages * page, in_bytes, None if mapped is None else mapped * page, missing)
-    private = found.size_of(Part.ANONYMOUS) - pages.get("swap_cache", 0) * page
-    listed = None if listed_pages is None or "shmem" in missing else listed_pages * page
-    return found._replace(unlisted_bytes=_unlisted(private, listed, found.total_bytes))
-
-
-def _lists(pages: Mapping[str, int]) -> list[tuple[Part, int]]:
-    """Divide what is on the LRU lists, in pages."""
-    anon, files = (sum(pages.get(name, 0) for name in lists) for lists in (_ANON_LISTS, _FILE_LISTS))
-    locked, shmem = pages.get("unevictable", 0), pages.get("shmem", 0)
-    cache, swapped = pages.get("pagecache"), pages.get("swap_cache")
-    if cache is None or swapped is None or cache < shmem + swapped:
-        # Of the locked pages it is not known what they are, but shared ones that the lists have no place for are.
-        locked_shmem = min(max(shmem - anon, 0), locked)
-        private = max(anon - shmem, 0)
-        rest = [(Part.FILES, files), (Part.UNEVICTABLE, locked - locked_shmem)]
-    else:
-        of_files = min(cache - shmem - swapped, files + locked)
-        private = max(anon + files + locked - shmem - of_files, 0)
-        rest = [(Part.FILES, of_files)]
-    return [(Part.ANONYMOUS, private), (Part.SHMEM, shmem), *rest]
-
-
-def _of_nodes(seen: MemorySeen) -> list[tuple[Part, int]]:
-    """Return what only the lines of nodes or zones tell, in bytes; nodes that were not printed are not in it."""
-    lines = list(seen.nodes.values())
-    stacks = [sizes["kernel_stack"] for sizes in lines if "kernel_stack" in sizes]
-    if not stacks:  # before 5.9
-        stacks = [zone.sizes.get("kernel_stack", 0) for zone in seen.zones]
-    temporary = [sizes.get("writeback_tmp", 0) for sizes in (lines or [zone.sizes for zone in seen.zones])]
-    return [
-        (Part.KERNEL_STACKS, sum(stacks)),
-        (Part.KERNEL_OTHER, sum(temporary)),
-        (Part.BALLOON, sum(sizes.get("Balloon", 0) for sizes in lines)),
-        (Part.GRAPHICS, sum(sizes.get("gpu_active", 0) + sizes.get("gpu_reclaim", 0) for sizes in lines)),
-        (Part.HUGE_PAGES, sum(pool.total * pool.size_bytes for pool in seen.huge)),
-    ]
-
-
-def _unlisted(private: int, listed_bytes: int | None, total: int) -> int:
-    """Return how much private memory no listed process can have: they have at most their RSS."""
-    if listed_bytes is None:
-        return 0
-    left = private - listed_bytes
-    return left if left * _UNLISTED_WORTH_TELLING > total else 0
 
 
 def of_cgroup(
@@ -118,8 +44,8 @@ def of_cgroup(
         whole, total = Whole.LIMIT, limit
         parts.append((Part.LEFT, limit - usage))
     missing = [name for name in (("file", "shmem") if "anon" in stat else ("cache",)) if name not in stat]
-    found = _accounting(whole, total, parts, stat.get("file_mapped", stat.get("mapped_file")), missing)
-    return found._replace(unlisted_bytes=_unlisted(found.size_of(Part.ANONYMOUS), listed_bytes, total))
+    found = added_up(whole, total, parts, stat.get("file_mapped", stat.get("mapped_file")), missing)
+    return found._replace(unlisted_bytes=unlisted(found.size_of(Part.ANONYMOUS), listed_bytes, total))
 
 
 def _v2_lists(stat: Mapping[str, int]) -> list[tuple[Part, int]]:
@@ -154,9 +80,9 @@ def _v1_lists(stat: Mapping[str, int]) -> list[tuple[Part, int]]:
 
 def _unmapped(stat: Mapping[str, int], swapped: int, others: int) -> int:
     """Return what of the swap cache nobody has mapped: on the lists and in none of the ``others``."""
-    if not swapped or any(name not in stat for name in _LISTS):
+    if not swapped or any(name not in stat for name in LISTS):
         return 0
-    return min(max(sum(stat[name] for name in _LISTS) - others, 0), swapped)
+    return min(max(sum(stat[name] for name in LISTS) - others, 0), swapped)
 
 
 def _kernel(stat: Mapping[str, int], kernel_usage: int | None) -> list[tuple[Part, int]]:
@@ -214,10 +140,10 @@ def of_meminfo(info: Mapping[str, int]) -> Accounting | None:
         (Part.POISONED, info.get("HardwareCorrupted", 0)),
         (Part.FREE, info.get("MemFree", 0)),
     ]
-    return _accounting(Whole.RAM, info["MemTotal"], parts, info.get("Mapped"))
+    return added_up(Whole.RAM, info["MemTotal"], parts, info.get("Mapped"))
 
 
-def _accounting(
+def added_up(
     whole: Whole, total: int, parts: Iterable[tuple[Part, int]], mapped: int | None, missing: Iterable[str] = ()
 ) -> Accounting:
     """Add up: what the parts fall short of the whole is unexplained, what they exceed it by is counted twice."""
@@ -232,3 +158,11 @@ def _accounting(
     unheld = sum(share.size_bytes for share in shares if share.part in UNHELD) - held
     # What was not printed is in some counter, so nothing is said of it.
     return found._replace(unheld_bytes=unheld + (0 if found.missing else found.unexplained_bytes))
+
+
+def unlisted(private: int, listed_bytes: int | None, total: int) -> int:
+    """Return how much private memory no listed process can have: they have at most their RSS."""
+    if listed_bytes is None:
+        return 0
+    left = private - listed_bytes
+    return left if left * _UNLISTED_WORTH_TELLING > total else 0

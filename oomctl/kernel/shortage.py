@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from oomctl.model.memory import Blocks, Verdict, ZoneShort, ZoneState
+from oomctl.model.shortage import Blocks, Verdict, ZoneShort, ZoneState
 
 _GFP_DMA, _GFP_HIGHMEM, _GFP_DMA32, _GFP_MOVABLE = 1, 2, 4, 8
 """The four lowest bits since 2.6.31 (include/linux/gfp.h, GFP_ZONEMASK)."""

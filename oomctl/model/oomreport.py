@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from oomctl.model.kernel import Constraint
-from oomctl.model.memory import MemorySeen
+from oomctl.model.shortage import MemorySeen
 
 
 class TableRow(NamedTuple):

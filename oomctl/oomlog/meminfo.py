@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, TypeAlias
 
-from oomctl.model.memory import Blocks, HugePool
 from oomctl.model.oomreport import Zone
+from oomctl.model.shortage import Blocks, HugePool
 
 Sizes: TypeAlias = tuple[tuple[str, int], ...]
 """Names with bytes, or with pages."""

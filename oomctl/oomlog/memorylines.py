@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from oomctl.model.memory import Blocks, HugePool, MemorySeen, ZoneState
 from oomctl.model.oomreport import Zone
+from oomctl.model.shortage import Blocks, HugePool, MemorySeen, ZoneState
 from oomctl.oomlog.lines import Node
 from oomctl.oomlog.meminfo import (
     AddressBits,

@@ -6,8 +6,8 @@ import re
 
 from oomctl.kernel.shortage import Request, judged
 from oomctl.model.kernel import Constraint
-from oomctl.model.memory import Shortage, ZoneShort
 from oomctl.model.oomreport import Counter, MemcgMemory, OomReport
+from oomctl.model.shortage import Shortage, ZoneShort
 
 _32_BIT = re.compile(r"(?:[.-](?:i[3-6]86|[3-6]86)(?:\b|[.-])|\bpae\b|PAE\b|\barmv[67]|armmp|-lpae)")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oomctl.kernel import accounting
+from oomctl.kernel.accounting import of_cgroup
+from oomctl.kernel.meminfo import of_machine
 from oomctl.model.kernel import Constraint
 from oomctl.model.memory import Accounting
 from oomctl.model.oomreport import OomReport
@@ -15,7 +16,7 @@ def accounting_of(report: OomReport, page_size: int) -> Accounting | None:
         memory = report.memcg.memory
         if memory is None or report.memory.conflicting:
             return None
-        return accounting.of_cgroup(
+        return of_cgroup(
             report.memory.stat,
             memory.usage_bytes,
             memory.limit_bytes,
@@ -25,7 +26,7 @@ def accounting_of(report: OomReport, page_size: int) -> Accounting | None:
     machine = report.machine
     # A cpuset's or a memory policy's table lists only who may use those nodes.
     listed = listed if report.constraint is Constraint.NONE else None
-    return accounting.of_machine(report.memory, machine.ram_pages, machine.reserved_pages, page_size, listed)
+    return of_machine(report.memory, machine.ram_pages, machine.reserved_pages, page_size, listed)
 
 
 def _listed_pages(report: OomReport) -> int | None:

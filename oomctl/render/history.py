@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oomctl.model.kernel import Candidate, Constraint
-from oomctl.model.memory import Accounting, Shortage
 from oomctl.model.oomreport import Kill, OomReport, Replay, TableRow
 from oomctl.render.document import with_array
-from oomctl.render.memory import accounting_document, accounting_lines, shortage_document, shortage_lines
 from oomctl.render.simulation import terms_table
 from oomctl.render.text import aligned, count, named, size, visible
+
+if TYPE_CHECKING:
+    from oomctl.model.memory import Accounting
+    from oomctl.model.shortage import Shortage
 
 _TITLES = ("N", "TIME", "LIMIT", "TRIGGER", "VICTIM", "RSS", "ADJ", "AGREES")
 _RIGHT = (True, False, False, False, False, True, True, False)
@@ -43,6 +45,9 @@ def document(events: Iterable[Event]) -> Iterator[str]:
 
 
 def _event(event: Event) -> dict[str, Any]:
+    from oomctl.render.memory import accounting_document
+    from oomctl.render.shortage import shortage_document
+
     report, verdict = event.report, event.replay
     page = page_size_of(event)
     rows = report.rows_by_pid()
@@ -131,6 +136,9 @@ def brief(report: OomReport, boot_time: float, page_size: int) -> str:
 
 def full(event: Event) -> str:
     """Return one event with everything the log says of it, and what follows from that."""
+    from oomctl.render.memory import accounting_lines
+    from oomctl.render.shortage import shortage_lines
+
     report, page = event.report, page_size_of(event)
     lines = [f"Event {report.number}   {_when(event)}, kernel {visible(report.kernel or '?')}"]
     trigger = (

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from oomctl.model.memory import Blocks, HugePool
 from oomctl.model.oomreport import Counter, Kill, SeenIn, Selected, TableRow, Zone
+from oomctl.model.shortage import Blocks, HugePool
 from oomctl.oomlog import draft, lines, parser
 from oomctl.oomlog.anchors import may_follow, may_open
 from oomctl.oomlog.lines import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oomctl.model.memory import Shortage, Verdict
+from oomctl.model.shortage import Shortage, Verdict
 from oomctl.oomlog.parser import parse
 from oomctl.oomlog.short import shortage_of
 from tests.oomlog.real_logs import INDEX, LOGS, PASTED, reports_in
