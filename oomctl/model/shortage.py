@@ -115,3 +115,5 @@ class Shortage(NamedTuple):
     lowmem_only: bool = False
     """32 bit: only memory that the kernel has mapped all the time can serve the request."""
     zones: tuple[ZoneShort, ...] = ()
+    all_zones: bool = False
+    """All of the machine's memory is in ``zones``: none was left out or cut out of the report."""

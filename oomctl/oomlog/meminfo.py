@@ -166,6 +166,8 @@ def huge_pool(message: str) -> HugePool | None:
 
 def stat_lines(message: str) -> StatLines | None:
     """Read a line of memory.stat as 5.3 and later print it, or several joined by syslog."""
+    if not message[-1:].isdigit() and not message[-1:].isspace():
+        return None  # most lines, without trying a pattern
     pairs = [match.groups() for part in _JOINED.split(message) if (match := _STAT.match(part))]
     found = tuple((name, int(number)) for name, number in pairs if name.removeprefix("total_") in STAT_NAMES)
     return StatLines(found) if found else None

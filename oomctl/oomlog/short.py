@@ -37,6 +37,7 @@ def shortage_of(report: OomReport, page_size: int) -> Shortage | None:
         elsewhere_bytes=_elsewhere(report, page_size),
         lowmem_only=request is not None and request.highest_zone in ("DMA", "Normal") and _is_32_bit(report),
         zones=zones,
+        all_zones=_has_all_zones(report, page_size),
     )
     return found if found.zones or found.nodes or found.needed_bytes or found.lowmem_only else None
 
@@ -80,6 +81,13 @@ def _elsewhere(report: OomReport, page_size: int) -> int | None:
         return None
     left = free - sum(zone.sizes["free"] for zone in zones)
     return left if left * 100 > free and left > 1 << 24 else None
+
+
+def _has_all_zones(report: OomReport, page_size: int) -> bool:
+    """Whether the zones of the report are the whole RAM; older kernels count some holes in it, too."""
+    ram = report.machine.ram_pages
+    present = sum(zone.sizes["present"] for zone in report.memory.zones)
+    return ram is not None and present * 20 >= ram * page_size * 19
 
 
 def _is_32_bit(report: OomReport) -> bool:

@@ -84,7 +84,7 @@ def _zone_sentences(found: Shortage) -> list[str]:
     if cma * 2 > free:
         lines.append(f"{size(cma)} of the {size(free)} free there are CMA, which only movable pages may use")
     short = usable and all(zone.verdict in (Verdict.TOO_LITTLE, Verdict.BELOW_HIGH) for zone in usable)
-    if short and found.nodes is None:
+    if short and found.all_zones and found.nodes is None:
         lines.append("every zone that could serve it was down to its minimum and what it keeps for others")
     return lines
 

@@ -34,6 +34,7 @@ def test_an_order_of_3_needs_32_kib_in_one_piece_and_on_32_bit_low_memory() -> N
     assert (found.order, found.needed_bytes, found.lowmem_only) == (3, 32 * KIB, True)
     # 2332 KiB free; 36 KiB and 573 pages of lowmem_reserve are kept, and 28 KiB more than a page are asked for
     (dma,) = found.zones
+    assert not found.all_zones, "the others were cut out"
     assert (dma.verdict, dma.free_bytes, dma.kept_bytes) == (Verdict.TOO_LITTLE, 2332 * KIB, 573 * PAGE)
 
 
@@ -94,6 +95,7 @@ def test_high_memory_and_cma_are_nothing_to_the_kernels_own_request() -> None:
 def test_what_a_zone_keeps_for_others_is_not_to_be_had() -> None:
     """DMA32: 60016 KiB free, 8276 minimum and 12959 pages kept; that is 96 KiB too little."""
     found = found_in(LOGS / "6.15-machine-swap-level-numbers.log")
+    assert found.all_zones
     assert set(verdicts(found).values()) == {Verdict.TOO_LITTLE}
     assert [zone.kept_bytes // PAGE for zone in found.zones] == [14782, 12959, 0]
 

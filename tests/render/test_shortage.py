@@ -42,11 +42,16 @@ def test_a_cgroups_limit_is_told_from_the_machines_memory() -> None:
 
 def test_low_memory_is_told_with_what_is_out_of_reach() -> None:
     zones = (zone("HighMem", Verdict.FORBIDDEN), zone("Normal", Verdict.TOO_LITTLE, cma=48 * MIB))
-    assert shortage_lines(Shortage(lowmem_only=True, zones=zones))[:3] == [
+    assert shortage_lines(Shortage(lowmem_only=True, zones=zones, all_zones=True))[:3] == [
         "32 bit: only low memory (zones DMA and Normal) can serve such a request; 64.0MiB were free in the others",
         "48.0MiB of the 64.0MiB free there are CMA, which only movable pages may use",
         "every zone that could serve it was down to its minimum and what it keeps for others",
     ]
+
+
+def test_of_zones_that_are_not_in_the_log_nothing_is_said() -> None:
+    lines = shortage_lines(Shortage(zones=(zone("DMA", Verdict.TOO_LITTLE),)))
+    assert [line.split()[0] for line in lines] == ["ZONE", "DMA"]
 
 
 def test_of_many_zones_those_with_the_most_free_are_shown() -> None:
