@@ -9,7 +9,7 @@ PS_EF = ("ps", "-ef")
 IMPORT_CLICK = (sys.executable, "-c", "import click")
 BARE_PYTHON = (sys.executable, "-S", "-c", "pass")
 
-MAIN = "import sys; sys.argv[0] = 'oomctl'; from oomctl.cli.main import main; sys.exit(main())"
+MAIN = "import sys; sys.argv[0] = 'oomctl'; from oomctl.__main__ import main; sys.exit(main())"
 OOMCTL = (sys.executable, "-c", MAIN)
 """As an installed ``oomctl`` begins."""
 TOP = (*OOMCTL, "top", "--once", "-n", "20", "--format", "plain")

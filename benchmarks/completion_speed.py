@@ -29,7 +29,7 @@ LINES = (
     "oomctl policy explain s",
     "oomctl history --",
 )
-TAB = "import sys; sys.argv = ['oomctl']; from oomctl.cli.main import main; main()"
+TAB = "import sys; sys.argv = ['oomctl']; from oomctl.__main__ import main; main()"
 
 
 def seconds(code: str, line: str = "") -> float:

@@ -46,7 +46,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         *("cli.summaries", "tui.app", "completion.shells"),
     ),
     "cli": ("errors", "kernel.badness", "guard", "targets.words", "console", "completion.shells"),
-    "__main__": ("cli.main",),
+    "__main__": ("cli.main", "cli.descriptors", "procfs.ahead"),
     "__init__": (),
 }
 PURE = ("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view")

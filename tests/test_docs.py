@@ -133,7 +133,7 @@ def run_script(tmp_path: Path, processes: dict[str, tuple[int, int]]) -> tuple[i
     assert script.count("\n") <= 25
     (tmp_path / "script").write_text(script)
     program = tmp_path / "oomctl"
-    program.write_text(f"#!{sys.executable}\nfrom oomctl.cli.main import main\nmain()\n")
+    program.write_text(f"#!{sys.executable}\nfrom oomctl.__main__ import main\nmain()\n")
     program.chmod(0o755)
     tree = ProcTree(tmp_path)
     for pid, (name, (pages, adj)) in enumerate(processes.items(), start=10):

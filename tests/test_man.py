@@ -81,7 +81,7 @@ def programs(tmp_path: Path) -> Path:
         "if sys.argv[1:3] == ['policy', 'apply']: sys.argv += ['--dry-run']"
     )
     scripts = {
-        "oomctl": f"#!{sys.executable}\nimport sys\nfrom oomctl.cli.main import main\n{careful}\nmain()\n",
+        "oomctl": f"#!{sys.executable}\nimport sys\nfrom oomctl.__main__ import main\n{careful}\nmain()\n",
         "sudo": '#!/bin/sh\nexec "$@"\n',
         "make": "#!/bin/sh\n",
         "jq": "#!/bin/sh\ncat >/dev/null\n",

@@ -21,7 +21,7 @@ def oomctl(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[s
     """Run oomctl where the imports of MISSING fail as they do without their libraries."""
     program = (
         f"import sys\nsys.modules.update(dict.fromkeys({MISSING!r}))\n"
-        "from oomctl.cli.main import main\nsys.argv[0] = 'oomctl'\nmain()\n"
+        "from oomctl.__main__ import main\nsys.argv[0] = 'oomctl'\nmain()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], cwd=PROJECT, input=stdin, capture_output=True, check=False

@@ -209,29 +209,9 @@ def cli() -> None:
     """
 
 
-def _hold_standard_descriptors() -> None:
-    """Keep what is opened later from becoming stdin, stdout or stderr where oomctl was started with those closed.
-
-    Reading such a stdin and writing to such a stdout fails, as on any other that does not work; what is said to such a
-    stderr is lost. A command that is executed gets them closed, as they were.
-    """
-    for descriptor, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            with contextlib.suppress(OSError):  # no /dev/null here
-                os.open(os.devnull, flags | os.O_CLOEXEC)  # gets the lowest number that is free: this one
-    # For good; sys.stdin stays None, which says why it cannot be read.
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-
-
 def main() -> None:
-    """Entry point of ``oomctl`` and ``oomadm``."""
+    """Run the program: what ``oomctl.__main__`` opens."""
     gc.set_threshold(_OBJECTS_BEFORE_A_COLLECTION)
-    _hold_standard_descriptors()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

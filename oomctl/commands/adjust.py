@@ -28,7 +28,7 @@ from oomctl.render.text import named
 from oomctl.targets import oldscale
 from oomctl.targets.matching import no_match
 from oomctl.targets.selection import Scope
-from oomctl.targets.words import Target, TargetKind
+from oomctl.targets.words import Target, TargetKind, names_cgroup
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MOST_RAISED = 20
@@ -150,7 +150,7 @@ def _change(command: str, adj: int, targets: Sequence[Target], options: _Options
 
 
 def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Procfs, options: _Options) -> int:
-    scenario = survey.machine(procfs)
+    scenario = survey.machine(procfs, cgroups=names_cgroup(targets))
     scope = options.scope
     words = [command, *([str(adj)] if command == "set" else []), *(target.word for target in targets)]
     record = recording.Record(" ".join(words), procfs, options.dry_run)

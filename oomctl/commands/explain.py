@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from oomctl.cli.options import cgroup_option, json_option
@@ -10,16 +12,18 @@ from oomctl.console import complain, emit
 from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE
 from oomctl.kernel.selection import ranked_rows, scan
 from oomctl.kernel.whatif import first_adjs_that_win
+from oomctl.model.kernel import Scenario
 from oomctl.origins import known as origins
 from oomctl.origins.facts import facts_of
 from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.memorynow import memory_now
+from oomctl.procfs.reader import Procfs
 from oomctl.render import explanation as render
 from oomctl.targets.matching import matching, no_match
 from oomctl.targets.units import declared_values, resolved
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, names_cgroup
 
 
 @click.command(cls=NumbersAsArguments)
@@ -39,7 +43,7 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
     """
     asked, _ = resolved(targets)
     procfs = machine_procfs()
-    scenario = survey.machine(procfs) if cgroup is None else survey.memcg(procfs, cgroup)[0]
+    scenario = _read(procfs, cgroup, asked)
     order = scan(scenario.tasks, scenario.context, procfs.rules)
     matches = matching(asked, scenario.tasks, procfs)
     unmatched = [target for target, tasks in matches.items() if not tasks]
@@ -59,3 +63,9 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
     answer = render.Explanation(scenario, entries, len(order.ranking), memory_now(procfs, scenario))
     emit(render.document(answer) if as_json else render.text(answer))
     return PARTLY_DONE if unmatched else DONE
+
+
+def _read(procfs: Procfs, cgroup: str | None, targets: Sequence[Target]) -> Scenario:
+    if cgroup is not None:
+        return survey.memcg(procfs, cgroup)[0]
+    return survey.machine(procfs, cgroups=names_cgroup(targets))

@@ -26,7 +26,7 @@ from oomctl.procfs.writer import set_floor, write_adj
 from oomctl.render import policy as render
 from oomctl.render.text import count
 from oomctl.targets.matching import matching, no_match
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, names_cgroup
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -102,7 +102,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     """
     rules = loading.load_valid(paths).rules
     procfs = machine_procfs()
-    scenario = survey.machine(procfs)
+    scenario = survey.machine(procfs, cgroups=names_cgroup(target for rule in rules for target in rule.targets))
     decided = decide(rules, scenario.tasks, procfs)
     meant = [decision for decision in decided.values() if decision.left_alone is None]
     record = recording.Record("policy apply", procfs, dry_run)

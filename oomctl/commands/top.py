@@ -22,7 +22,7 @@ from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_line, machine_procfs, proc_root
 from oomctl.procfs.reader import Procfs
 from oomctl.render import fields, ranking
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, names_cgroup
 
 _LINES_AROUND = 4  # the summary, the header, the note below and the prompt
 
@@ -137,7 +137,7 @@ def _once(ask: Ask, output: str) -> int:
     procfs = machine_procfs()
     # Those who can never be chosen come last: a list of all has them, the first few do not.
     every = lines in (None, sys.maxsize) or ask.limits or ask.sort
-    scenario = _read(procfs, ask.cgroup, None if every else lines)
+    scenario = _read(procfs, ask, None if every else lines)
     order = scan(scenario.tasks, scenario.context, procfs.rules)
     rows = ranked_rows(order.ranking, order.spared)
     only = ask.pids(scenario, procfs)
@@ -158,11 +158,13 @@ def _once(ask: Ask, output: str) -> int:
     return 0
 
 
-def _read(procfs: Procfs, cgroup: str | None, lines: int | None) -> Scenario:
+def _read(procfs: Procfs, ask: Ask, lines: int | None) -> Scenario:
     """Read as little as the question needs: with ``lines``, only what can be among the first ones."""
-    if cgroup is not None:
-        return survey.memcg(procfs, cgroup)[0]
-    return survey.machine(procfs) if lines is None else survey.machine_front(procfs, lines, contenders=False)
+    if ask.cgroup is not None:
+        return survey.memcg(procfs, ask.cgroup)[0]
+    if lines is None:
+        return survey.machine(procfs, cgroups=names_cgroup(ask.targets))
+    return survey.machine_front(procfs, lines, contenders=False)
 
 
 def _check_user(user: str) -> None:

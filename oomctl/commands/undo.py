@@ -32,7 +32,7 @@ def undo(dry_run: bool, as_json: bool) -> int:
     procfs = machine_procfs()
     journal = Journal.of_user()
     entry = _last(journal, procfs.boot_id())
-    scenario = survey.machine(procfs)
+    scenario = survey.machine(procfs, cgroups=False)
     unit_changes = [persisting.put_back(drop_in, dry_run) for drop_in in entry.drop_ins]
     changes = recording.put_back(entry, procfs, dry_run)
     if not dry_run:

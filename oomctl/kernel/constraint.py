@@ -66,6 +66,12 @@ def below(cgroup: str, ancestor: str) -> bool:
     return cgroup.startswith(directory) and not f"{cgroup}/".startswith("../", len(directory))
 
 
+def concerns_everybody(context: Context) -> bool:
+    """Whether neither a cgroup nor nodes of memory bound what ran out."""
+    everywhere = context.nodemask is None and context.current_mems is None
+    return everywhere and context.constraint is not Constraint.MEMCG
+
+
 def outside(task: Task, context: Context, rules: Rules) -> WhySpared | None:
     """Why the OOM does not concern ``task``: wrong cgroup or NUMA-disjoint; None when it does."""
     if context.constraint is Constraint.MEMCG:
@@ -73,7 +79,7 @@ def outside(task: Task, context: Context, rules: Rules) -> WhySpared | None:
             return _not_in_cgroup(context.memcg)
         if not rules.numa_test_in_memcg:
             return None
-    elif context.nodemask is None and context.current_mems is None:
+    elif concerns_everybody(context):
         return None
     members: tuple[Task | Thread, ...] = (task, *task.threads)
     if context.constraint is Constraint.MEMPOLICY:

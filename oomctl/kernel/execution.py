@@ -100,6 +100,8 @@ def shares_memory(task: Task, other: Task) -> bool:
 
 
 def _sharers(victim: Task, tasks: Sequence[Task], rules: Rules) -> list[Task]:
+    if victim.mm is None:
+        return []
     return [
         task
         for task in tasks

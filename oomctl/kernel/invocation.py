@@ -41,7 +41,9 @@ def out_of_memory(scenario: Scenario, rules: Rules | None = None) -> Round:
     rules = rules or rules_of(scenario)
     context = scenario.context
     order = scan(scenario.tasks, context, rules)
-    current = next((task for task in scenario.tasks if task.pid == context.current), None)
+    current = None
+    if context.current is not None:
+        current = next((task for task in scenario.tasks if task.pid == context.current), None)
     early = _early_exit(scenario, current, rules)
     if early is not None:
         return early._replace(ranking=order.ranking, spared=order.spared)

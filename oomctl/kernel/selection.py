@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN, badness
-from oomctl.kernel.constraint import outside
+from oomctl.kernel.constraint import concerns_everybody, outside
 from oomctl.kernel.rules import Dying, Rules, Walk
 from oomctl.model.kernel import Candidate, Constraint, Context, Spared, Task, Unkillable, WhySpared
 from oomctl.model.listing import Details, Row
@@ -43,7 +44,11 @@ def scan(tasks: tuple[Task, ...], context: Context, rules: Rules) -> Scan:
     candidates: list[Candidate] = []
     spared: list[Spared] = []
     waits_for: Task | None = None
+    everybody = concerns_everybody(context)
     for task in tasks:
+        if everybody and _is_ordinary(task):  # nearly all are, and they may be thousands
+            candidates.append(badness(task, context.totalpages, rules))
+            continue
         reason = _beyond_reach(task, context, rules)
         if reason is None and waits_for is None and _aborts_scan(task, context, rules):
             waits_for = task
@@ -60,10 +65,10 @@ def ranked(candidates: list[Candidate], rules: Rules) -> list[Candidate]:
     """Sort ``candidates``, given in scan order, by the order in which the kernel would take them."""
     in_winning_order = candidates[::-1] if rules.last_wins else candidates[:]
     # Python's sort keeps the order of equals.
-    in_winning_order.sort(key=lambda candidate: -candidate.badness)
-    if any(candidate.task.origin for candidate in candidates):
-        origins = [candidate for candidate in reversed(candidates) if candidate.task.origin]
-        return origins + [candidate for candidate in in_winning_order if not candidate.task.origin]
+    in_winning_order.sort(key=attrgetter("badness"), reverse=True)
+    origins = [candidate for candidate in candidates if candidate.task.origin]
+    if origins:
+        return origins[::-1] + [candidate for candidate in in_winning_order if not candidate.task.origin]
     return in_winning_order
 
 
@@ -71,12 +76,15 @@ def ranked_rows(
     ranking: Sequence[Candidate], spared: Iterable[Spared], details: Mapping[int, Details] = _NO_DETAILS
 ) -> list[Row]:
     """Return one row for every process: first the candidates by rank, then those that are spared."""
-    rows = []
-    for rank, candidate in enumerate(ranking, start=1):
-        rows.append(Row(candidate.task, details.get(candidate.task.pid, _UNKNOWN), rank, candidate))
-    for entry in spared:
-        rows.append(Row(entry.task, details.get(entry.task.pid, _UNKNOWN), reason=entry.reason))
-    return rows
+    ranks = enumerate(ranking, start=1)
+    rows = [Row(one.task, details.get(one.task.pid, _UNKNOWN), rank, one) for rank, one in ranks]
+    return rows + [Row(one.task, details.get(one.task.pid, _UNKNOWN), reason=one.reason) for one in spared]
+
+
+def _is_ordinary(task: Task) -> bool:
+    """Whether neither ``_beyond_reach`` nor ``_aborts_scan`` nor ``_ineligible`` has a reason in the task itself."""
+    special = task.init or task.kthread or task.zombie or task.vfork or task.exiting or task.origin
+    return not (special or task.oom_victim or task.oom_skip or task.adj == ADJ_MIN)
 
 
 def why_not(task: Task, context: Context, rules: Rules) -> WhySpared | None:

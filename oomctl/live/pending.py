@@ -43,6 +43,8 @@ class Marks(NamedTuple):
 
     def still_true(self, tasks: Iterable[Task]) -> tuple[Marks, tuple[Mark, ...]]:
         """Return the marks whose processes live and still have another adj, and those whose processes are gone."""
+        if not self.marks:
+            return self, ()
         now = {task.pid: task for task in tasks}
         alive = [mark for mark in self.marks if _is_same(now.get(mark.task.pid), mark.task)]
         gone = tuple(mark for mark in self.marks if mark not in alive)

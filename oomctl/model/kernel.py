@@ -229,6 +229,8 @@ class Task(NamedTuple):
     """Has CAP_SYS_ADMIN in the initial user namespace (a 3 % discount before 4.17)."""
     inode: int | None = None
     """Number of its directory under /proc, the same for as long as that is open: start times are ticks of 10 ms."""
+    start_stack: int = 0
+    """Field 28 of ``stat``: where the stack of its memory map begins; 0: not shown to everybody."""
 
 
 class MemcgLimits(NamedTuple):

@@ -18,8 +18,8 @@ from oomctl.policy.line import Line
 from oomctl.policy.rule import Rule, RuleScope
 from oomctl.procfs.details import user_name
 from oomctl.procfs.glimpse import glimpse, owner, whole_identity
+from oomctl.procfs.opening import is_pid
 from oomctl.procfs.reader import Procfs
-from oomctl.procfs.reading import is_pid
 from oomctl.procfs.writer import set_floor, write_adj
 from oomctl.targets.matching import matcher
 from oomctl.targets.words import Target, TargetKind

@@ -25,8 +25,8 @@ from oomctl.procfs.cgroupfiles import (
 from oomctl.procfs.cgroupmounts import Mount, memory_mount
 from oomctl.procfs.cgrouppaths import Nested, cgroups_at, hierarchies, shown
 from oomctl.procfs.namespaces import in_first_pid_namespace
+from oomctl.procfs.opening import LISTING
 from oomctl.procfs.reader import Procfs
-from oomctl.procfs.reading import LISTING
 
 _LINES = re.MULTILINE | re.ASCII
 _KILL_DISABLED = re.compile(r"^oom_kill_disable 1$", re.MULTILINE)

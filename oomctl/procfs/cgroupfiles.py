@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
 from oomctl.guard.files import read_bounded
-from oomctl.procfs.reading import LONGEST_LIST, PASSING, READING, pids_in, read_at
+from oomctl.procfs.opening import PASSING, READING
+from oomctl.procfs.reading import LONGEST_LIST, pids_in, read_at
 
 _V1_UNLIMITED = 1 << 62  # PAGE_COUNTER_MAX is just below 2**63 bytes, by page size
 _UNLIMITED_32_BIT_PAGES = (1 << 31) - 1  # there it is LONG_MAX pages (include/linux/page_counter.h)

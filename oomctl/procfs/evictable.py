@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from oomctl.guard.files import read_bounded
 from oomctl.model.kernel import Task
+from oomctl.procfs.opening import READING
 from oomctl.procfs.reader import Procfs
-from oomctl.procfs.reading import READING
 
 _MOST_PAGES = 1 << 17
 """Of address space that files are mapped to, 512 MiB by pages of 4 KiB."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from heapq import heappush, heapreplace
 from typing import Any, NamedTuple
 
@@ -21,10 +22,11 @@ from oomctl.kernel.certainty import Precision, batch_pages, precision, reclaimab
 from oomctl.kernel.rules import Counters
 from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Context, Task
+from oomctl.procfs.opening import VANISHED
 from oomctl.procfs.reader import Procfs
-from oomctl.procfs.reading import VANISHED, read_at
+from oomctl.procfs.reading import read_at
 from oomctl.procfs.statfiles import NUM_THREADS, RSS, START_BITS, STARTTIME, STATE, VSIZE, split_stat
-from oomctl.procfs.workers import shared_numbers, shared_out
+from oomctl.procfs.workers import WORTH_A_WORKER, shared_numbers, shared_out
 
 _PTE_AND_SWAP = re.compile(rb"\nVmPTE:\s*(\d+) kB\nVmSwap:\s*(\d+) kB")
 _RSS_IN_STATUS = re.compile(rb"\nVmRSS:\s*(\d+) kB")
@@ -82,8 +84,8 @@ class _Seen(NamedTuple):
     hidden: int
 
 
-def glance(procfs: Procfs, pids: Sequence[int], count: int, context: Context, contenders: bool) -> Glance:
-    """Return the ``count`` worst of ``pids``, and (``contenders``) all that may be the first of them.
+def glance(procfs: Procfs, count: int, context: Context, contenders: bool) -> Glance:
+    """Return the ``count`` worst of all processes, and (``contenders``) all that may be the first of them.
 
     Those that end meanwhile are left out. Who is dying, who owns it and what its death would free stays unread.
     """
@@ -91,7 +93,15 @@ def glance(procfs: Procfs, pids: Sequence[int], count: int, context: Context, co
     reach = scale.off.most if contenders else None
     bar = shared_numbers(2)
     bar[_NTH] = bar[_BEST] = _NOBODY
-    seen = shared_out(lambda part: _seen(procfs, part, scale, count, reach, bar), pids, procfs.cpus)
+    look = partial(_Look, procfs, scale, count, reach, bar)
+    ahead = procfs.scores_ahead()
+    if ahead is None:
+        pids, hidden = procfs.pids()
+        seen = shared_out(lambda part: look().at(part), pids, procfs.cpus)
+    else:
+        listed, hidden = ahead
+        listed.sort(reverse=True)
+        seen = shared_out(lambda part: look().at_scores(part), listed, _workers(listed, count, procfs.cpus))
     parts = [_Seen(*part) for part in seen]
     best = max(part.best for part in parts)
     rows = _worst([row for part in parts for row in part.rows], best, count, reach)
@@ -100,8 +110,15 @@ def glance(procfs: Procfs, pids: Sequence[int], count: int, context: Context, co
         sorted([*map(_task, rows), *whole.read], key=scan_order),
         unread=sum(part.candidates for part in parts) - len(rows),
         unkillable=sum(part.unkillable for part in parts),
-        hidden=whole.hidden + sum(part.hidden for part in parts),
+        hidden=hidden + whole.hidden + sum(part.hidden for part in parts),
     )
+
+
+def _workers(listed: Sequence[tuple[int, int]], count: int, cpus: int) -> int:
+    """Return how many to share ``listed`` among: those beyond the score of the ``count``-th will hardly be read."""
+    last = listed[min(count, len(listed)) - 1][0] - 1 if listed else 0
+    near = sum(score >= last for score, _ in listed)
+    return cpus if near > WORTH_A_WORKER else 1
 
 
 def _scale(procfs: Procfs, context: Context) -> _Scale:
@@ -116,15 +133,6 @@ def _scale(procfs: Procfs, context: Context) -> _Scale:
         exact=counters is Counters.EXACT,
         status_below=_RSS_COUNTERS * held,
     )
-
-
-def _seen(
-    procfs: Procfs, pids: Sequence[int], scale: _Scale, count: int, reach: int | None, bar: memoryview | list[int]
-) -> tuple[Any, ...]:
-    look = _Look(procfs, scale, count, reach, bar)
-    look.at(pids)
-    rows = _worst(look.rows, look.best, count, reach)
-    return rows, look.best, look.whole, look.candidates, look.unkillable, look.hidden
 
 
 class _Look:
@@ -149,31 +157,40 @@ class _Look:
         self.whole: list[int] = []
         self.candidates = self.unkillable = self.hidden = 0
 
-    def at(self, pids: Sequence[int]) -> None:
-        """Look at processes, beginning with the highest score."""
+    def at(self, pids: Sequence[int]) -> tuple[Any, ...]:
+        """Look at processes, beginning with the highest score; return what a ``_Seen`` is made of."""
         with self._procfs.opened() as root:
-            self._at(root, pids)
-
-    def _at(self, root: int, pids: Sequence[int]) -> None:
-        listed, self.hidden = self._procfs.scores_of(root, pids)
+            listed, self.hidden = self._procfs.scores_of(root, pids)
         listed.sort(reverse=True)
-        for number, (score, pid) in enumerate(listed):
-            most = most_badness(score, self._scale.totalpages) + self._scale.off.most
-            if score == 0 or not self._matters(most):
-                self._count_others(listed[number:])
-                break
-            try:
-                row = self._row(root, pid, score)
-            except VANISHED:
-                continue
-            except OSError:
-                self.hidden += 1
-            except (ValueError, IndexError):
-                self.whole.append(pid)
-            else:
-                self.candidates += 1
-                if row is not None:
-                    self._keep(row)
+        return self.at_scores(listed)
+
+    def at_scores(self, listed: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+        """As ``at``, where the scores are known, highest first."""
+        with self._procfs.opened() as root:
+            for number, (score, pid) in enumerate(listed):
+                if score == 0 or not self._matters(self._most(score)):
+                    self._count_others(listed[number:])
+                    break
+                self._at(root, pid, score)
+        rows = _worst(self.rows, self.best, self._count, self._reach)
+        return rows, self.best, self.whole, self.candidates, self.unkillable, self.hidden
+
+    def _most(self, score: int) -> int:
+        return most_badness(score, self._scale.totalpages) + self._scale.off.most
+
+    def _at(self, root: int, pid: int, score: int) -> None:
+        try:
+            row = self._row(root, pid, score)
+        except VANISHED:
+            return
+        except OSError:
+            self.hidden += 1
+        except (ValueError, IndexError):
+            self.whole.append(pid)
+        else:
+            self.candidates += 1
+            if row is not None:
+                self._keep(row)
 
     def _count_others(self, listed: Sequence[tuple[int, int]]) -> None:
         """Count those that cannot matter; a score of 0 (formula of v5.9 and later) is that of who is not eligible."""

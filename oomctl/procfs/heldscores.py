@@ -10,8 +10,8 @@ import os
 import resource
 from contextlib import suppress
 
+from oomctl.procfs.opening import READING, VANISHED
 from oomctl.procfs.reader import Procfs, Score, Scores
-from oomctl.procfs.reading import READING, VANISHED
 
 HELD_BYTES = 5 << 10
 """What the kernel keeps for an open file of /proc that was read: 46 MiB of slab for 9,000 (Linux 6.18)."""

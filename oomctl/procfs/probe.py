@@ -13,7 +13,8 @@ from oomctl.kernel.badness import ADJ_MIN
 from oomctl.kernel.distributions import Unsure
 from oomctl.kernel.rules import Counters, Pgtables, Verdict
 from oomctl.model.kernel import Probed
-from oomctl.procfs.reading import is_pid, read_at
+from oomctl.procfs.opening import is_pid
+from oomctl.procfs.reading import read_at
 from oomctl.procfs.statfiles import RSS, split_stat
 
 _MOST_ASKED = 8

@@ -19,10 +19,12 @@ from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness, oom_score
 from oomctl.kernel.rules import Counters, Pgtables
 from oomctl.kernel.selection import scan_order
 from oomctl.model.kernel import Task, Thread
+from oomctl.procfs import ahead
 from oomctl.procfs.facts import Facts
 from oomctl.procfs.links import fixed_links
 from oomctl.procfs.namespaces import in_first_pid_namespace
-from oomctl.procfs.reading import LISTING, PASSING, VANISHED, is_pid, parses, pids_in, pids_listed_at, read_at
+from oomctl.procfs.opening import LISTING, PASSING, VANISHED, is_pid, scores_at
+from oomctl.procfs.reading import parses, pids_in, pids_listed_at, read_at
 from oomctl.procfs.statfiles import (
     FLAGS,
     NUM_THREADS,
@@ -30,6 +32,7 @@ from oomctl.procfs.statfiles import (
     PPID,
     RSS,
     START_BITS,
+    STARTSTACK,
     STARTTIME,
     STATE,
     VSIZE,
@@ -104,6 +107,17 @@ class Procfs(Facts):
         listed = [Score(score, pid) for scores, _ in parts for score, pid in scores]
         return Scores(listed, unlisted + sum(unreadable for _, unreadable in parts))
 
+    def scores_ahead(self) -> tuple[list[tuple[int, int]], int] | None:
+        """Return (score, PID) of each process but oomctl's own, and how many are hidden, as read while oomctl began.
+
+        None: nothing was, or of another place.
+        """
+        seen = ahead.taken() if self.is_own and self.root == "/proc" else None
+        if seen is None:
+            return None
+        unlisted = self._unlisted(seen.listed, seen.others, seen.links)
+        return seen.scores, (min(unlisted, self._listing()[1]) if unlisted else 0) + seen.unreadable
+
     @contextmanager
     def opened(self) -> Iterator[int]:
         """Open the root: paths from there are shorter to walk. The files of a process are not pinned by that."""
@@ -115,18 +129,7 @@ class Procfs(Facts):
 
     def scores_of(self, root: int, pids: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
         """Return (score, PID) of each process but oomctl's own, and how many may not be read."""
-        listed: list[tuple[int, int]] = []
-        unreadable = 0
-        for pid in pids:
-            if pid == self.own_pid:
-                continue
-            try:
-                listed.append((int(read_at(root, f"{pid}/oom_score", 16)), pid))
-            except VANISHED:
-                continue
-            except (OSError, ValueError):  # not permitted, or no number
-                unreadable += 1
-        return listed, unreadable
+        return scores_at(root, pids, (self.own_pid,))
 
     def tasks(self, pids: Iterable[int] | None = None, memcg_of: MemcgOf | None = None) -> Tasks:
         """Read the processes ``pids`` (default: all), leaving out oomctl's own and those that end meanwhile.
@@ -228,7 +231,8 @@ class Procfs(Facts):
             live = self._live_thread(directory, pid)
             if live is not None:
                 threads, status, thread_stat = live
-                stat[RSS], stat[VSIZE] = thread_stat[RSS], thread_stat[VSIZE]
+                for field in (RSS, VSIZE, STARTSTACK):
+                    stat[field] = thread_stat[field]
         flags = int(stat[FLAGS])
         kthread = bool(flags & PF_KTHREAD)
         has_memory = has_memory_map(status)
@@ -257,6 +261,7 @@ class Procfs(Facts):
             running=stat[STATE] == b"R" or int(stat[NUM_THREADS]) > 1,
             exiting=bool(flags & _PF_EXITING and not threads) or is_sigkilled(status),
             cap_sys_admin=is_admin(status),
+            start_stack=int(stat[STARTSTACK]),
         )
         return self._with_hidden_state(_plausible(task))
 
@@ -421,6 +426,7 @@ class Procfs(Facts):
         One that ends while another starts looks like a hidden one, in every fiftieth look at a machine that forks all
         the time; looked at again and again it does not. Who is hidden stays so.
         """
+        ahead.stop()  # or it would be listed
         processes, unlisted = self._listed_once()
         for _ in range(_LOOKS - 1):
             if not unlisted:
@@ -459,7 +465,7 @@ class Procfs(Facts):
 
 
 def _task_of(fields: Sequence[Any], threads: Sequence[Sequence[Any]]) -> Task:
-    task = Task(*fields)
+    task = Task._make(fields)
     return task._replace(threads=tuple(Thread(*one) for one in threads)) if threads else task
 
 

@@ -12,13 +12,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from oomctl.guard.files import read_bounded
+from oomctl.procfs.opening import LISTING, READING, is_pid
 
-# O_NONBLOCK: what stands where a file is expected must not make its reader wait. Files of /proc do not know it.
-READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-LISTING = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-PASSING = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-VANISHED = (FileNotFoundError, ProcessLookupError)
-"""What opening and reading the files of a process raise when it is gone."""
 LONGEST_LIST = 1 << 25  # PID_MAX_LIMIT, 4,194,304 PIDs with a separator
 _FIRST_READ = 1 << 14  # what a status fits into, but for one with thousands of groups
 
@@ -76,8 +71,3 @@ def pids_listed_at(directory: int, name: str) -> list[int]:
 def pids_in(text: bytes) -> list[int]:
     """Return the PIDs in a list with blanks or newlines between them."""
     return [int(word) for word in text.split() if is_pid(word)]
-
-
-def is_pid(name: str | bytes) -> bool:
-    """Whether the kernel would give a process, or a thread, this name under /proc."""
-    return name.isdigit() and name.isascii() and len(name) < 8 and name[:1] not in ("0", b"0")

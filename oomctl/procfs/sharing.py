@@ -1,6 +1,7 @@
 """Which processes run on one memory map, by the ``kcmp`` system call.
 
-No file under /proc says it. Only processes whose sizes agree to the page are asked about.
+No file under /proc says it. Only processes whose sizes agree to the page, and whose stacks begin at the same address,
+are asked about.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def with_shared_memory(tasks: Iterable[Task], of: Task | None = None) -> list[Ta
 
 
 def _size(task: Task) -> tuple[int, ...]:
-    return task.vsize_bytes, task.rss_pages, task.swap_pages, task.pgtables_pages
+    return task.vsize_bytes, task.rss_pages, task.swap_pages, task.pgtables_pages, task.start_stack
 
 
 def _shared(group: list[Task], of: Task | None) -> dict[int, str]:

@@ -18,6 +18,7 @@ NUM_THREADS = 17
 STARTTIME = 19
 VSIZE = 20
 RSS = 21
+STARTSTACK = 25
 
 PF_KTHREAD = 0x00200000  # include/linux/sched.h
 START_BITS = 41  # of clock ticks, in 64 bits of the kernel's nanoseconds
@@ -30,12 +31,12 @@ _LONGEST_STATUS = 1 << 20  # 65,536 groups (NGROUPS_MAX) of up to eleven charact
 
 
 def split_stat(stat: bytes) -> tuple[bytes, list[bytes]]:
-    """Return comm and the fields behind it, the last one with all that follows ``RSS``. Raises ValueError.
+    """Return comm and the fields behind it, the last one with all that follows. Raises ValueError.
 
     comm may hold anything, so the last parenthesis counts.
     """
     start, end = stat.index(b"("), stat.rindex(b")")
-    return stat[start + 1 : end], stat[end + 2 :].split(None, RSS + 1)
+    return stat[start + 1 : end], stat[end + 2 :].split(None, STARTSTACK + 1)
 
 
 def stat_at(directory: int, name: str = "stat") -> tuple[bytes, list[bytes]]:

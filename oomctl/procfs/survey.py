@@ -23,9 +23,12 @@ from oomctl.procfs.reader import Procfs
 from oomctl.procfs.sharing import with_shared_memory
 
 
-def machine(procfs: Procfs) -> Scenario:
-    """Return the machine-wide scenario with every process and every fact."""
-    memcgs = Memcgs.of(procfs)
+def machine(procfs: Procfs, cgroups: bool = True) -> Scenario:
+    """Return the machine-wide scenario with every process and every fact.
+
+    ``cgroups``: with the cgroup of each, and which of them are killed as one; who is chosen does not depend on it.
+    """
+    memcgs = Memcgs.of(procfs) if cgroups else None
     tasks = procfs.tasks(memcg_of=None if memcgs is None else memcgs.path_of)
     read = _with_shared_memory(procfs, tasks.read)
     groups: set[str] = set()
@@ -47,8 +50,7 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
     if contenders and procfs.setting("vm/oom_kill_allocating_task"):
         return machine(procfs)  # whoever asks dies
     context = context_of(procfs, Constraint.NONE, procfs.totalpages)
-    pids, unlisted = procfs.pids()
-    seen = glance(procfs, pids, count, context, contenders)
+    seen = glance(procfs, count, context, contenders)
     scenario = Scenario(
         procfs.kernel,
         context,
@@ -56,7 +58,7 @@ def machine_front(procfs: Procfs, count: int, contenders: bool = True) -> Scenar
         procfs.page_size,
         unread_candidates=seen.unread,
         unread_unkillable=seen.unkillable,
-        hidden=unlisted + seen.hidden,
+        hidden=seen.hidden,
     )
     return as_read(_with_company(procfs, scenario, count), procfs)
 

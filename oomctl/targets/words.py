@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -61,6 +62,11 @@ def parse_target(word: str) -> Target:
     if not word.strip():
         raise BadInput("target: an empty word names no process")
     return Target(word, TargetKind.UNIT if _UNIT.search(word) else TargetKind.NAME, word)
+
+
+def names_cgroup(targets: Iterable[Target]) -> bool:
+    """Whether it takes the cgroup of every process to find those that are meant."""
+    return any(target.kind is TargetKind.CGROUP for target in targets)
 
 
 def expression(word: str, value: str) -> re.Pattern[str]:

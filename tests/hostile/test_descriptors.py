@@ -25,7 +25,7 @@ every_combination = pytest.mark.parametrize("closed", CLOSED, ids=str)
 
 SPY = """
 import os, sys
-from oomctl.cli.main import main
+from oomctl.__main__ import main
 
 opened = os.open
 def watched(path, *how, **more):

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.opening import is_pid
 from oomctl.procfs.reader import Procfs
-from oomctl.procfs.reading import Malformed, is_pid
+from oomctl.procfs.reading import Malformed
 from oomctl.procfs.workers import shared_out
 from tests.commands.invoke import Ran, ask
 from tests.proc_tree import ProcTree

@@ -166,6 +166,7 @@ tasks = st.builds(
     mempolicy=policies,
     threads=st.lists(threads, max_size=2).map(tuple),
     inode=st.none(),  # of a running system: no document has it
+    start_stack=st.just(0),
 )
 contexts = st.builds(
     Context,

@@ -230,16 +230,31 @@ def add_any(tree: ProcTree, pid: int, one: MadeUp) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(machines, st.integers(1, 4), st.sampled_from(["6.1", "6.10", "6.18", "7.1"]), st.sampled_from([0, 500_000]))
+@given(
+    machines,
+    st.integers(1, 4),
+    st.sampled_from(["6.1", "6.10", "6.18", "7.1"]),
+    st.sampled_from([0, 500_000]),
+    st.booleans(),
+)
 def test_reading_the_nearest_is_as_good_as_reading_everything(
-    tmp_path_factory: pytest.TempPathFactory, processes: list[MadeUp], count: int, kernel: str, swap_kb: int
+    tmp_path_factory: pytest.TempPathFactory,
+    processes: list[MadeUp],
+    count: int,
+    kernel: str,
+    swap_kb: int,
+    ahead: bool,
 ) -> None:
     tree = ProcTree(tmp_path_factory.mktemp("machine"))
     tree.meminfo(4_000_000 - swap_kb, swap_total_kb=swap_kb)
     tree.write("meminfo", (tree.root / "meminfo").read_text() + "Inactive(file): 3000000 kB\n")
     for number, one in enumerate(processes):
         add_any(tree, FIRST + number, one)
-    scenarios = both(tree.procfs(kernel), count)
+    procfs = tree.procfs(kernel)
+    if ahead:
+        listed, hidden = procfs.scores()
+        procfs.scores_ahead = lambda: ([tuple(score) for score in listed], hidden)  # type: ignore[method-assign, misc]
+    scenarios = both(procfs, count)
     everything, front = (out_of_memory(scenario) for scenario in scenarios)
     assert front.outcome is everything.outcome
     assert front.victim == everything.victim

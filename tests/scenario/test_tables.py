@@ -34,7 +34,7 @@ def test_the_schema_describes_the_fields_of_a_table(
 
 @pytest.mark.parametrize(
     ("table", "value", "nowhere"),
-    [(tables.TASK, Task, {"inode"}), (tables.THREAD, Thread, set()), (tables.CONTEXT, Context, set())],
+    [(tables.TASK, Task, {"inode", "start_stack"}), (tables.THREAD, Thread, set()), (tables.CONTEXT, Context, set())],
     ids=["task", "thread", "context"],
 )
 def test_every_attribute_stands_in_its_table(table: tables.Table, value: Any, nowhere: set[str]) -> None:

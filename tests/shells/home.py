@@ -30,7 +30,7 @@ PLACE = {
     "fish": ".config/fish/completions/{}.fish",
 }
 COMMAND = {"bash": ["bash", "--noprofile", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}
-PROGRAM = f"#!{sys.executable}\nfrom oomctl.cli.main import main\nmain()\n"
+PROGRAM = f"#!{sys.executable}\nfrom oomctl.__main__ import main\nmain()\n"
 
 
 def require(shell: str) -> None:
