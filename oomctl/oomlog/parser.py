@@ -29,7 +29,7 @@ from oomctl.oomlog.lines import (
     Sharer,
     Summary,
 )
-from oomctl.oomlog.prefix import Line, split_prefix
+from oomctl.oomlog.prefix import Line, split_prefix, trimmed
 from oomctl.oomlog.shapes import continues_summary, read, read_summary
 from oomctl.oomlog.table import Gap, TableHeader, read_row
 
@@ -120,7 +120,7 @@ class Parser:
         if isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         if not self._is_row(text) and (not self._all_over() or may_follow(text)):
-            line = split_prefix(text.rstrip("\r\n"))
+            line = split_prefix(trimmed(text))
             if not line.foreign:
                 for message in line.message.split("\n"):
                     self._take(line, message)
@@ -157,7 +157,7 @@ class Parser:
             return False
         if draft.first.tagged and " kernel: " not in text:
             return False
-        row = read_row(table, text.rstrip("\r\n"))
+        row = read_row(table, trimmed(text))
         if row is None:
             return False
         draft.take(row)
