@@ -69,14 +69,14 @@ def seconds_of(count: float) -> float:
 
 
 def apart_s(one: str | None, other: str | None) -> float | None:
-    """Seconds from one date to another, to be compared with a few minutes; None: they do not say.
+    """Seconds from one date to another, right to a minute; None: they do not say.
 
     Where one of them has no year, the nearest is meant.
     """
     if one is None or other is None:
         return None
-    if one == other:
-        return 0.0
+    if one == other or (one[:16] == other[:16] and one[4:5] in "-/"):
+        return 0.0  # ISO to the same minute, as nearly always
     first, second = epoch_s(one), epoch_s(other)
     if first is not None and second is not None:
         return second - first

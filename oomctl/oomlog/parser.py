@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.anchors import ANCHORS, Finder, may_follow, may_open
 from oomctl.oomlog.conclusion import conclude
+from oomctl.oomlog.dates import apart_s
 from oomctl.oomlog.draft import MOST_ROWS, Draft
 from oomctl.oomlog.lines import (
     Boot,
@@ -39,6 +40,7 @@ _OPEN_REPORTS = 8  # with PRINTK_CALLER or several hosts in one log, lines tell 
 _PATIENCE = 1000  # unrelated lines inside a report: call traces, allocation profiles, other messages
 _PATIENCE_AFTER_KILL = 100  # for the reaper and the other members of a killed group
 _LONGEST_GAP_S = 60.0
+_LONGEST_GAP_OF_DATES_S = 120.0  # a logger that was short of memory itself may stamp a report's end late
 _LOOK_BACK_BYTES = 1 << 14  # totals, limits and call traces that stand before the first anchor
 _REMEMBERED_KILLS = 1024
 _REMEMBERED_HOSTS = 64
@@ -225,6 +227,8 @@ class Parser:
         draft.last_message = _identity(line, message)
         if line.uptime_s is not None:
             draft.last_uptime_s = line.uptime_s
+        if line.time_text is not None:
+            draft.last_time_text = line.time_text
 
     def _key(self, line: Line) -> _Key | None:
         """The key of the open report of this line's host and caller; None: there is none."""
@@ -317,9 +321,10 @@ def _begins_another(own: Draft, value: Event) -> bool:
 
 
 def _too_late(draft: Draft, line: Line) -> bool:
-    if line.uptime_s is None or draft.last_uptime_s is None:
-        return False
-    return not -1 <= line.uptime_s - draft.last_uptime_s <= _LONGEST_GAP_S
+    if line.uptime_s is not None and draft.last_uptime_s is not None:
+        return not -1 <= line.uptime_s - draft.last_uptime_s <= _LONGEST_GAP_S
+    apart = apart_s(draft.last_time_text, line.time_text)
+    return apart is not None and abs(apart) > _LONGEST_GAP_OF_DATES_S
 
 
 def _identity(line: Line, message: str) -> str:
