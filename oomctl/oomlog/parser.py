@@ -33,6 +33,7 @@ from oomctl.oomlog.lines import (
 from oomctl.oomlog.prefix import Line, split_prefix, trimmed
 from oomctl.oomlog.shapes import continues_summary, read, read_summary
 from oomctl.oomlog.table import Gap, TableHeader, read_row
+from oomctl.oomlog.undressing import Undresser
 
 LONGEST_LINE = 8192
 """Characters that are looked at; the kernel's own records end near 1000."""
@@ -42,6 +43,7 @@ _PATIENCE_AFTER_KILL = 100  # for the reaper and the other members of a killed g
 _LONGEST_GAP_S = 60.0
 _LONGEST_GAP_OF_DATES_S = 120.0  # a logger that was short of memory itself may stamp a report's end late
 _LOOK_BACK_BYTES = 1 << 14  # totals, limits and call traces that stand before the first anchor
+_LINES_OF_A_BLOCK = 1024
 _REMEMBERED_KILLS = 1024
 _REMEMBERED_HOSTS = 64
 _EVENTS = (Header, Summary, Choice, Killing, Sharer, TableHeader, Panic, NoKillable, Exiting)
@@ -51,28 +53,44 @@ _Key = tuple[str | None, str | None]
 
 def parse(lines: Iterable[str] | Iterable[bytes]) -> Iterator[OomReport]:
     """Yield the reports in ``lines``, which may end in LF, CRLF or nothing."""
-    parser = Parser()
+    yield from parse_blocks(_blocks(lines))
+
+
+def _blocks(lines: Iterable[str] | Iterable[bytes]) -> Iterator[bytes]:
+    block: list[bytes] = []
     for line in lines:
-        if parser.idle and not may_open(line):
-            continue
-        yield from parser.feed(line)
-    yield from parser.close()
+        raw = line.encode("utf-8", "replace") if isinstance(line, str) else line
+        block.append(raw if raw.endswith(b"\n") else raw + b"\n")
+        if len(block) >= _LINES_OF_A_BLOCK:
+            yield b"".join(block)
+            block.clear()
+    yield b"".join(block)
 
 
 def parse_blocks(blocks: Iterable[bytes]) -> Iterator[OomReport]:
     """Yield the reports in ``blocks`` of whole lines; quicker than ``parse`` where reports are rare."""
     parser = Parser()
+    undresser = Undresser()
     before = b""
     for block in blocks:
-        if not any(word in block for word in ANCHORS):
-            yield from parser.skip()
-            if parser.idle:
-                before = (before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
-                continue
-        for line in _lines_of_interest(parser, before, block):
-            yield from parser.feed(line)
+        if any(word in block for word in ANCHORS):
+            before, block = undresser.plain(before, block)
+        else:
+            if not undresser.holds:
+                yield from parser.skip()
+                if parser.idle:
+                    before = (before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
+                    continue
+            block = undresser.other(block)
+        yield from _reports_in(parser, before, block)
         before = b""
+    yield from _reports_in(parser, b"", undresser.close())
     yield from parser.close()
+
+
+def _reports_in(parser: Parser, before: bytes, block: bytes) -> Iterator[OomReport]:
+    for line in _lines_of_interest(parser, before, block):
+        yield from parser.feed(line)
 
 
 def _lines_of_interest(parser: Parser, before: bytes, block: bytes) -> Iterator[bytes]:
@@ -229,6 +247,8 @@ class Parser:
             draft.last_uptime_s = line.uptime_s
         if line.time_text is not None:
             draft.last_time_text = line.time_text
+            if draft.first.time_text is None:
+                draft.first = draft.first._replace(time_text=line.time_text)
 
     def _key(self, line: Line) -> _Key | None:
         """The key of the open report of this line's host and caller; None: there is none."""
@@ -239,7 +259,8 @@ class Parser:
             # A continuation without prefix belongs to the only report there is.
             (only,) = self._open
             return only if line.caller is None or only[1] is None else None
-        return None
+        nameless = (None, line.caller)
+        return nameless if nameless in self._open and len(self._open) == 1 else None
 
     def _draft_of_victim(self, pid: int) -> Draft | None:
         return next((draft for draft in self._open.values() if pid in draft.killed), None)

@@ -72,9 +72,7 @@ def split_prefix(text: str) -> Line:
     if "\x1b" in text:
         text = _ANSI.sub("", text)
     text = text.strip("\ufeff")
-    quote = _QUOTE.match(text)
-    if quote:
-        text = text[quote.end() :]
+    text = unquoted(text)
     record = _KMSG.match(text)
     if record:
         message = _KMSG_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text[record.end() :])
@@ -85,10 +83,21 @@ def split_prefix(text: str) -> Line:
     return _rendered(text)
 
 
+def unquoted(text: str) -> str:
+    """Take off the marks of a quotation."""
+    quote = _QUOTE.match(text)
+    return text[quote.end() :] if quote else text
+
+
 def trimmed(text: str) -> str:
     """Take off what stands behind a message: padding, line ends, the end of a quotation."""
     text = text.rstrip()
     return _MARKED_END.sub("", text) if text.endswith(_MARKS) else text
+
+
+def names_program(text: str) -> bool:
+    """Whether a user-space program's name and PID stand in front."""
+    return _PROGRAM.match(text) is not None
 
 
 def _rendered(text: str) -> Line:

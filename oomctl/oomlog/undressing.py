@@ -1,0 +1,103 @@
+"""A log as people have it, to the lines that the kernel wrote: records opened, cut lines mended, oldest first.
+
+Only blocks with words of a report are looked at, and of these only such that are dressed in one of these ways are
+changed; every other block passes as it is.
+"""
+
+from __future__ import annotations
+
+from oomctl.oomlog.anchors import ANCHORS
+from oomctl.oomlog.direction import Reverser, newest_first
+from oomctl.oomlog.structured import is_structured, plain_lines
+from oomctl.oomlog.unwrapping import MOST_PIECES, is_cut, unwrapped
+
+_LOOKED_AT = 32
+"""Lines with words of a report, of each block, by which its dress is known."""
+_ENTITIES = ("&gt;", "&lt;", "&quot;", "&#", "&amp;")
+
+
+class Undresser:
+    """Takes the blocks of a log in their order; what a block leaves open is given out with the next one."""
+
+    def __init__(self) -> None:
+        """Begin at the start of a log."""
+        self._rest: list[str] = []
+        self._structured = self._cut = self._marked_up = False
+        self._reverser = Reverser()
+
+    @property
+    def holds(self) -> bool:
+        """Whether lines are held back, which the next block may continue."""
+        return bool(self._rest) or self._reverser.holds
+
+    def plain(self, before: bytes, block: bytes) -> tuple[bytes, bytes]:
+        """Return a block with words of a report, undressed, behind what stands before it."""
+        samples = _samples(block)
+        self._structured = any(map(is_structured, samples))
+        self._cut = not self._structured and any(map(is_cut, samples))
+        self._marked_up = any(entity in line for line in samples for entity in _ENTITIES)
+        if self._structured or self._cut or self._marked_up or self._rest:
+            before, block = b"", self._mended(before + block)
+            samples = _samples(block)
+        backwards = newest_first(samples)
+        if backwards or (backwards is None and self._reverser.holds):
+            return b"", self._reverser.add(before + block)
+        if self._reverser.holds:
+            return b"", self._reverser.close() + before + block
+        return before, block
+
+    def other(self, block: bytes) -> bytes:
+        """Return the same of a block without any such word, which may continue the one before."""
+        if self._structured or self._cut or self._rest:
+            block = self._mended(block)
+        return self._reverser.add_other(block) if self._reverser.holds else block
+
+    def close(self) -> bytes:
+        """End of the log: return what was held back."""
+        rest = self._mended(b"", last=True) if self._rest else b""
+        if self._reverser.holds:
+            return self._reverser.add(rest) + self._reverser.close()
+        return rest
+
+    def _mended(self, block: bytes, last: bool = False) -> bytes:
+        lines = self._rest + self._lines(block)
+        self._rest = []
+        if self._structured:
+            lines, left = plain_lines(lines, last)
+            self._rest = left
+        elif self._cut:
+            keep = 0 if last else MOST_PIECES
+            complete = unwrapped(lines[: len(lines) - keep] if keep else lines)
+            self._rest = lines[len(lines) - keep :] if keep else []
+            lines = complete
+        return "".join(line + "\n" for line in lines).encode("utf-8", "replace")
+
+    def _lines(self, block: bytes) -> list[str]:
+        text = block.decode("utf-8", "replace")
+        if self._marked_up:
+            import html
+
+            text = html.unescape(text.replace("<br>", "").replace("<br/>", "").replace("<br />", ""))
+        lines = text.split("\n")
+        if not lines[-1]:
+            lines.pop()
+        return [line.rstrip("\r") for line in lines]
+
+
+def _samples(block: bytes) -> list[str]:
+    """Return the first lines with words of a report, in their order."""
+    places: set[int] = set()
+    for word in ANCHORS:
+        at = block.find(word)
+        for _ in range(_LOOKED_AT):
+            if at < 0:
+                break
+            places.add(block.rfind(b"\n", 0, at) + 1)
+            end = block.find(b"\n", at)
+            at = block.find(word, end) if end >= 0 else -1
+    return [_line_at(block, place) for place in sorted(places)[:_LOOKED_AT]]
+
+
+def _line_at(block: bytes, start: int) -> str:
+    end = block.find(b"\n", start)
+    return block[start : end if end >= 0 else len(block)].decode("utf-8", "replace").rstrip("\r")
