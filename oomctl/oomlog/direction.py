@@ -20,6 +20,8 @@ _STEPS = (
     ("ill process ", re.compile(r"[Kk]ill process (\d{1,10})")),
     ("illed process ", re.compile(r"Killed process (\d{1,10})")),
     ("oom_reaper: ", re.compile(r"reaped process (\d{1,10})")),
+    ("no killable processes", re.compile(r"()no killable processes")),
+    ("Kernel panic", re.compile(r"()Kernel panic - not syncing: .{0,80}memory")),
 )
 """Lines of a report in the order in which the kernel prints them, with the PID that they name."""
 _NAMES_VICTIM = 2

@@ -12,12 +12,13 @@ _OPENING = re.compile(
     r"|Tasks? in /|Tasks in |Tasks state \(|Memory cgroup stats for /|Memory limit reached of|Kernel panic - not"
     r"|(?:memory(?:\+swap)?|swap|kmem): usage \d|Linux version \d|Mem-Info:|Call Trace:|Hardware name: "
     r"|CPU: \d{1,5} |Pid: \d|\[ *pid *\]|\[ *\d{1,10}\](?: +-?\d{1,20}){3}"
-    r"|Node \d{1,5} |(?:DMA(?:32)?|Normal|HighMem|Movable)(?: free:|: \d|: per-cpu)|lowmem_reserve\[\]:| ?active_anon:\d"
+    r"|Node \d{1,5} |(?:DMA(?:32)?|Normal|HighMem|Movable)(?: free:|: \d|: per-cpu)|lowmem_reserve\[\]:"
+    r"| ?(?:active_anon|active_file|unevictable|slab_reclaimable|mapped|sec_pagetables|kernel_misc_reclaimable):\d{1,20}(?![\dkK])"
     r"|\d{1,20} (?:total pagecache pages|pages )|Swap cache stats: |(?:Free|Total) swap\b"
     r")"
 )
 _FARTHEST = 400
-_SEPARATOR = re.compile(r".*(?:[\]|>}\t]|: |- |\"|')\s{0,8}", re.DOTALL)
+_SEPARATOR = re.compile(r"(?:[\]|>}]|: |- |\"|')\s{0,8}")
 
 
 _POSITION_MATTERS = ("oom-killer:", "Node ", " free:", "*", "Pid: ", "lowmem_reserve")
@@ -50,12 +51,16 @@ def kernels_words(text: str) -> int:
 
 def _name_start(before: str) -> int:
     """Return where the name starts in what stands before ``invoked oom-killer``."""
-    if len(before) <= _COMM_CHARACTERS:
-        return 0
-    window = len(before) - _COMM_CHARACTERS
-    separator = _SEPARATOR.match(before)
-    if separator is not None and window <= separator.end() < len(before):
-        return separator.end()
+    tab = before.rfind("\t") + 1
+    window = max(len(before) - _COMM_CHARACTERS, tab)
+    if window <= 0 or before[:window].isspace():
+        return len(before) - len(before.lstrip())
+    if window == tab:
+        return tab
+    # The separator and the name may both be within reach: the first one leaves the longest name.
+    for separator in _SEPARATOR.finditer(before, max(window - 10, 0)):
+        if window <= separator.end() < len(before):
+            return separator.end()
     space = before.find(" ", window - 1)
     if 0 <= space < len(before) - 1:
         return space + 1

@@ -34,7 +34,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _QUOTE = re.compile(r"\s{0,8}(?:(?:>|\||&gt;|\*\*|`{1,3})[ \t]?){1,20}")
 _MARKS = ("**", "`", " |")
 _MARKED_END = re.compile(r"[ \t]{0,80}(?:\*\*|`{1,3}|\|)$")
-_LEVEL = re.compile(r"<\d{1,3}>(?:1 )?")
+_LEVEL = re.compile(r"[ \t]{0,80}<\d{1,3}>(?:1 )?")
 _FACILITY = re.compile(r"[a-z]{2,8}\d? {0,8}:[a-z]{2,8} {0,8}: (?=\[|\d{4}-)")  # dmesg -x
 # "6,1234,276024242,-;msg"; further fields such as caller=T12 stand before the semicolon.
 _KMSG = re.compile(r"\d{1,10},(\d{1,18}),(\d{1,18}),[^;,]{0,8}(?:,(?:caller=([TC]\d{1,10})|[^;,]{0,80})){0,8};")
@@ -53,10 +53,12 @@ _COUNTS = ("1", '"1', "EVENTS")
 _DATE = re.compile(rf"({DATE})")
 _DATED = re.compile(rf"(?:\S{{1,80}}?[:-]|\d{{1,9}}[: ])?[\s\"']{{0,8}}({DATE})(?:[\"',]{{0,3}}[\s,]|$)")
 _PROGRAM = re.compile(r"\s{0,8}(?:\S{1,255} )?(?!kernel\[)[\w./@-]{1,64}\[\d{1,10}\]: ")
-_STANDARD_SYSLOG = re.compile(r"\s{0,8}(\S{1,255}) (\S{1,48}) \S{1,128} \S{1,32} (?:-|\[[^\]]{0,400}\]) ?")  # RFC 5424
+_STANDARD_SYSLOG = re.compile(r"\s{0,8}(\S{1,255}) (\S{1,48}) (?:-|\d{1,10}) \S{1,32} (?:-|\[[^\]]{0,400}\]) ?")  # RFC 5424
 _CONTAINER = re.compile(r"\s{0,8}(?:std(?:out|err) [FP] |\{[^{}]{0,400}\}[ \t])")  # CRI; the labels of Loki
-# pr_fmt() of some trees puts a subsystem in front.
-_SUBSYSTEM = re.compile(r"<\d{1,3}>|(?:oom_kill|cpuset|hugetlb|memcontrol|mm): ")
+# pr_fmt() of some trees puts a subsystem in front, Android's kernels the CPU and the task that printed.
+_SUBSYSTEM = re.compile(
+    r"<\d{1,3}>|\s{0,2}[.-]?\(\d{1,3}\)\[\d{1,7}:[^\]]{1,20}\] ?|\s{0,2}\[ ?\d{1,3}: {0,20}[^\]:]{1,24}: {0,8}\d{1,7}\] ?|(?:oom_kill|cpuset|hugetlb|memcontrol|mm): "
+)
 _LEVEL_WORD = re.compile(
     r"(?:kern|user|daemon|syslog|local\d)\.\w{1,12}|!?\[?(?:EMERG|ALERT|CRIT|ERR(?:OR)?|WARN(?:ING)?|NOTICE|INFO|DEBUG)\]?:?|\W{1,8}",
     re.IGNORECASE,
@@ -81,6 +83,14 @@ def split_prefix(text: str) -> Line:
     if level:
         text = text[level.end() :]
     return _rendered(text)
+
+
+def has_prefix(text: str) -> bool:
+    """Whether something stands in front that begins a record: a level, a date, a stamp, or ``kernel:``."""
+    if _LEVEL.match(unquoted(text)):
+        return True
+    line = split_prefix(text)
+    return line.time_text is not None or line.uptime_s is not None or line.tagged or line.sequence is not None
 
 
 def unquoted(text: str) -> str:

@@ -232,18 +232,17 @@ def _lines(text: str, around: _Around, depth: int) -> Iterator[str]:
 def _dressed(line: str, around: _Around) -> str:
     """Return a message as a line of syslog."""
     own = split_prefix(line)
-    if own.foreign or (own.time_text is not None and (around.time is None or epoch_s(own.time_text) is not None)):
+    if own.foreign or around.time is None:
         return line
-    if around.time is None:
-        return line
+    time = around.time if epoch_s(own.time_text) is None else own.time_text
     host = own.host or around.host or "host"
     if around.program is None and names_program(line):
-        return f"{around.time} {host} {line}"
+        return f"{time} {host} {line}"
     program = around.program or "kernel"
     uptime = around.uptime_s if own.uptime_s is None else own.uptime_s
     stamp = "" if uptime is None or program != "kernel" else f"[{uptime:12.6f}]" + (f"[{own.caller}]" if own.caller else "")
     tag = "kernel" if program == "kernel" else _UNUSUAL.sub("-", program)[:64] + "[1]"
-    return f"{around.time} {host} {tag}: {stamp}{' ' if stamp else ''}{own.message}"
+    return f"{time} {host} {tag}: {stamp}{' ' if stamp else ''}{own.message}"
 
 
 # The journal's own formats

@@ -9,7 +9,7 @@ from __future__ import annotations
 from oomctl.oomlog.anchors import ANCHORS
 from oomctl.oomlog.direction import Reverser, newest_first
 from oomctl.oomlog.structured import is_structured, plain_lines
-from oomctl.oomlog.unwrapping import MOST_PIECES, is_cut, unwrapped
+from oomctl.oomlog.unwrapping import Unwrapper, is_cut, rows_are_cut
 
 _LOOKED_AT = 32
 """Lines with words of a report, of each block, by which its dress is known."""
@@ -23,23 +23,24 @@ class Undresser:
         """Begin at the start of a log."""
         self._rest: list[str] = []
         self._structured = self._cut = self._marked_up = False
+        self._unwrapper = Unwrapper()
         self._reverser = Reverser()
 
     @property
     def holds(self) -> bool:
         """Whether lines are held back, which the next block may continue."""
-        return bool(self._rest) or self._reverser.holds
+        return bool(self._rest) or self._unwrapper.holds or self._reverser.holds
 
     def plain(self, before: bytes, block: bytes) -> tuple[bytes, bytes]:
         """Return a block with words of a report, undressed, behind what stands before it."""
         samples = _samples(block)
-        self._structured = any(map(is_structured, samples))
-        self._cut = not self._structured and any(map(is_cut, samples))
-        self._marked_up = any(entity in line for line in samples for entity in _ENTITIES)
-        if self._structured or self._cut or self._marked_up or self._rest:
+        self._structured = any(is_structured(line) for line, _ in samples)
+        self._cut = not self._structured and (any(is_cut(*sample) for sample in samples) or rows_are_cut(block))
+        self._marked_up = any(entity in line for line, _ in samples for entity in _ENTITIES)
+        if self._structured or self._cut or self._marked_up or self._rest or self._unwrapper.holds:
             before, block = b"", self._mended(before + block)
             samples = _samples(block)
-        backwards = newest_first(samples)
+        backwards = newest_first([line for line, _ in samples])
         if backwards or (backwards is None and self._reverser.holds):
             return b"", self._reverser.add(before + block)
         if self._reverser.holds:
@@ -48,13 +49,13 @@ class Undresser:
 
     def other(self, block: bytes) -> bytes:
         """Return the same of a block without any such word, which may continue the one before."""
-        if self._structured or self._cut or self._rest:
+        if self._structured or self._cut or self._rest or self._unwrapper.holds:
             block = self._mended(block)
         return self._reverser.add_other(block) if self._reverser.holds else block
 
     def close(self) -> bytes:
         """End of the log: return what was held back."""
-        rest = self._mended(b"", last=True) if self._rest else b""
+        rest = self._mended(b"", last=True) if self._rest or self._unwrapper.holds else b""
         if self._reverser.holds:
             return self._reverser.add(rest) + self._reverser.close()
         return rest
@@ -63,13 +64,9 @@ class Undresser:
         lines = self._rest + self._lines(block)
         self._rest = []
         if self._structured:
-            lines, left = plain_lines(lines, last)
-            self._rest = left
-        elif self._cut:
-            keep = 0 if last else MOST_PIECES
-            complete = unwrapped(lines[: len(lines) - keep] if keep else lines)
-            self._rest = lines[len(lines) - keep :] if keep else []
-            lines = complete
+            lines, self._rest = plain_lines(lines, last)
+        elif self._cut or self._unwrapper.holds:
+            lines = self._unwrapper.unwrapped(lines, last)
         return "".join(line + "\n" for line in lines).encode("utf-8", "replace")
 
     def _lines(self, block: bytes) -> list[str]:
@@ -84,8 +81,8 @@ class Undresser:
         return [line.rstrip("\r") for line in lines]
 
 
-def _samples(block: bytes) -> list[str]:
-    """Return the first lines with words of a report, in their order."""
+def _samples(block: bytes) -> list[tuple[str, str]]:
+    """Return the first lines with words of a report, in their order, each with the line behind it."""
     places: set[int] = set()
     for word in ANCHORS:
         at = block.find(word)
@@ -95,9 +92,15 @@ def _samples(block: bytes) -> list[str]:
             places.add(block.rfind(b"\n", 0, at) + 1)
             end = block.find(b"\n", at)
             at = block.find(word, end) if end >= 0 else -1
-    return [_line_at(block, place) for place in sorted(places)[:_LOOKED_AT]]
+    return [_lines_at(block, place) for place in sorted(places)[:_LOOKED_AT]]
 
 
-def _line_at(block: bytes, start: int) -> str:
+def _lines_at(block: bytes, start: int) -> tuple[str, str]:
     end = block.find(b"\n", start)
-    return block[start : end if end >= 0 else len(block)].decode("utf-8", "replace").rstrip("\r")
+    if end < 0:
+        return _text(block[start:]), ""
+    return _text(block[start:end]), _text(block[end + 1 : block.find(b"\n", end + 1) % (len(block) + 1)])
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r")

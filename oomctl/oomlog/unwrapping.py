@@ -10,9 +10,11 @@ import re
 from collections import Counter
 
 from oomctl.oomlog.openings import begins
-from oomctl.oomlog.prefix import Line, split_prefix, unquoted
+from oomctl.oomlog.prefix import has_prefix, split_prefix, trimmed, unquoted
 from oomctl.oomlog.table import read_header
 
+_FARTHEST_START = 200
+_ROWS_LOOKED_AT = 6000  # bytes
 MOST_PIECES = 12
 """Lines that one record may be cut into."""
 _LONGEST_RECORD = 4000
@@ -28,6 +30,7 @@ _ENDS = (
     (": usage ", re.compile(r"failcnt \d{1,20}$")),
     ("ainted", re.compile(r"\d\.\d{1,3}\S{0,100}(?: #\S.*)?$")),
     (" cpuset=", re.compile(r"mems_allowed=[\d,-]{1,200}$")),
+    ("Kernel panic - not", re.compile(r"(?:enabled|processes[. ]{0,4}|memory|selected)$")),
     ("Task in /", re.compile(r"as a result of limit of /.*$")),
 )
 """A word of a line that is printed whole, and how such a line ends."""
@@ -40,52 +43,92 @@ _CONTINUES = re.compile(
     r"rss|vm:|kB\b|\bUID|pgtables|adj|order=|mask|GFP_|\bscore|child|task|pid=|uid=|mems|^ ?\S{0,20}name$|process \d"
     r"|^[\s\d-]+(?:\S{1,15}(?: \S{1,15})?)?$|limit|failcnt|usage|^\s?\S{1,16}$|\d\.\d|#\d|nr_|memory"
 )
+_GOES_ON = re.compile(
+    r"\s{0,8}(?:total-vm:|vsz:|(?:anon-|file-|shmem-)?rss:|UID:\d|pgtables:|oom_score_adj[:=]|order=|nodemask=|score -?\d"
+    r"|or sacrifice|sacrifice child|limit \d|failcnt \d|uid=|task=|pid=|oom_memcg=|task_memcg=|mems_allowed=|cpuset=)"
+)
+"""What only the middle of a line begins with."""
 _ROW = re.compile(r"\[ *(\d{1,10})\]((?: +-?\d{1,20})*)(.*)$")
 
 
-def is_cut(line: str) -> bool:
-    """Whether a line with words of a report stops before its end."""
-    message = split_prefix(line).message.rstrip()
+def is_cut(line: str, following: str) -> bool:
+    """Whether a line with words of a report stops before its end, or the next one goes on with it."""
+    message = split_prefix(trimmed(line)).message
     if "adj name" in message:
         return " pid " not in message
-    return _unfinished(message, 0)
+    return _unfinished(message, 0) or _GOES_ON.match(unquoted(following)) is not None
 
 
-def unwrapped(lines: list[str]) -> list[str]:
-    """Return ``lines`` with those that were cut put together, without their quotation marks."""
-    lines = [unquoted(line) for line in lines]
-    width = _hard_width(lines)
-    records: list[str] = []
-    columns = pieces = 0
-    last = ""
-    for line in lines:
-        prefix = split_prefix(line)
-        if records and _continues(records[-1], last, line, prefix, columns, width) and pieces < MOST_PIECES:
-            records[-1] += _glue(records[-1], last, width) + (line if _is_hard(last, width) else line.lstrip(" ") or line)
-            pieces += 1
-        else:
-            records.append(line)
-            pieces = 1
-        header = read_header(records[-1]) if " pid" in records[-1] else None
-        columns = len(header.columns) if header is not None else columns
-        last = line
-    return records
+def rows_are_cut(block: bytes) -> bool:
+    """Whether the first rows of a table are cut, where every other line was short enough."""
+    start = block.find(b"adj name")
+    lines = block[start : start + _ROWS_LOOKED_AT].split(b"\n")[1:-1]
+    width = max(map(len, lines), default=0)
+    ends = [one for one, other in zip(lines, lines[1:], strict=False) if len(one) == width and 0 < len(other) < 40]
+    return start >= 0 and len(ends) > 1 and hard_width([line.decode("utf-8", "replace") for line in lines]) > 0
 
 
-def _continues(record: str, last: str, line: str, prefix: Line, columns: int, width: int) -> bool:
+class Unwrapper:
+    """Takes the lines of a log in pieces; what ends a piece may go on in the next one."""
+
+    def __init__(self) -> None:
+        """Begin at the start of a log."""
+        self._rest: list[str] = []
+        self._width = self._columns = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether lines are held back."""
+        return bool(self._rest)
+
+    def unwrapped(self, lines: list[str], last: bool) -> list[str]:
+        """Return the complete records, without their quotation marks. ``last``: nothing follows."""
+        lines = self._rest + [unquoted(line) for line in lines]
+        self._width = hard_width(lines) or self._width
+        complete = len(lines) if last else _last_record(lines)
+        self._rest = lines[complete:]
+        return self._records(lines[:complete])
+
+    def _records(self, lines: list[str]) -> list[str]:
+        records: list[str] = []
+        pieces = 0
+        last = ""
+        for line in lines:
+            if records and pieces < MOST_PIECES and _continues(records[-1], last, line, self._columns, self._width):
+                hard = _is_hard(last, self._width)
+                records[-1] += _glue(records[-1], last, self._width) + (line if hard else line.lstrip(" "))
+                pieces += 1
+            else:
+                records.append(line)
+                pieces = 1
+            header = read_header(records[-1]) if " pid" in records[-1] else None
+            self._columns = len(header.columns) if header is not None else self._columns
+            last = line
+        return records
+
+
+def _last_record(lines: list[str]) -> int:
+    """Return the place, near the end, where a record begins, so that nothing behind it belongs to one before."""
+    for place in range(max(len(lines) - MOST_PIECES, 0), max(len(lines) - _FARTHEST_START, 0), -1):
+        if has_prefix(lines[place]) or begins(lines[place].lstrip()):
+            return place
+    return 0 if len(lines) < _FARTHEST_START else len(lines)
+
+
+def _continues(record: str, last: str, line: str, columns: int, width: int) -> bool:
     """Whether ``line`` is the rest of ``record``, whose last piece is ``last``."""
-    if not line.strip() or not record.strip() or len(record) > _LONGEST_RECORD or _has_prefix(prefix):
+    if not line.strip() or not record.strip() or len(record) > _LONGEST_RECORD or has_prefix(line):
         return False
-    message = split_prefix(record).message.rstrip()
+    if _is_hard(last, width) and has_prefix(record):
+        return True
+    message = split_prefix(trimmed(record)).message
+    if _GOES_ON.match(line):
+        return any(word in message for word, _ in _ENDS)
     if begins(line.lstrip()):
         return not message or message.endswith("ut of memory:")
     if _is_hard(last, width):
         return True
     return _unfinished(message, columns) and _CONTINUES.search(line) is not None
-
-
-def _has_prefix(line: Line) -> bool:
-    return line.time_text is not None or line.uptime_s is not None or line.tagged or line.sequence is not None
 
 
 def _unfinished(message: str, columns: int) -> bool:
@@ -102,21 +145,24 @@ def _unfinished(message: str, columns: int) -> bool:
     return numbers < columns - 1 or (numbers == columns - 1 and not row[3].strip())
 
 
-def _hard_width(lines: list[str]) -> int:
+def hard_width(lines: list[str]) -> int:
     """Return the width at which a terminal cut every line, also within words; 0: lines were cut between words."""
+    lines = [unquoted(line) for line in lines]
     cut: Counter[int] = Counter()
-    at_blanks: Counter[int] = Counter()
+    no_mailers: Counter[int] = Counter()
     longest = 0
     for line, following in zip(lines, lines[1:], strict=False):
         longest = max(longest, len(line))
-        if following.strip() and not _has_prefix(split_prefix(following)) and not begins(following.lstrip()):
+        if following.strip() and not has_prefix(following) and not begins(following.lstrip()):
             cut[len(line)] += 1
-            at_blanks[len(line)] += line.endswith(" ") or following.startswith(" ")
-    near, near_blanks = cut[longest] + cut[longest - 1], at_blanks[longest] + at_blanks[longest - 1]
+            row = _ROW.search(line)
+            within_a_word = row is None or bool(row[3].strip())
+            no_mailers[len(line)] += within_a_word or line.endswith(" ") or following.startswith(" ")
+    near, near_no_mailers = cut[longest] + cut[longest - 1], no_mailers[longest] + no_mailers[longest - 1]
     if near == 1:
         return longest if longest in _USUAL_WIDTHS else 0
-    # A mailer takes the blanks; a terminal leaves them to one of the two lines, and many rows are cut at one.
-    return longest if near and (near_blanks or near < 3) else 0
+    # A mailer takes the blanks. A terminal leaves them to one of the two lines, and cuts lines of every kind.
+    return longest if near and (near_no_mailers > 1 or near < 3) else 0
 
 
 def _is_hard(last: str, width: int) -> bool:
