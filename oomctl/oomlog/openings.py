@@ -27,7 +27,7 @@ _POSITION_MATTERS = ("oom-killer:", "Node ", " free:", "*", "Pid: ", "lowmem_res
 
 def begins(message: str) -> bool:
     """Whether a message begins as one of the kernel's about an OOM kill."""
-    return _OPENING.match(message) is not None or " oom-killer: gfp_mask=" in message[:48]
+    return _OPENING.match(message) is not None or " invoked oom-killer: gfp_mask=" in message[:48]
 
 
 def kernels_words(text: str) -> int:

@@ -78,13 +78,14 @@ def parse_blocks(blocks: Iterable[bytes]) -> Iterator[OomReport]:
         else:
             if not undresser.holds:
                 yield from parser.skip()
-                if parser.idle:
-                    before = (before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
-                    continue
-            block = undresser.other(block)
+            if not parser.idle or undresser.holds:
+                block = undresser.other(block)
+        if parser.idle and not any(word in block for word in ANCHORS):
+            before = (before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
+            continue
         yield from _reports_in(parser, before, block)
         before = b""
-    yield from _reports_in(parser, b"", undresser.close())
+    yield from _reports_in(parser, before, undresser.close())
     yield from parser.close()
 
 

@@ -14,11 +14,13 @@ from oomctl.oomlog.prefix import has_prefix, split_prefix, trimmed, unquoted
 from oomctl.oomlog.table import read_header
 
 _FARTHEST_START = 200
+_LONGEST_NAME = 15
 _ROWS_LOOKED_AT = 6000  # bytes
 MOST_PIECES = 12
 """Lines that one record may be cut into."""
 _LONGEST_RECORD = 4000
 _USUAL_WIDTHS = frozenset((80, 100, 120, 132, 160, 200))
+_RELEASE_AT_END = re.compile(r"\d\.\d{1,3}\S{0,100}(?: #\S.*)?$")
 _ENDS = (
     ("invoked oom-killer", re.compile(r"order=-?\d{1,3}$|(?:oom_score_adj|oom_adj|oomkilladj)=-?\d{1,5}$")),
     ("oom-kill:constraint", re.compile(r",uid=\d{1,10}$")),
@@ -28,26 +30,34 @@ _ENDS = (
     ("reaped process", re.compile(r"(?:rss:\d{1,20}kB|\))$")),
     (" pid ", re.compile(r"\bname$")),
     (": usage ", re.compile(r"failcnt \d{1,20}$")),
-    ("ainted", re.compile(r"\d\.\d{1,3}\S{0,100}(?: #\S.*)?$")),
+    ("ainted", _RELEASE_AT_END),
+    (" PID: ", _RELEASE_AT_END),
+    ("Pid: ", _RELEASE_AT_END),
+    ("B min:", re.compile(r"(?:free_cma:\d{1,20}kB|unreclaimable\? (?:yes|no))$")),
     (" cpuset=", re.compile(r"mems_allowed=[\d,-]{1,200}$")),
     ("Kernel panic - not", re.compile(r"(?:enabled|processes[. ]{0,4}|memory|selected)$")),
     ("Task in /", re.compile(r"as a result of limit of /.*$")),
 )
 """A word of a line that is printed whole, and how such a line ends."""
-_EARLY_END = re.compile(r"^$|(?:ut of memory:|emory cgroup|\b[Kk]ill(?:ed)?(?: process)?)$")
+_EARLY_END = re.compile(
+    r"^$|(?:ut of memory:|\bMemory|emory cgroup|\b[Kk]ill(?:ed)?(?: process)?|\bTask in|\bas a|result|\bof limit|\blimit of|stats for"
+    r"|Node \d{1,5}(?: (?:DMA|DMA32|Normal|HighMem|Movable)(?: free:\d{1,20}kB)?)?)$"
+)
 _WORD_END = re.compile(
     r"(?:[:,]|\b(?:process|Kill(?:ed)?|score|or|of|out|memory|cgroup|limit|usage|result|as|a|in|killed|invoked|reaped|now"
     r"|Not|sharing|same|pid|uid|tgid|total_vm|rss|rss_\w{4,5}|nr_[a-z]{3,5}|pgtables_bytes|swapents|oom_(?:score_)?adj))$"
 )
 _CONTINUES = re.compile(
     r"rss|vm:|kB\b|\bUID|pgtables|adj|order=|mask|GFP_|\bscore|child|task|pid=|uid=|mems|^ ?\S{0,20}name$|process \d"
-    r"|^[\s\d-]+(?:\S{1,15}(?: \S{1,15})?)?$|limit|failcnt|usage|^\s?\S{1,16}$|\d\.\d|#\d|nr_|memory"
+    r"|^[\s\d-]+(?:\S{1,15}(?: \S{1,15})?)?$|limit|failcnt|usage|unreclaimable|^\s?\S{1,16}$|\d\.\d|#\d|nr_|memory"
 )
 _GOES_ON = re.compile(
-    r"\s{0,8}(?:total-vm:|vsz:|(?:anon-|file-|shmem-)?rss:|UID:\d|pgtables:|oom_score_adj[:=]|order=|nodemask=|score -?\d"
+    r"\s{0,8}(?:invoked oom-killer|total-vm:|vsz:|(?:anon-|file-|shmem-)?rss:|UID:\d|pgtables:|oom_score_adj[:=]|order=|nodemask=|score -?\d"
     r"|or sacrifice|sacrifice child|limit \d|failcnt \d|uid=|task=|pid=|oom_memcg=|task_memcg=|mems_allowed=|cpuset=)"
 )
 """What only the middle of a line begins with."""
+_PATH = re.compile(r"\s?/\S{1,4000}$")
+_REST_OF_ROW = re.compile(r"[\s\d-]{0,200}.{0,16}$")
 _ROW = re.compile(r"\[ *(\d{1,10})\]((?: +-?\d{1,20})*)(.*)$")
 
 
@@ -56,6 +66,8 @@ def is_cut(line: str, following: str) -> bool:
     message = split_prefix(trimmed(line)).message
     if "adj name" in message:
         return " pid " not in message
+    if message.startswith("invoked oom-killer"):
+        return True
     return _unfinished(message, 0) or _GOES_ON.match(unquoted(following)) is not None
 
 
@@ -123,12 +135,16 @@ def _continues(record: str, last: str, line: str, columns: int, width: int) -> b
         return True
     message = split_prefix(trimmed(record)).message
     if _GOES_ON.match(line):
-        return any(word in message for word, _ in _ENDS)
+        return len(message) <= _LONGEST_NAME if "invoked" in line[:16] else any(word in message for word, _ in _ENDS)
     if begins(line.lstrip()):
         return not message or message.endswith("ut of memory:")
     if _is_hard(last, width):
         return True
-    return _unfinished(message, columns) and _CONTINUES.search(line) is not None
+    if not _unfinished(message, columns):
+        return False
+    if columns and _ROW.match(message):
+        return _REST_OF_ROW.match(line) is not None
+    return _CONTINUES.search(line) is not None or _PATH.match(line) is not None
 
 
 def _unfinished(message: str, columns: int) -> bool:
@@ -161,8 +177,10 @@ def hard_width(lines: list[str]) -> int:
     near, near_no_mailers = cut[longest] + cut[longest - 1], no_mailers[longest] + no_mailers[longest - 1]
     if near == 1:
         return longest if longest in _USUAL_WIDTHS else 0
-    # A mailer takes the blanks. A terminal leaves them to one of the two lines, and cuts lines of every kind.
-    return longest if near and (near_no_mailers > 1 or near < 3) else 0
+    # A mailer cuts lines of about the same length, and takes the blanks. A terminal cuts all at one place, and leaves
+    # the blanks to one of the two lines.
+    about = sum(number for length, number in cut.items() if length > 0.85 * longest)
+    return longest if near > 0.6 * about and (near_no_mailers > 1 or near < 3) else 0
 
 
 def _is_hard(last: str, width: int) -> bool:
