@@ -46,7 +46,9 @@ _HUMAN = re.compile(r"\[(?:([^\W\d]{2,5}) ?(\d{1,2}) (\d\d:\d\d)| *[+<] *\d{1,10
 _KERNEL = re.compile(r"(?:\[[A-Za-z][\w.]{0,11}\] ?)?([^()\[\]=]{0,160}?)\bkernel(?:\[\d{1,10}\])?: ?(?:: ?)?")
 _HOST_KERNEL = re.compile(r"(\S{1,255}) kernel(?:\[\d{1,10}\])?: ?")
 _BRACKETED_DATE = re.compile(r"\[([^\[\]]{0,60}\d{1,2}:\d\d:\d\d[^\[\]]{0,30})\](?:: ?| ?)")
-_COUNTED = re.compile(r"(?:[A-Z]{1,12}\s)?[\"']?(1\d{9}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)[\"']?[\s,]{1,8}(?=\D)")
+_COUNTED = re.compile(
+    r"(?:[A-Z]{1,12}\s)?[\"']?(1\d{9}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)[\"']?[\s,]{1,2}[\"']?(?=[^\s\d\"'])"
+)
 _CLOCK = re.compile(r"\d:\d\d")
 """In every date but those that count seconds, and in few other lines."""
 _COUNTS = ("1", '"1', "EVENTS")

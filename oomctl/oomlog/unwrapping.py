@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import NamedTuple
 
 from oomctl.oomlog.openings import begins
 from oomctl.oomlog.prefix import has_prefix, split_prefix, trimmed, unquoted
@@ -40,7 +41,7 @@ _ENDS = (
 )
 """A word of a line that is printed whole, and how such a line ends."""
 _EARLY_END = re.compile(
-    r"^$|(?:ut of memory:|\bMemory|emory cgroup|\b[Kk]ill(?:ed)?(?: process)?|\bTask in|\bas a|result|\bof limit|\blimit of|stats for"
+    r"^$|(?:ut of memory:|\bMemory|emory cgroup|\b[Kk]ill(?:ed)?(?: process)?|\bTask in|\bas a|result|\bof limit|\blimit of|stats for|\binvoked"
     r"|Node \d{1,5}(?: (?:DMA|DMA32|Normal|HighMem|Movable)(?: free:\d{1,20}kB)?)?)$"
 )
 _WORD_END = re.compile(
@@ -52,7 +53,7 @@ _CONTINUES = re.compile(
     r"|^[\s\d-]+(?:\S{1,15}(?: \S{1,15})?)?$|limit|failcnt|usage|unreclaimable|^\s?\S{1,16}$|\d\.\d|#\d|nr_|memory"
 )
 _GOES_ON = re.compile(
-    r"\s{0,8}(?:invoked oom-killer|total-vm:|vsz:|(?:anon-|file-|shmem-)?rss:|UID:\d|pgtables:|oom_score_adj[:=]|order=|nodemask=|score -?\d"
+    r"\s{0,8}(?:(?:invoked )?oom-killer:|total-vm:|vsz:|(?:anon-|file-|shmem-)?rss:|UID:\d|pgtables:|oom_score_adj[:=]|order=|nodemask=|score -?\d"
     r"|or sacrifice|sacrifice child|limit \d|failcnt \d|uid=|task=|pid=|oom_memcg=|task_memcg=|mems_allowed=|cpuset=)"
 )
 """What only the middle of a line begins with."""
@@ -66,7 +67,7 @@ def is_cut(line: str, following: str) -> bool:
     message = split_prefix(trimmed(line)).message
     if "adj name" in message:
         return " pid " not in message
-    if message.startswith("invoked oom-killer"):
+    if message.startswith(("invoked oom-killer", "oom-killer:")):
         return True
     return _unfinished(message, 0) or _GOES_ON.match(unquoted(following)) is not None
 
@@ -77,7 +78,7 @@ def rows_are_cut(block: bytes) -> bool:
     lines = block[start : start + _ROWS_LOOKED_AT].split(b"\n")[1:-1]
     width = max(map(len, lines), default=0)
     ends = [one for one, other in zip(lines, lines[1:], strict=False) if len(one) == width and 0 < len(other) < 40]
-    return start >= 0 and len(ends) > 1 and hard_width([line.decode("utf-8", "replace") for line in lines]) > 0
+    return start >= 0 and len(ends) > 1 and _hard_width([line.decode("utf-8", "replace") for line in lines]).columns > 0
 
 
 class Unwrapper:
@@ -86,7 +87,8 @@ class Unwrapper:
     def __init__(self) -> None:
         """Begin at the start of a log."""
         self._rest: list[str] = []
-        self._width = self._columns = 0
+        self._width = _Width(0, 0)
+        self._columns = 0
 
     @property
     def holds(self) -> bool:
@@ -96,7 +98,7 @@ class Unwrapper:
     def unwrapped(self, lines: list[str], last: bool) -> list[str]:
         """Return the complete records, without their quotation marks. ``last``: nothing follows."""
         lines = self._rest + [unquoted(line) for line in lines]
-        self._width = hard_width(lines) or self._width
+        self._width = max(self._width, _hard_width(lines), key=lambda width: width.seen)
         complete = len(lines) if last else _last_record(lines)
         self._rest = lines[complete:]
         return self._records(lines[:complete])
@@ -105,10 +107,11 @@ class Unwrapper:
         records: list[str] = []
         pieces = 0
         last = ""
+        width = self._width.columns
         for line in lines:
-            if records and pieces < MOST_PIECES and _continues(records[-1], last, line, self._columns, self._width):
-                hard = _is_hard(last, self._width)
-                records[-1] += _glue(records[-1], last, self._width) + (line if hard else line.lstrip(" "))
+            if records and pieces < MOST_PIECES and _continues(records[-1], last, line, self._columns, width):
+                hard = _is_hard(last, width)
+                records[-1] += _glue(records[-1], last, width) + (line if hard else line.lstrip(" "))
                 pieces += 1
             else:
                 records.append(line)
@@ -135,7 +138,9 @@ def _continues(record: str, last: str, line: str, columns: int, width: int) -> b
         return True
     message = split_prefix(trimmed(record)).message
     if _GOES_ON.match(line):
-        return len(message) <= _LONGEST_NAME if "invoked" in line[:16] else any(word in message for word, _ in _ENDS)
+        if "oom-killer:" in line[:30]:
+            return len(message.removesuffix("invoked").strip()) <= _LONGEST_NAME
+        return any(word in message for word, _ in _ENDS)
     if begins(line.lstrip()):
         return not message or message.endswith("ut of memory:")
     if _is_hard(last, width):
@@ -161,8 +166,14 @@ def _unfinished(message: str, columns: int) -> bool:
     return numbers < columns - 1 or (numbers == columns - 1 and not row[3].strip())
 
 
-def hard_width(lines: list[str]) -> int:
-    """Return the width at which a terminal cut every line, also within words; 0: lines were cut between words."""
+class _Width(NamedTuple):
+    columns: int
+    """At which a terminal cut every line, also within words; 0: lines were cut between words."""
+    seen: int
+    """Cut lines by which it is known."""
+
+
+def _hard_width(lines: list[str]) -> _Width:
     lines = [unquoted(line) for line in lines]
     cut: Counter[int] = Counter()
     no_mailers: Counter[int] = Counter()
@@ -176,11 +187,13 @@ def hard_width(lines: list[str]) -> int:
             no_mailers[len(line)] += within_a_word or line.endswith(" ") or following.startswith(" ")
     near, near_no_mailers = cut[longest] + cut[longest - 1], no_mailers[longest] + no_mailers[longest - 1]
     if near == 1:
-        return longest if longest in _USUAL_WIDTHS else 0
+        return _Width(longest if longest in _USUAL_WIDTHS else 0, 1)
     # A mailer cuts lines of about the same length, and takes the blanks. A terminal cuts all at one place, and leaves
     # the blanks to one of the two lines.
     about = sum(number for length, number in cut.items() if length > 0.85 * longest)
-    return longest if near > 0.6 * about and (near_no_mailers > 1 or near < 3) else 0
+    all_of_them = near == about and near_no_mailers > 1
+    most = near > 0.6 * about and near_no_mailers > max(1, 0.3 * near)
+    return _Width(longest if all_of_them or most else 0, about)
 
 
 def _is_hard(last: str, width: int) -> bool:
