@@ -37,12 +37,13 @@ _ENDS = (
     ("B min:", re.compile(r"(?:free_cma:\d{1,20}kB|unreclaimable\? (?:yes|no))$")),
     (" cpuset=", re.compile(r"mems_allowed=[\d,-]{1,200}$")),
     ("Kernel panic - not", re.compile(r"(?:enabled|processes[. ]{0,4}|memory|selected)$")),
+    ("Tasks in ", re.compile(r"oom\.group set$")),
     ("Task in /", re.compile(r"as a result of limit of /.*$")),
 )
 """A word of a line that is printed whole, and how such a line ends."""
 _EARLY_END = re.compile(
     r"^$|(?:ut of memory:|\bMemory|emory cgroup|\b[Kk]ill(?:ed)?(?: process)?|\bTask in|\bas a|result|\bof limit|\blimit of|stats for|\binvoked"
-    r"|Node \d{1,5}(?: (?:DMA|DMA32|Normal|HighMem|Movable)(?: free:\d{1,20}kB)?)?)$"
+    r"|Node \d{1,5}(?: (?:DMA|DMA32|Normal|HighMem|Movable)(?: free:\d{1,20}kB(?: boost:\d{1,20}kB)?)?)?)$"
 )
 _WORD_END = re.compile(
     r"(?:[:,]|\b(?:process|Kill(?:ed)?|score|or|of|out|memory|cgroup|limit|usage|result|as|a|in|killed|invoked|reaped|now"
@@ -50,7 +51,7 @@ _WORD_END = re.compile(
 )
 _CONTINUES = re.compile(
     r"rss|vm:|kB\b|\bUID|pgtables|adj|order=|mask|GFP_|\bscore|child|task|pid=|uid=|mems|^ ?\S{0,20}name$|process \d"
-    r"|^[\s\d-]+(?:\S{1,15}(?: \S{1,15})?)?$|limit|failcnt|usage|unreclaimable|^\s?\S{1,16}$|\d\.\d|#\d|nr_|memory"
+    r"|^[\s\d-]+(?:\S{1,15}(?: \S{1,15})?)?$|limit|failcnt|usage|unreclaimable|oom\.group|^\s?\S{1,16}$|\d\.\d|#\d|nr_|memory"
 )
 _GOES_ON = re.compile(
     r"\s{0,8}(?:(?:invoked )?oom-killer:|total-vm:|vsz:|(?:anon-|file-|shmem-)?rss:|UID:\d|pgtables:|oom_score_adj[:=]|order=|nodemask=|score -?\d"
@@ -190,10 +191,14 @@ def _hard_width(lines: list[str]) -> _Width:
         return _Width(longest if longest in _USUAL_WIDTHS else 0, 1)
     # A mailer cuts lines of about the same length, and takes the blanks. A terminal cuts all at one place, and leaves
     # the blanks to one of the two lines.
-    about = sum(number for length, number in cut.items() if length > 0.85 * longest)
-    all_of_them = near == about and near_no_mailers > 1
+    about = _longer_than(cut, int(0.85 * longest))
+    all_of_them = near == about and near_no_mailers > 1 and near > 0.5 * _longer_than(cut, longest // 2)
     most = near > 0.6 * about and near_no_mailers > max(1, 0.3 * near)
     return _Width(longest if all_of_them or most else 0, about)
+
+
+def _longer_than(cut: Counter[int], length: int) -> int:
+    return sum(number for one, number in cut.items() if one > length)
 
 
 def _is_hard(last: str, width: int) -> bool:
