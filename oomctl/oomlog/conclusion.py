@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from oomctl.model.kernel import Constraint
 from oomctl.model.oomreport import Kill, MachineMemory, MemcgMemory, OomReport, SeenIn, TableRow
+from oomctl.oomlog.dates import epoch_s
 from oomctl.oomlog.draft import MOST_ROWS, PAGES_KIB, Draft
 from oomctl.oomlog.lines import Note, Sum
-from oomctl.oomlog.dates import epoch_s
 
 _CONSTRAINTS = {
     "CONSTRAINT_NONE": Constraint.NONE,

@@ -14,7 +14,11 @@ _ZONES = {
     **dict.fromkeys(("CEST", "EET", "MESZ", "SAST"), 120),
     **dict.fromkeys(("EEST", "MSK"), 180),
     **dict.fromkeys(("JST", "KST"), 540),
-    **{"EDT": -240, "EST": -300, "CDT": -300, "MDT": -360, "MST": -420, "PDT": -420, "PST": -480},
+    **dict.fromkeys(("EST", "CDT"), -300),
+    **dict.fromkeys(("MST", "PDT"), -420),
+    "EDT": -240,
+    "MDT": -360,
+    "PST": -480,
 }
 _ZONE = rf"(?: ?(?:[+-]\d\d:?\d\d|{'|'.join(sorted(_ZONES, key=len, reverse=True))})\b)?"
 ISO = rf"\d{{4}}[-/]\d\d[-/]\d\d[T ]{_CLOCK}{_ZONE}"

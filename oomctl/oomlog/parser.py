@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from oomctl.model.oomreport import OomReport
-from oomctl.oomlog.anchors import ANCHORS, Finder, may_follow, may_open
+from oomctl.oomlog.anchors import Finder, may_follow, may_open
 from oomctl.oomlog.conclusion import conclude
 from oomctl.oomlog.dates import apart_s
 from oomctl.oomlog.draft import MOST_ROWS, Draft
@@ -72,31 +72,35 @@ def parse_blocks(blocks: Iterable[bytes]) -> Iterator[OomReport]:
     parser = Parser()
     undresser = Undresser()
     before = b""
-    for block in blocks:
-        if any(word in block for word in ANCHORS):
-            before, block = undresser.plain(before, block)
+    for raw in blocks:
+        finder = Finder(raw)
+        block = raw
+        if finder.first is not None:
+            before, block = undresser.plain(before, raw, finder)
         else:
             if not undresser.holds:
                 yield from parser.skip()
             if not parser.idle or undresser.holds:
-                block = undresser.other(block)
-        if parser.idle and not any(word in block for word in ANCHORS):
+                block = undresser.other(raw)
+        if block is not raw:
+            finder = Finder(block)
+        if parser.idle and finder.first is None:
             before = (before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
             continue
-        yield from _reports_in(parser, before, block)
+        yield from _reports_in(parser, before, block, finder)
         before = b""
-    yield from _reports_in(parser, before, undresser.close())
+    rest = undresser.close()
+    yield from _reports_in(parser, before, rest, Finder(rest))
     yield from parser.close()
 
 
-def _reports_in(parser: Parser, before: bytes, block: bytes) -> Iterator[OomReport]:
-    for line in _lines_of_interest(parser, before, block):
+def _reports_in(parser: Parser, before: bytes, block: bytes, finder: Finder) -> Iterator[OomReport]:
+    for line in _lines_of_interest(parser, before, block, finder):
         yield from parser.feed(line)
 
 
-def _lines_of_interest(parser: Parser, before: bytes, block: bytes) -> Iterator[bytes]:
+def _lines_of_interest(parser: Parser, before: bytes, block: bytes, finder: Finder) -> Iterator[bytes]:
     """Yield the lines that ``parser`` needs from a block: from an anchor, or a little before it, until it is idle."""
-    finder = Finder(block)
     position = 0
     while position < len(block):
         if parser.idle:
@@ -260,8 +264,10 @@ class Parser:
             # A continuation without prefix belongs to the only report there is.
             (only,) = self._open
             return only if line.caller is None or only[1] is None else None
+        # A prefix that lost its beginning names no host; what follows may name it.
         nameless = (None, line.caller)
-        return nameless if nameless in self._open and len(self._open) == 1 else None
+        draft = self._open.get(nameless) if len(self._open) == 1 else None
+        return None if draft is None or draft.over else nameless
 
     def _draft_of_victim(self, pid: int) -> Draft | None:
         return next((draft for draft in self._open.values() if pid in draft.killed), None)

@@ -55,11 +55,15 @@ _COUNTS = ("1", '"1', "EVENTS")
 _DATE = re.compile(rf"({DATE})")
 _DATED = re.compile(rf"(?:\S{{1,80}}?[:-]|\d{{1,9}}[: ])?[\s\"']{{0,8}}({DATE})(?:[\"',]{{0,3}}[\s,]|$)")
 _PROGRAM = re.compile(r"\s{0,8}(?:\S{1,255} )?(?!kernel\[)[\w./@-]{1,64}\[\d{1,10}\]: ")
-_STANDARD_SYSLOG = re.compile(r"\s{0,8}(\S{1,255}) (\S{1,48}) (?:-|\d{1,10}) \S{1,32} (?:-|\[[^\]]{0,400}\]) ?")  # RFC 5424
+_STANDARD_SYSLOG = re.compile(
+    r"\s{0,8}(\S{1,255}) (\S{1,48}) (?:-|\d{1,10}) \S{1,32} (?:-|\[[^\]]{0,400}\]) ?"
+)  # RFC 5424
 _CONTAINER = re.compile(r"\s{0,8}(?:std(?:out|err) [FP] |\{[^{}]{0,400}\}[ \t])")  # CRI; the labels of Loki
 # pr_fmt() of some trees puts a subsystem in front, Android's kernels the CPU and the task that printed.
 _SUBSYSTEM = re.compile(
-    r"<\d{1,3}>|\s{0,2}[.-]?\(\d{1,3}\)\[\d{1,7}:[^\]]{1,20}\] ?|\s{0,2}\[ ?\d{1,3}: {0,20}[^\]:]{1,24}: {0,8}\d{1,7}\] ?|(?:oom_kill|cpuset|hugetlb|memcontrol|mm): "
+    r"<\d{1,3}>|\s{0,2}[.-]?\(\d{1,3}\)\[\d{1,7}:[^\]]{1,20}\] ?"
+    r"|\s{0,2}\[ ?\d{1,3}: {0,20}[^\]:]{1,24}: {0,8}\d{1,7}\] ?"
+    r"|(?:oom_kill|cpuset|hugetlb|memcontrol|mm): "
 )
 _LEVEL_WORD = re.compile(
     r"(?:kern|user|daemon|syslog|local\d)\.\w{1,12}|!?\[?(?:EMERG|ALERT|CRIT|ERR(?:OR)?|WARN(?:ING)?|NOTICE|INFO|DEBUG)\]?:?|\W{1,8}",

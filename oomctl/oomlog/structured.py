@@ -20,7 +20,18 @@ _MESSAGE_KEYS = (
 )
 _TIME_KEYS = (
     *("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timestamp", "time", "timestamp", "lastTimestamp"),
-    *("eventTime", "firstTimestamp", "ts", "date", "datetime", "@t", "timeUnixNano", "Time", "Date", "creationTimestamp"),
+    *(
+        "eventTime",
+        "firstTimestamp",
+        "ts",
+        "date",
+        "datetime",
+        "@t",
+        "timeUnixNano",
+        "Time",
+        "Date",
+        "creationTimestamp",
+    ),
 )
 _HOST_KEYS = ("_HOSTNAME", "hostname", "host", "HOSTNAME", "nodename", "node_name", "node", "syslog_host", "computer")
 _PROGRAM_KEYS = ("SYSLOG_IDENTIFIER", "_COMM", "ident", "appname", "programname", "syslog_identifier", "app_name")
@@ -118,6 +129,7 @@ def _unescaped(text: str) -> str:
 
 
 # JSON over several lines
+
 
 def _json_record(lines: list[str], start: int) -> tuple[int, list[str]] | None:
     """Return how many lines a JSON value takes that begins on a line of its own, and what it says."""
@@ -240,12 +252,15 @@ def _dressed(line: str, around: _Around) -> str:
         return f"{time} {host} {line}"
     program = around.program or "kernel"
     uptime = around.uptime_s if own.uptime_s is None else own.uptime_s
-    stamp = "" if uptime is None or program != "kernel" else f"[{uptime:12.6f}]" + (f"[{own.caller}]" if own.caller else "")
+    stamp = (
+        "" if uptime is None or program != "kernel" else f"[{uptime:12.6f}]" + (f"[{own.caller}]" if own.caller else "")
+    )
     tag = "kernel" if program == "kernel" else _UNUSUAL.sub("-", program)[:64] + "[1]"
     return f"{time} {host} {tag}: {stamp}{' ' if stamp else ''}{own.message}"
 
 
 # The journal's own formats
+
 
 def _journal_record(lines: list[str], start: int) -> tuple[int, list[str]] | None:
     """Return how many lines a record of ``journalctl -o verbose`` or ``-o export`` takes, and what it says."""

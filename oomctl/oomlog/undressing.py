@@ -6,13 +6,15 @@ changed; every other block passes as it is.
 
 from __future__ import annotations
 
-from oomctl.oomlog.anchors import ANCHORS
+from oomctl.oomlog.anchors import Finder
 from oomctl.oomlog.direction import Reverser, newest_first
 from oomctl.oomlog.structured import is_structured, plain_lines
 from oomctl.oomlog.unwrapping import Unwrapper, is_cut, rows_are_cut
 
 _LOOKED_AT = 32
 """Lines with words of a report, of each block, by which its dress is known."""
+_WITHIN = 1 << 16
+"""Bytes in which these are looked for: the next reports of a block are dressed as the first."""
 _ENTITIES = ("&gt;", "&lt;", "&quot;", "&#", "&amp;")
 
 
@@ -22,7 +24,7 @@ class Undresser:
     def __init__(self) -> None:
         """Begin at the start of a log."""
         self._rest: list[str] = []
-        self._structured = self._cut = self._marked_up = False
+        self._structured = self._cut = self._marked_up = self._backwards = False
         self._unwrapper = Unwrapper()
         self._reverser = Reverser()
 
@@ -31,17 +33,21 @@ class Undresser:
         """Whether lines are held back, which the next block may continue."""
         return bool(self._rest) or self._unwrapper.holds or self._reverser.holds
 
-    def plain(self, before: bytes, block: bytes) -> tuple[bytes, bytes]:
-        """Return a block with words of a report, undressed, behind what stands before it."""
-        samples = _samples(block)
+    def plain(self, before: bytes, block: bytes, finder: Finder) -> tuple[bytes, bytes]:
+        """Return a block with words of a report, undressed, behind what stands before it; itself where it is plain.
+
+        ``finder``: that of the block.
+        """
+        samples = _samples(block, finder)
         self._structured = any(is_structured(line) for line, _ in samples)
         self._cut = not self._structured and (any(is_cut(*sample) for sample in samples) or rows_are_cut(block))
         self._marked_up = any(entity in line for line, _ in samples for entity in _ENTITIES)
         if self._structured or self._cut or self._marked_up or self._rest or self._unwrapper.holds:
             before, block = b"", self._mended(before + block)
-            samples = _samples(block)
+            samples = _samples(block, Finder(block))
         backwards = newest_first([line for line, _ in samples])
-        if backwards or (backwards is None and self._reverser.holds):
+        self._backwards = self._backwards if backwards is None else backwards
+        if self._backwards:
             return b"", self._reverser.add(before + block)
         if self._reverser.holds:
             return b"", self._reverser.close() + before + block
@@ -81,18 +87,9 @@ class Undresser:
         return [line.rstrip("\r") for line in lines]
 
 
-def _samples(block: bytes) -> list[tuple[str, str]]:
+def _samples(block: bytes, finder: Finder) -> list[tuple[str, str]]:
     """Return the first lines with words of a report, in their order, each with the line behind it."""
-    places: set[int] = set()
-    for word in ANCHORS:
-        at = block.find(word)
-        for _ in range(_LOOKED_AT):
-            if at < 0:
-                break
-            places.add(block.rfind(b"\n", 0, at) + 1)
-            end = block.find(b"\n", at)
-            at = block.find(word, end) if end >= 0 else -1
-    return [_lines_at(block, place) for place in sorted(places)[:_LOOKED_AT]]
+    return [_lines_at(block, start) for start in finder.lines(_LOOKED_AT, _WITHIN)]
 
 
 def _lines_at(block: bytes, start: int) -> tuple[str, str]:

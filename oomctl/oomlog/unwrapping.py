@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 from typing import NamedTuple
 
 from oomctl.oomlog.openings import begins
@@ -26,7 +27,10 @@ _ENDS = (
     ("invoked oom-killer", re.compile(r"order=-?\d{1,3}$|(?:oom_score_adj|oom_adj|oomkilladj)=-?\d{1,5}$")),
     ("oom-kill:constraint", re.compile(r",uid=\d{1,10}$")),
     ("sharing same memory", re.compile(r"memory$")),
-    ("Killed process", re.compile(r"(?:(?:file|shmem)-rss:\d{1,20}kB|UID:\d{1,10}|pgtables:\d{1,20}kB|adj:-?\d{1,5}|\))\.?$")),
+    (
+        "Killed process",
+        re.compile(r"(?:(?:file|shmem)-rss:\d{1,20}kB|UID:\d{1,10}|pgtables:\d{1,20}kB|adj:-?\d{1,5}|\))\.?$"),
+    ),
     ("Kill process", re.compile(r"child$")),
     ("reaped process", re.compile(r"(?:rss:\d{1,20}kB|\))$")),
     (" pid ", re.compile(r"\bname$")),
@@ -42,7 +46,8 @@ _ENDS = (
 )
 """A word of a line that is printed whole, and how such a line ends."""
 _EARLY_END = re.compile(
-    r"^$|(?:ut of memory:|\bMemory|emory cgroup|\b[Kk]ill(?:ed)?(?: process)?|\bTask in|\bas a|result|\bof limit|\blimit of|stats for|\binvoked"
+    r"^$|(?:ut of memory:|\bMemory|emory cgroup|\b[Kk]ill(?:ed)?(?: process)?|\bTask in|\bas a|result"
+    r"|\bof limit|\blimit of|stats for|\binvoked"
     r"|Node \d{1,5}(?: (?:DMA|DMA32|Normal|HighMem|Movable)(?: free:\d{1,20}kB(?: boost:\d{1,20}kB)?)?)?)$"
 )
 _WORD_END = re.compile(
@@ -51,10 +56,12 @@ _WORD_END = re.compile(
 )
 _CONTINUES = re.compile(
     r"rss|vm:|kB\b|\bUID|pgtables|adj|order=|mask|GFP_|\bscore|child|task|pid=|uid=|mems|^ ?\S{0,20}name$|process \d"
-    r"|^[\s\d-]+(?:\S{1,15}(?: \S{1,15})?)?$|limit|failcnt|usage|unreclaimable|oom\.group|^\s?\S{1,16}$|\d\.\d|#\d|nr_|memory"
+    r"|^[\s\d-]+(?:\S{1,15}(?: \S{1,15})?)?$|limit|failcnt|usage|unreclaimable|oom\.group|^\s?\S{1,16}$|\d\.\d|#\d|nr_"
 )
 _GOES_ON = re.compile(
-    r"\s{0,8}(?:(?:invoked )?oom-killer:|total-vm:|vsz:|(?:anon-|file-|shmem-)?rss:|UID:\d|pgtables:|oom_score_adj[:=]|order=|nodemask=|score -?\d"
+    r"\s{0,8}(?:(?:invoked )?oom-killer:"
+    r"|total-vm:|vsz:|(?:anon-|file-|shmem-)?rss:|UID:\d|pgtables:|oom_score_adj[:=]|order=|nodemask="
+    r"|score -?\d"
     r"|or sacrifice|sacrifice child|limit \d|failcnt \d|uid=|task=|pid=|oom_memcg=|task_memcg=|mems_allowed=|cpuset=)"
 )
 """What only the middle of a line begins with."""
@@ -78,7 +85,7 @@ def rows_are_cut(block: bytes) -> bool:
     start = block.find(b"adj name")
     lines = block[start : start + _ROWS_LOOKED_AT].split(b"\n")[1:-1]
     width = max(map(len, lines), default=0)
-    ends = [one for one, other in zip(lines, lines[1:], strict=False) if len(one) == width and 0 < len(other) < 40]
+    ends = [one for one, other in pairwise(lines) if len(one) == width and 0 < len(other) < 40]
     return start >= 0 and len(ends) > 1 and _hard_width([line.decode("utf-8", "replace") for line in lines]).columns > 0
 
 
@@ -179,7 +186,7 @@ def _hard_width(lines: list[str]) -> _Width:
     cut: Counter[int] = Counter()
     no_mailers: Counter[int] = Counter()
     longest = 0
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         longest = max(longest, len(line))
         if following.strip() and not has_prefix(following) and not begins(following.lstrip()):
             cut[len(line)] += 1
@@ -192,9 +199,11 @@ def _hard_width(lines: list[str]) -> _Width:
     # A mailer cuts lines of about the same length, and takes the blanks. A terminal cuts all at one place, and leaves
     # the blanks to one of the two lines.
     about = _longer_than(cut, int(0.85 * longest))
-    all_of_them = near == about and near_no_mailers > 1 and near > 0.5 * _longer_than(cut, longest // 2)
-    most = near > 0.6 * about and near_no_mailers > max(1, 0.3 * near)
-    return _Width(longest if all_of_them or most else 0, about)
+    by_a_terminal = near > 0.6 * about and near > 0.25 * _longer_than(cut, longest // 2)
+    within_words = near_no_mailers > (1 if near == about else max(1, 0.3 * near))
+    if near < 3 < sum(cut.values()):
+        return _Width(0, about)  # a path, which no mailer cuts
+    return _Width(longest if by_a_terminal and within_words else 0, about)
 
 
 def _longer_than(cut: Counter[int], length: int) -> int:

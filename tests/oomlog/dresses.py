@@ -42,7 +42,8 @@ def _pretty_json(lines: list[str]) -> list[str]:
 
 
 def _array(lines: list[str]) -> list[str]:
-    hits = [{"_source": {"@timestamp": "2025-08-23T11:47:25Z", "host": {"name": "box"}, "message": line}} for line in messages(lines)]
+    around = {"@timestamp": "2025-08-23T11:47:25Z", "host": {"name": "box"}}
+    hits = [{"_source": {**around, "message": line}} for line in messages(lines)]
     return [json.dumps({"hits": {"hits": hits[i : i + 20]}}) for i in range(0, len(hits), 20)]
 
 
@@ -50,7 +51,8 @@ def _verbose(lines: list[str]) -> list[str]:
     header = "Sat 2025-08-23 11:47:25.{:06d} UTC [s=1d8f87cf60064ba690c44490f14bb3e3;i=a;b=b;m=1f;t=63d0739346a40;x=e5]"
     dressed = []
     for number, line in enumerate(messages(lines)):
-        dressed += [header.format(number), "    _HOSTNAME=box", "    SYSLOG_IDENTIFIER=kernel", f"    MESSAGE={line}", "    PRIORITY=4"]
+        dressed += [header.format(number), "    _HOSTNAME=box", "    SYSLOG_IDENTIFIER=kernel"]
+        dressed += [f"    MESSAGE={line}", "    PRIORITY=4"]
     return dressed
 
 
@@ -103,8 +105,10 @@ DRESSES: dict[str, Dress] = {
     "dmesg -r": _every("<4>[  842.{n}] {m}"),
     "dmesg in ISO": _every("2025-08-23T11:47:25,{n}+00:00 {m}"),
     "the first bracket lost": lambda lines: [line.removeprefix("[") for line in _every("[  842.{n}] {m}")(lines)],
-    "a prompt in front": lambda lines: ["root@router-4:/ lr" + line for line in _every("[  842.{n}] {m}")(lines)[:1]]
-    + _every("[  842.{n}] {m}")(lines)[1:],
+    "a prompt in front": lambda lines: (
+        ["root@router-4:/ lr" + line for line in _every("[  842.{n}] {m}")(lines)[:1]]
+        + _every("[  842.{n}] {m}")(lines)[1:]
+    ),
     "/dev/kmsg": lambda lines: [f"4,{number},842{number:06d},-;{line}" for number, line in enumerate(messages(lines))],
     "syslog": _syslog,
     "syslog with the stamp": _every("Aug 23 11:47:25 box kernel: [  842.{n}] {m}"),
@@ -126,7 +130,9 @@ DRESSES: dict[str, Dress] = {
     "CloudWatch, ISO": _every("2025-08-23T11:47:25.000Z {m}"),
     "CloudWatch, text": _every("EVENTS\t1755949645000\t{m}"),
     "Loki": _every('2025-08-23T11:47:25Z {host="box", job="kernel"} {m}'),
-    "fluentd": lambda lines: ["2025-08-23 11:47:25.000 +0000 kernel: " + json.dumps({"message": line}) for line in messages(lines)],
+    "fluentd": lambda lines: [
+        "2025-08-23 11:47:25.000 +0000 kernel: " + json.dumps({"message": line}) for line in messages(lines)
+    ],
     "docker's json-file": lambda lines: [
         json.dumps({"log": line + "\n", "stream": "stdout", "time": "2025-08-23T11:47:25.1Z"})
         for line in messages(lines)
@@ -140,7 +146,9 @@ DRESSES: dict[str, Dress] = {
     "journalctl -r": lambda lines: _syslog(lines)[::-1],
     "newest first": lambda lines: lines[::-1],
     "fluent-bit": _json("log", date=1755949645.5, host="box"),
-    "a shipper in a shipper": lambda lines: [json.dumps({"time": "2025-08-23T11:47:25Z", "log": json.dumps({"msg": line})}) for line in messages(lines)],
+    "a shipper in a shipper": lambda lines: [
+        json.dumps({"time": "2025-08-23T11:47:25Z", "log": json.dumps({"msg": line})}) for line in messages(lines)
+    ],
     "one line of JSON": _one_json_line,
     "JSON over many lines": _pretty_json,
     "search hits": _array,

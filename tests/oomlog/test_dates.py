@@ -91,7 +91,6 @@ def test_two_dates_are_as_far_apart_as_they_say(one: str, other: str | None, sec
     assert apart_s(one, other) == seconds
 
 
-@pytest.mark.parametrize(("one", "other"), [("Dec 31 23:59:30", "Jan  1 00:00:30"), ("Dec 31 23:59:30", "Jan 1 00:00:30")])
-def test_the_year_may_turn_between_two_dates(one: str, other: str) -> None:
-    assert apart_s(one, other) == 60
-    assert apart_s(other, one) == -60
+def test_the_year_may_turn_between_two_dates() -> None:
+    assert apart_s("Dec 31 23:59:30", "Jan  1 00:00:30") == 60
+    assert apart_s("Jan 1 00:00:30", "Dec 31 23:59:30") == -60
