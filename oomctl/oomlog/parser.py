@@ -146,7 +146,7 @@ class Parser:
             text = text.decode("utf-8", "replace")
         if not self._is_row(text) and (not self._all_over() or may_follow(text)):
             line = split_prefix(trimmed(text))
-            if not line.foreign:
+            if line.message and not line.foreign:
                 for message in line.message.split("\n"):
                     self._take(line, message)
         if self._line_number % 64 == 0:
