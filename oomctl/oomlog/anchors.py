@@ -13,7 +13,8 @@ ANCHORS = (
     b"md-oomd",
     b"earlyoo",
     b"illing proc",  # an older earlyoom
-    b"ending SIG",  # killers in user space
+    b"ending SIG",  # other killers in user space
+    b"to the vict",
     b"Linux version ",
 )
 """At least one of these is in every report. Plain substrings: bytes.find beats any pattern many times, and is
