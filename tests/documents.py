@@ -13,8 +13,8 @@ SCHEMAS = {
     path.name: json.loads(path.read_text())
     for path in sorted((Path(__file__).parents[1] / "oomctl" / "schemas").glob("*.json"))
 }
-PART = "process.json"
-"""Not a document of its own; documents hold it, with further fields."""
+PARTS = ("process.json", "memory.json")
+"""No documents of their own; documents hold them, the first with further fields."""
 NAMES = {
     name: [described["const"]] if "const" in described else described["enum"]
     for name, schema in SCHEMAS.items()
@@ -67,8 +67,10 @@ def schema_of(document: dict[str, Any]) -> str:
 
 
 def errors_in(document: dict[str, Any]) -> list[str]:
-    part = closed(SCHEMAS[PART])
-    del part["unevaluatedProperties"]
-    registry: Registry[Any] = Registry().with_resource(PART, Resource.from_contents(part))
+    registry: Registry[Any] = Registry()
+    for name in PARTS:
+        part = closed(SCHEMAS[name])
+        del part["unevaluatedProperties"]
+        registry = registry.with_resource(name, Resource.from_contents(part))
     validator = Draft202012Validator(closed(SCHEMAS[schema_of(document)]), registry=registry)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]

@@ -79,10 +79,8 @@ def history(number: int | None, path: str | None, since: datetime | None, lines:
     reports = _wanted(parse_blocks(_watched(source, path)), number, since, boot_time)
     if lines is not None:
         reports = iter(_last(reports, lines, _memory_of))
-    answers = (
-        render.Event(report, replay(report), _epoch(report, boot_time), _ranking(report) if number else ())
-        for report in reports
-    )
+    in_full = number is not None or as_json
+    answers = (_event(report, _epoch(report, boot_time), bool(number), in_full) for report in reports)
     first = next(answers, None)
     if first is None and number is not None:
         raise NothingMatched(f"history: {source.name} has no event {number}")
@@ -114,11 +112,24 @@ def _last(items: Iterable[_Item], wanted: int | None, memory_of: Callable[[_Item
 
 
 def _memory_of(report: OomReport) -> int:
-    return 2000 + 500 * len(report.rows) + 300 * len(report.killed)
+    return 4000 + 500 * len(report.rows) + 300 * len(report.killed) + 4000 * len(report.memory.zones)
 
 
 def _memory_of_cells(line: tuple[str, ...]) -> int:
     return sum(map(sys.getsizeof, line))
+
+
+def _event(report: OomReport, epoch: float | None, ranked: bool, in_full: bool) -> render.Event:
+    """Return what is said of one report; a list needs no more than the replay."""
+    event = render.Event(report, replay(report), epoch, _ranking(report) if ranked else ())
+    if not in_full:
+        return event
+    # What a list does not need is not loaded for it.
+    from oomctl.oomlog.short import shortage_of
+    from oomctl.oomlog.where import accounting_of
+
+    page = render.page_size_of(event)
+    return event._replace(memory=accounting_of(report, page), shortage=shortage_of(report, page))
 
 
 def _ranking(report: OomReport) -> tuple[Candidate, ...]:

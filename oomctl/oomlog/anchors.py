@@ -21,6 +21,7 @@ OPENING_WORDS = (
     b"memory: usage ",
     b"as a result of limit of",
     b"emory cgroup stats",
+    b"active_anon:",
     b"pages RAM",
     b"Total swap",
     b"total pagecache pages",
