@@ -6,6 +6,7 @@ from oomctl.render.cgroupshapes import Place, is_hex, places
 from oomctl.render.text import visible
 
 _CONTAINERS = ("docker", "podman", "container", "containerd", "nerdctl", "lxc", "nspawn", "machine", "qemu", "nomad")
+_ROOM_FOR_BOTH_ENDS = 12
 _NEEDS_OUTER = ("step", "path")
 
 
@@ -32,6 +33,12 @@ def short_name_within(path: str, room: int) -> str:
         # An id is known everywhere; the name of a unit only together with where it is.
         name = ("…" if named[first].kind == "unit" else "") + _joined(named[first:])
     return name if len(name) <= room else _cut(name, room)
+
+
+def innermost(path: str) -> str:
+    """Return the last word of it, for little room: a unit without its user or container."""
+    named = places(path)
+    return str(named[-1]) if named and named[-1].kind == "unit" else told(path)
 
 
 def told(path: str) -> str:
@@ -75,7 +82,7 @@ def _cut(name: str, room: int) -> str:
             return shorter
     if len(parts) > 1:
         name = f"{parts[0]}/…" if parts[0] else f"…/{parts[-1]}"
-    return ellipsis(name, room)
+    return ellipsis(name, room) if room >= _ROOM_FOR_BOTH_ENDS else cut(name, room)
 
 
 def cut(text: str, room: int) -> str:

@@ -53,7 +53,7 @@ def victim(report: OomReport) -> str:
     if report.selected is not None:
         return f"{named(report.selected)} or a child of it"
     if told.cgroup is not None:
-        return f"all of {cgroups.told(told.cgroup)}"
+        return f"all of {cgroups.innermost(told.cgroup)}"
     return f"? in {cgroups.short_name(told.unit)}" if told.unit is not None else "?"
 
 

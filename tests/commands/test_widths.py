@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.invoke import ask
 from tests.commands.terminal import terminal, without_sequences
 from tests.policy.rules import rule
 from tests.proc_tree import ProcTree
@@ -81,6 +82,16 @@ def test_the_ranking_shortens_cgroups_and_keeps_numbers(server: ProcTree) -> Non
     row = next(line for line in lines if "4194303" in line)
     assert "2.00GiB" in row
     assert " 00748bf4e957 " in row
+
+
+def test_a_pipe_gets_the_whole_path_of_a_cgroup_and_its_short_name(server: ProcTree) -> None:
+    path = f"{POD}/cri-containerd-{ID}.scope"
+    server.mount_v2()
+    server.add(50, "web", 262_100, score=900, cgroup=f"0::{path}\n")
+    ran = ask(server, "top", "-n", "1", "-o", "cgroup,group")
+    assert ran.stdout.splitlines()[1] == f"{path}  pod eded8c65 container 00748bf4e957"
+    assert ask(server, "top", "-n", "1", "-o", "group", "--format", "tsv").stdout.splitlines()[1].endswith(".scope")
+    assert ask(server, "explain", "50").stdout.splitlines()[0].endswith(", pod eded8c65 container 00748bf4e957")
 
 
 def test_a_policy_with_long_reasons(server: ProcTree, tmp_path: Path) -> None:

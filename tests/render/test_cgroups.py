@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oomctl.render.cgroups import container, short_name, short_name_within, told, told_within
+from oomctl.render.cgroups import container, innermost, short_name, short_name_within, told, told_within
 from oomctl.render.cgroupshapes import places
 
 ID = "00748bf4e957f82c239a1db8a88579059b7d40c7b5fbd3f43617d31d3f646f12"
@@ -160,6 +160,12 @@ def test_the_innermost_container_is_named_whole_for_scripts(path: str, whole: st
 )
 def test_a_name_is_shortened_between_its_words_while_that_can_be(path: str, room: int, name: str) -> None:
     assert short_name_within(path, room) == name
+
+
+def test_little_room_has_only_the_unit() -> None:
+    assert innermost("/user.slice/user-1000.slice/user@1000.service/tmux.scope") == "tmux.scope"
+    assert innermost(f"/{POD}") == "pod eded8c65"
+    assert innermost("/leaker") == "cgroup /leaker"
 
 
 def test_a_path_is_told_as_a_cgroup_and_a_name_as_itself() -> None:
