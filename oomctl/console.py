@@ -16,6 +16,24 @@ def emit(text: str) -> None:
     sys.stdout.flush()
 
 
+def emit_text(text: str) -> None:
+    """Write sentences to stdout, on a terminal in lines that it need not break."""
+    width = terminal_width()
+    if width is not None:
+        from oomctl.render.folding import folded
+
+        text = folded(text, width)
+    emit(text)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that shows stdout; None: it is none, and nothing is shortened for it."""
+    import shutil
+
+    shown = sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if shown else None
+
+
 def emit_parts(parts: Iterable[str]) -> None:
     """Write a text that need not be in memory as a whole."""
     gathered: list[str] = []

@@ -27,7 +27,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "guard": (),
     "kernel": ("model", "errors"),
     "render": ("model", "errors", "kernel.badness"),
-    "console": ("render.text",),
+    "console": ("render.text", "render.folding"),
     "procfs": ("model", "errors", "kernel", "guard"),
     "systemd": ("errors", "kernel.badness", "guard"),
     "oomlog": ("model", "errors", "kernel", "guard", "render.reasons"),

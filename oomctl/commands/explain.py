@@ -8,7 +8,7 @@ import click
 
 from oomctl.cli.options import cgroup_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
-from oomctl.console import complain, emit
+from oomctl.console import complain, emit, emit_text
 from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE
 from oomctl.kernel.selection import ranked_rows, scan
 from oomctl.kernel.whatif import first_adjs_that_win
@@ -61,7 +61,10 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
         for row, known in zip(rows, facts, strict=True)
     ]
     answer = render.Explanation(scenario, entries, len(order.ranking), memory_now(procfs, scenario))
-    emit(render.document(answer) if as_json else render.text(answer))
+    if as_json:
+        emit(render.document(answer))
+    else:
+        emit_text(render.text(answer))
     return PARTLY_DONE if unmatched else DONE
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import click
 
 from oomctl.cli.options import json_option
-from oomctl.console import complain, emit, emit_parts
+from oomctl.console import complain, emit, emit_parts, emit_text, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, NothingMatched
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.selection import scan
@@ -24,6 +24,7 @@ from oomctl.oomlog.replay import replay, scenario_of
 from oomctl.oomlog.sources import Source, open_source
 from oomctl.procfs.machine import machine_procfs
 from oomctl.render import history as render
+from oomctl.render.killlist import listing
 
 _LARGE_FILE = 32 << 20
 _KEPT_BYTES = 64 << 20
@@ -88,9 +89,11 @@ def history(number: int | None, path: str | None, since: datetime | None, lines:
     if as_json:
         emit_parts(render.document(events))
     elif number is not None:
-        emit("".join(map(render.full, events)))
+        width = terminal_width()
+        emit_text("".join(render.full(event, width) for event in events))
     elif first is not None:
-        emit(render.listing(_last(map(render.cells, events), lines, _memory_of_cells)))
+        width = terminal_width()
+        emit(listing(_last(map(render.cells, events), lines, _memory_of_cells), width))
     else:
         complain(f"history: no OOM kill in {source.name}" + (f" since {since:%Y-%m-%d %H:%M}" if since else ""))
     return ANSWER_IS_NO if first is None else DONE

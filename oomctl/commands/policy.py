@@ -13,7 +13,7 @@ from oomctl.changes.outcome import exit_status, report, statuses_of
 from oomctl.cli.options import dry_run_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.cli.summaries import WholeSummaries
-from oomctl.console import complain, emit
+from oomctl.console import complain, emit, emit_text
 from oomctl.model.changes import Change, LeftAlone, Status
 from oomctl.model.kernel import Task
 from oomctl.policy import loading
@@ -72,7 +72,10 @@ def check(paths: tuple[str, ...], as_json: bool) -> int:
         render.MistakeLine(mistake.place.path, mistake.place.line, mistake.severity, mistake.message)
         for mistake in policy_.mistakes
     ]
-    emit((render.check_document if as_json else render.check_text)(len(policy_.rules), mistakes))
+    if as_json:
+        emit(render.check_document(len(policy_.rules), mistakes))
+    else:
+        emit_text(render.check_text(len(policy_.rules), mistakes))
     return errors.ANSWER_IS_NO if mistakes else errors.DONE
 
 
@@ -86,7 +89,10 @@ def diff(paths: tuple[str, ...], as_json: bool) -> int:
     tasks = procfs.tasks()
     decided = decide(rules, tasks.read, procfs)
     differing = [_shown(decision.task, decision) for decision in decided.values() if decision.differs]
-    emit(render.diff_document(differing, tasks.hidden) if as_json else render.diff_text(differing))
+    if as_json:
+        emit(render.diff_document(differing, tasks.hidden))
+    else:
+        emit_text(render.diff_text(differing))
     _say_hidden(tasks.hidden)
     return errors.ANSWER_IS_NO if differing else errors.DONE
 
@@ -139,7 +145,10 @@ def explain(targets: tuple[Target, ...], paths: tuple[str, ...], as_json: bool) 
     asked = {task.pid: task for matched in matches.values() for task in matched}
     entries = [_shown(task, decided.get(pid)) for pid, task in asked.items()]
     if entries:
-        emit((render.explain_document if as_json else render.explain_text)(entries))
+        if as_json:
+            emit(render.explain_document(entries))
+        else:
+            emit_text(render.explain_text(entries))
     return errors.DONE if any(entry.rule for entry in entries) else errors.ANSWER_IS_NO
 
 

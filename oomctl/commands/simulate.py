@@ -6,7 +6,7 @@ import click
 
 from oomctl.cli.options import json_option, shortage_options
 from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
-from oomctl.console import emit, emit_parts
+from oomctl.console import emit_parts, emit_text, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, IMPOSSIBLE_HERE
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import rounds
@@ -125,7 +125,7 @@ def simulate(
     if as_json:
         emit_parts(render.document(answer))
     else:
-        emit(render.text(answer))
+        emit_text(render.text(answer, terminal_width()))
     if results[0].outcome is Outcome.UNKNOWN:
         return IMPOSSIBLE_HERE
     return DONE if results[0].victim is not None else ANSWER_IS_NO

@@ -11,8 +11,9 @@ from oomctl.model.listing import Row
 from oomctl.model.memory import Accounting
 from oomctl.model.origin import Origin, OriginKind
 from oomctl.render import reasons
+from oomctl.render.cgroups import short_name
 from oomctl.render.document import json_line
-from oomctl.render.fields import process_document
+from oomctl.render.fields import process_document, short_place
 from oomctl.render.memory import accounting_document, now_lines
 from oomctl.render.text import aligned, named, size, visible
 
@@ -83,7 +84,7 @@ def _trigger(answer: Explanation) -> list[str]:
     context = answer.scenario.context
     domain = "the whole machine runs out of memory"
     if context.constraint is Constraint.MEMCG:
-        domain = f"the memory cgroup {visible(context.memcg or '/')} hits its limit"
+        domain = f"the memory cgroup {short_name(context.memcg or '/')} hits its limit"
     lines = [f"Trigger: {domain}", *now_lines(answer.memory)]
     return ["\n  ".join(lines) + "\n"]
 
@@ -91,7 +92,7 @@ def _trigger(answer: Explanation) -> list[str]:
 def _paragraph(entry: Entry, answer: Explanation) -> str:
     row, page = entry.row, answer.scenario.page_size
     task, candidate, details = row.task, row.candidate, row.details
-    where = visible(details.unit or details.cgroup or "no cgroup")
+    where = short_place(details) or "no cgroup"
     lines = [f"{named(task)}, {visible(details.user or '?')}, {where}"]
     if details.cmdline:
         lines.append(f"  {visible(details.cmdline)}")

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from oomctl.errors import BadInput
 from oomctl.model.kernel import Task
-from oomctl.model.listing import Row
-from oomctl.render import reasons
+from oomctl.model.listing import Details, Row
+from oomctl.render import cgroups, reasons
+from oomctl.render.cgroupshapes import places
 from oomctl.render.text import size, visible
 
 
@@ -26,9 +27,13 @@ class Field(NamedTuple):
     number: bool = True
     biggest_first: bool = True
     """How ``--sort`` orders it."""
+    told: Callable[[Row, int | None], str | None] | None = None
+    """What people read of it where that is not the value: in a table in so many characters; None: no table."""
 
-    def text(self, row: Row, page_size: int) -> str:
-        """Return the value as people read it."""
+    def text(self, row: Row, page_size: int, room: int | None = None) -> str:
+        """Return the value as people read it; ``room``: of a table, names of cgroups in so many characters."""
+        if self.told is not None:
+            return self.told(row, room) or "-"
         value = self.value(row, page_size)
         if value is None:
             return "-"
@@ -51,6 +56,27 @@ def pid_of(task: Task) -> int | None:
 
 def _badness_bytes(row: Row, page_size: int) -> int | None:
     return None if row.candidate is None else row.candidate.badness * page_size
+
+
+def short_place(details: Details, room: int | None = None) -> str | None:
+    """Return the container or pod that a process is in, else its unit, else its cgroup, as people know it."""
+    cgroup, unit = details.cgroup, details.unit
+    in_container = cgroup is not None and any(place.kind not in _OF_SYSTEMD for place in places(cgroup))
+    return _short(cgroup if in_container else unit or cgroup, room)
+
+
+def _path(path: str | None, room: int | None) -> str | None:
+    """A column that was asked for by name is for programs too: they get the whole path."""
+    return path and (visible(path) if room is None else cgroups.short_name_within(path, room))
+
+
+def _short(path: str | None, room: int | None) -> str | None:
+    if path is None:
+        return None
+    return cgroups.short_name(path) if room is None else cgroups.short_name_within(path, room)
+
+
+_OF_SYSTEMD = ("unit", "user", "path")
 
 
 def _reason(row: Row, _: int) -> str | None:
@@ -79,7 +105,15 @@ FIELDS: tuple[Field, ...] = (
     Field("killable", (), "KILLABLE", lambda row, _: row.candidate is not None, number=False),
     Field("reason", (), "REASON", _reason, number=False, biggest_first=False),
     Field("unit", (), "UNIT", lambda row, _: row.details.unit, number=False, biggest_first=False),
-    Field("cgroup", (), "CGROUP", lambda row, _: row.details.cgroup, number=False, biggest_first=False),
+    Field(
+        "cgroup",
+        (),
+        "CGROUP",
+        lambda row, _: row.details.cgroup,
+        number=False,
+        biggest_first=False,
+        told=lambda row, room: _path(row.details.cgroup, room),
+    ),
     Field(
         "group",
         (),
@@ -87,6 +121,7 @@ FIELDS: tuple[Field, ...] = (
         lambda row, _: row.details.unit or row.details.cgroup,
         number=False,
         biggest_first=False,
+        told=lambda row, room: short_place(row.details, room),
     ),
     Field("start_time", ("start",), "START", lambda row, _: row.details.start_time),
     Field("comm", ("command", "name"), "COMMAND", lambda row, _: row.task.comm, number=False, biggest_first=False),

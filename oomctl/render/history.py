@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Candidate
 from oomctl.model.oomreport import KERNEL, Kill, OomReport, Replay, TableRow
-from oomctl.render import killing
+from oomctl.render import cgroups, killing
 from oomctl.render.document import with_array
 from oomctl.render.simulation import terms_table
-from oomctl.render.text import aligned, count, named, size, visible
+from oomctl.render.text import count, named, size, visible
 
 if TYPE_CHECKING:
     from oomctl.model.memory import Accounting
     from oomctl.model.shortage import Shortage
 
-_TITLES = ("N", "TIME", "LIMIT", "TRIGGER", "VICTIM", "RSS", "ADJ", "AGREES", "BY")
-_RIGHT = (True, False, False, False, False, True, True, False, False)
+
 _MOST_ROWS = 15
 _DEFAULT_PAGE = 4096
 
@@ -53,7 +52,12 @@ def _event(event: Event) -> dict[str, Any]:
     report, verdict = event.report, event.replay
     page = page_size_of(event)
     rows = report.rows_by_pid()
-    trigger = {"pid": report.trigger_pid, "comm": report.trigger_comm}
+    inside = killing.container_of_trigger(report)
+    trigger = {
+        "pid": report.trigger_pid,
+        "comm": report.trigger_comm,
+        "container": cgroups.container(inside) if inside else None,
+    }
     return {
         "index": report.number,
         "time": _iso(event),
@@ -61,11 +65,18 @@ def _event(event: Event) -> dict[str, Any]:
         "kernel": report.kernel,
         "constraint": report.constraint.value if report.constraint else None,
         "memcg": report.oom_memcg,
+        "memcg_name": report.oom_memcg and cgroups.short_name(report.oom_memcg),
         "totalpages": verdict.totalpages,
         "page_size": verdict.page_size or report.page_size,
         "trigger": trigger if any(value is not None for value in trigger.values()) else None,
-        "victim": report.victim and _kill(report.victim, rows, page),
-        "killed": [_kill(kill, rows, page) for kill in report.killed],
+        "victim": report.victim and _kill(report.victim, rows, page, report.task_memcg),
+        "killed": [
+            _kill(kill, rows, page, report.task_memcg if kill is report.victim else None) for kill in report.killed
+        ],
+        "order": report.order,
+        "gfp_mask": report.gfp_mask,
+        "score": report.selected and report.selected.score,
+        "oom_group": report.oom_group,
         "memory": accounting_document(event.memory),
         "shortage": shortage_document(event.shortage),
         "tasks": [_task(row, page) for row in report.rows],
@@ -96,7 +107,7 @@ def _told(report: OomReport) -> dict[str, Any]:
     }
 
 
-def _kill(kill: Kill, rows: Mapping[int, TableRow], page: int) -> dict[str, Any]:
+def _kill(kill: Kill, rows: Mapping[int, TableRow], page: int, cgroup: str | None) -> dict[str, Any]:
     row = rows.get(kill.pid)
     return {
         "pid": kill.pid,
@@ -104,6 +115,9 @@ def _kill(kill: Kill, rows: Mapping[int, TableRow], page: int) -> dict[str, Any]
         "uid": kill.uid if kill.uid is not None or row is None else row.uid,
         "oom_score_adj": _adj(kill, row),
         "rss_bytes": _rss(kill, row, page),
+        "cgroup": cgroup,
+        "cgroup_name": cgroup and cgroups.short_name(cgroup),
+        "container": cgroup and cgroups.container(cgroup),
     }
 
 
@@ -126,7 +140,7 @@ def cells(event: Event) -> tuple[str, ...]:
     return (
         str(report.number),
         _when(event),
-        visible(killing.limit(report)),
+        killing.limit_or_path(report),
         _trigger(report),
         killing.victim(report),
         size(_rss(report.victim, row, page_size_of(event)) if report.victim else None),
@@ -140,14 +154,6 @@ def _trigger(report: OomReport) -> str:
     if report.requested:
         return "by hand"
     return visible(report.trigger_comm or "?") if report.elsewhere.killer == KERNEL else "-"
-
-
-def listing(lines: Iterable[tuple[str, ...]]) -> str:
-    """Return a line for each event, whose ``cells`` these are; who killed only where it was not always the kernel."""
-    rows = [_TITLES, *lines]
-    if all(row[-1] == KERNEL for row in rows[1:]):
-        rows = [row[:-1] for row in rows]
-    return aligned(rows, _RIGHT[: len(rows[0])]) + "\n"
 
 
 def brief(report: OomReport, boot_time: float, page_size: int) -> str:
@@ -167,18 +173,19 @@ def brief(report: OomReport, boot_time: float, page_size: int) -> str:
     return f"{when} killed {named(report.victim)}{along}, {rss}, adj {adj}: {where}"
 
 
-def full(event: Event) -> str:
-    """Return one event with everything the log says of it, and what follows from that."""
+def full(event: Event, width: int | None = None) -> str:
+    """Return one event with everything the log says of it, and what follows; ``width``: of its tables, None: any."""
     from oomctl.render.memory import accounting_lines
     from oomctl.render.shortage import shortage_lines
 
     report, page = event.report, page_size_of(event)
     lines = [f"Event {report.number}   {_when(event)}, kernel {visible(report.kernel or '?')}"]
     lines.append(killing.killer_line(report) or killing.trigger_line(report))
+    lines += killing.path_lines(report.oom_memcg)
     lines += [f"          {line}" for line in _memory(report)]
     lines += _section("Why", shortage_lines(event.shortage) if event.shortage else [])
     lines += _section("Memory", accounting_lines(event.memory) if event.memory else [])
-    lines += _ranking(event, page)
+    lines += _ranking(event, page, width)
     row = report.row_of(report.victim.pid) if report.victim else None
     lines += killing.victim_lines(report, row, _rss(report.victim, row, page) if report.victim else None)
     others = [kill for kill in report.killed if report.victim is None or kill.pid != report.victim.pid]
@@ -199,7 +206,7 @@ def _section(title: str, lines: list[str]) -> list[str]:
     return [f"{title if index == 0 else '':<9} {line}" for index, line in enumerate(lines)]
 
 
-def _ranking(event: Event, page: int) -> list[str]:
+def _ranking(event: Event, page: int, width: int | None) -> list[str]:
     report, total = event.report, event.replay.totalpages
     if not report.rows:
         return []
@@ -213,7 +220,7 @@ def _ranking(event: Event, page: int) -> list[str]:
         head += f"; totalpages {total} ({size(total * page)})"
     if not event.ranking:
         return [head]
-    return [head, *(f"          {line}" for line in terms_table(event.ranking[:_MOST_ROWS], page))]
+    return [head, *terms_table(event.ranking[:_MOST_ROWS], page, 10, width)]
 
 
 def _memory(report: OomReport) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from oomctl.model.kernel import Constraint
 from oomctl.model.oomreport import KERNEL, Ended, Kill, OomReport, TableRow
+from oomctl.render import cgroups
 from oomctl.render.text import count, named, size, visible
 
 BY_HAND = "asked for by hand (SysRq f)"
@@ -28,9 +29,16 @@ def limit(report: OomReport) -> str:
     if report.container is not None:
         return f"container {report.container}"
     if report.constraint is Constraint.MEMCG:
-        return f"cgroup {report.oom_memcg or '?'}"
+        return cgroups.told(report.oom_memcg) if report.oom_memcg else "cgroup ?"
     names = {Constraint.NONE: "machine", Constraint.CPUSET: "cpuset", Constraint.MEMPOLICY: "memory policy"}
     return names[report.constraint] if report.constraint else report.constraint_text or "?"
+
+
+def limit_or_path(report: OomReport) -> str:
+    """Return the path of a cgroup, to be named in what room there is, or what it is instead."""
+    told = visible(limit(report))
+    path = report.oom_memcg or ""
+    return path if path.startswith("/") and told == cgroups.told(path) else told
 
 
 def victim(report: OomReport) -> str:
@@ -45,8 +53,8 @@ def victim(report: OomReport) -> str:
     if report.selected is not None:
         return f"{named(report.selected)} or a child of it"
     if told.cgroup is not None:
-        return f"all of {visible(told.cgroup.rpartition('/')[2])}"
-    return f"? in {visible(told.unit)}" if told.unit is not None else "?"
+        return f"all of {cgroups.innermost(told.cgroup)}"
+    return f"? in {cgroups.short_name(told.unit)}" if told.unit is not None else "?"
 
 
 def killer_line(report: OomReport) -> str | None:
@@ -66,8 +74,23 @@ def trigger_line(report: OomReport) -> str:
     if report.requested:
         return f"Trigger   {where}: {BY_HAND}; memory need not have been short"
     if report.trigger_comm is not None:
-        return f"Trigger   {where}: {visible(report.trigger_comm)} needed memory"
+        inside = container_of_trigger(report)
+        who = visible(report.trigger_comm) + (f" in {cgroups.short_name(inside)}" if inside else "")
+        return f"Trigger   {where}: {who} needed memory"
     return f"Trigger   {where}: the log does not say who needed memory"
+
+
+def container_of_trigger(report: OomReport) -> str | None:
+    """Return the cgroup of the container whose allocation failed, by its ``cpuset=``; None: that names none.
+
+    The kernel prints the last part of the path of the allocating task's cpuset (cpuset_print_current_mems_allowed).
+    """
+    return report.cpuset if report.cpuset is not None and cgroups.container(report.cpuset) else None
+
+
+def path_lines(path: str | None) -> list[str]:
+    """Return the whole path of a cgroup that has a shorter name."""
+    return [f"          {visible(path)}"] if path is not None and cgroups.short_name(path) != path else []
 
 
 def victim_lines(report: OomReport, row: TableRow | None, rss_bytes: int | None) -> list[str]:
@@ -86,8 +109,11 @@ def victim_lines(report: OomReport, row: TableRow | None, rss_bytes: int | None)
     if report.elsewhere.signal is not None and report.elsewhere.signal != "SIGKILL":
         parts.append(f"it got {report.elsewhere.signal}")
     if report.elsewhere.unit is not None:
-        parts.append(f"in {visible(report.elsewhere.unit)}")
+        parts.append(f"in {cgroups.short_name(report.elsewhere.unit)}")
+    elif report.task_memcg not in (None, "/"):
+        parts.append(f"in {cgroups.told(report.task_memcg or '')}")
     lines.append(f"Victim    {', '.join(parts)}")
+    lines += path_lines(report.task_memcg) if report.task_memcg != report.oom_memcg else []
     more = (_misread(report, kill, rss_bytes), _in_container(report))
     return [*lines, *(f"          {clause}" for clause in more if clause)]
 
@@ -169,7 +195,8 @@ def remedies(report: OomReport, adj: int | None, ranked: Collection[int]) -> lis
     elif report.container is not None:
         notes.append(f"raise the limits of container {report.container}, or make what runs in it smaller")
     elif report.constraint is Constraint.MEMCG:
-        notes.append(f"raise the limit of {visible(report.oom_memcg or 'the cgroup')}, or make what runs in it smaller")
+        name = cgroups.short_name(report.oom_memcg) if report.oom_memcg else "the cgroup"
+        notes.append(f"raise the limit of {name}, or make what runs in it smaller")
     elif report.constraint is Constraint.NONE and report.machine.total_swap_bytes == 0 and not report.no_killable:
         notes.append("the machine has no swap: a little of it turns sudden kills into slowness that can be seen coming")
     if kill is not None and report.constraint is not Constraint.MEMCG and kill.pid in ranked and len(ranked) > 1:

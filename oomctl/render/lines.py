@@ -13,6 +13,7 @@ from oomctl.model.kernel import Candidate, Round
 from oomctl.model.listing import Machine, Row
 from oomctl.model.look import Group, Look
 from oomctl.render import heading
+from oomctl.render.cgroups import short_name
 from oomctl.render.fields import Field
 from oomctl.render.text import size, visible
 
@@ -34,6 +35,7 @@ _WIDTHS = {  # of what is no size: the longest values that there are
     "start_time": 13,
 }
 _TEXT_WIDTHS = {"user": (6, 12), "comm": (11, 16), "group": (8, 32), "unit": (8, 32), "cgroup": (8, 48)}
+_NAME_ROOM = 12  # for the id of a container, or that of a pod
 _OTHER_TEXT = (10, 400)
 _FIRST_TO_GO = ("pgtables_bytes", "swap_bytes", "oom_score", "user", "group", "rss_bytes")
 
@@ -88,9 +90,12 @@ def layout_for(fields: Sequence[Field], width: int, cells: Sequence[Sequence[str
 
     texts = [(field.title, *column) for field, *column in zip(fields, *cells, strict=True)]
     needed = {field.name: max(map(cell_len, column)) for field, column in zip(fields, texts, strict=True)}
+    named = {field.name: max(map(cell_len, column[1:]), default=0) for field, column in zip(fields, texts, strict=True)}
 
     def bounds(field: Field) -> tuple[int, int]:
         longest = needed[field.name]
+        if field.told is not None:
+            return min(longest, max(_bounds(field)[0], min(named[field.name], _NAME_ROOM))), longest
         return longest if _is_number(field) else min(longest, _bounds(field)[0]), longest
 
     gap = 2 if _taken([needed[field.name] for field in fields], _least_bar(fields), 2) <= width else 1
@@ -198,7 +203,7 @@ def row_line(row: Row, shape: Layout, first: int, page_size: int, marked: Collec
     """
 
     def cell(field: Field, width: int) -> _Piece:
-        text = field.text(row, page_size)
+        text = field.text(row, page_size, width)
         if field.name == "oom_score_adj" and row.task.pid in marked:
             return _fitted(f"*{text}", width, True), "bold reverse"
         return _fitted(text, width, field.number), ""
@@ -257,7 +262,8 @@ def group_line(group: Group, width: int, page_size: int) -> Text:
     values = ["-" if first.rank is None else str(first.rank), str(group.processes)]
     values += [size(number * page_size) for number in pages]
     dies = "nobody" if first.rank is None else f"{first.task.pid} {visible(first.task.comm)}, adj {first.task.adj}"
-    return _group_cells(values, dies, visible(group.name), width, _style(first))
+    name = short_name(group.name) if group.name.startswith("/") else visible(group.name)
+    return _group_cells(values, dies, name, width, _style(first))
 
 
 def _group_cells(values: Sequence[str], dies: str, name: str, width: int, style: str) -> Text:

@@ -10,6 +10,7 @@ from oomctl.render.fields import Field, process_document
 from oomctl.render.heading import memory
 from oomctl.render.text import aligned, count, visible
 
+_ANY_ROOM = 1 << 16
 FORMATS = ("table", "plain", "tsv", "json")
 
 
@@ -63,6 +64,6 @@ def _table(rows: Sequence[Row], fields: Sequence[Field], machine: Machine, highe
     from oomctl.render.terminal import drawn, width
 
     page = machine.page_size
-    shape = layout_for(fields, width(), [[field.text(row, page) for field in fields] for row in rows])
+    shape = layout_for(fields, width(), [[field.text(row, page, _ANY_ROOM) for field in fields] for row in rows])
     lines = (row_line(row, shape, highest, page) for row in rows)
     return drawn(Text(summary(machine), style="italic"), title_line(shape), *lines)

@@ -11,13 +11,19 @@ from oomctl.model.limits import Limit, LimitKind
 from oomctl.model.listing import Machine, Row
 from oomctl.model.memory import Accounting
 from oomctl.render import reasons
+from oomctl.render.cgroups import short_name, told
 from oomctl.render.document import members, with_array
 from oomctl.render.fields import pid_of, process_document, victim_document
+from oomctl.render.fitting import Column, fitted
 from oomctl.render.memory import accounting_document, now_lines
-from oomctl.render.text import aligned, count, named, size, visible
+from oomctl.render.text import count, named, size, visible
 
 _NEAREST = 5
-_TERMS = ("RANK", "PID", "ADJ", "BADNESS", "= RSS", "+ SWAP", "+ PGTABLES", "+ ADJ", "COMMAND")
+_TERMS = (
+    Column("RANK", right=True, goes=1),
+    *(Column(title, right=True) for title in ("PID", "ADJ", "BADNESS", "= RSS", "+ SWAP", "+ PGTABLES", "+ ADJ")),
+    Column("COMMAND", least=15),
+)
 
 
 class Rows(NamedTuple):
@@ -101,14 +107,14 @@ def _baseline(result: Round) -> dict[str, Any]:
     return {"outcome": result.outcome.value, "victim": victim_document(result.victim and result.victim.task)}
 
 
-def text(answer: Answer) -> str:
-    """Return the three stages, a block for each round."""
+def text(answer: Answer, width: int | None = None) -> str:
+    """Return the three stages, a block for each round; ``width``: of its tables, None: any."""
     blocks = [_trigger(answer)]
     for number, (result, rows) in enumerate(zip(answer.rounds, answer.rows, strict=True), start=1):
         if len(answer.rounds) > 1:
             blocks.append(f"Round {number}")
         if number == 1 or result.outcome is not Outcome.KILL:
-            blocks.append(_selection(result, answer.scenario))
+            blocks.append(_selection(result, answer.scenario, width))
         blocks.append(_execution(result, rows, answer.scenario))
     if len(answer.rounds) > 1:
         freed = sum(result.freed_pages for result in answer.rounds) * answer.scenario.page_size
@@ -122,7 +128,7 @@ def _trigger(answer: Answer) -> str:
     scenario, context = answer.scenario, answer.scenario.context
     domain = {
         Constraint.NONE: "the whole machine runs out of memory",
-        Constraint.MEMCG: f"the memory cgroup {visible(context.memcg or '/')} hits its limit",
+        Constraint.MEMCG: f"the memory cgroup {short_name(context.memcg or '/')} hits its limit",
         Constraint.CPUSET: f"the nodes {_nodes(context.current_mems)} of a cpuset run out of memory",
         Constraint.MEMPOLICY: f"the nodes {_nodes(context.nodemask)} of a memory policy run out of memory",
     }[context.constraint]
@@ -130,7 +136,7 @@ def _trigger(answer: Answer) -> str:
         domain = "somebody asks for a kill by hand (SysRq f); memory need not be short"
     lines = [f"Trigger    {domain}"]
     for index, limit in enumerate(answer.limits):
-        away = f"{visible(_limit_name(limit))}, {size(limit.left_bytes)} away"
+        away = f"{_limit_name(limit)}, {size(limit.left_bytes)} away"
         lines.append(f"           {'nearest' if index == 0 else 'next'}: {away}")
     machine = answer.machine
     if machine is not None:
@@ -148,13 +154,13 @@ def _trigger(answer: Answer) -> str:
 
 def _limit_name(limit: Limit) -> str:
     return {
-        LimitKind.MEMCG: f"the limit of cgroup {limit.memcg}",
+        LimitKind.MEMCG: f"the limit of {told(limit.memcg or '/')}",
         LimitKind.NODES: f"the memory of node {_nodes(limit.allowed)}, all that its cpuset allows",
         LimitKind.MACHINE: "the machine's memory",
     }[limit.kind]
 
 
-def _selection(result: Round, scenario: Scenario) -> str:
+def _selection(result: Round, scenario: Scenario, width: int | None) -> str:
     total, page = scenario.context.totalpages, scenario.page_size
     candidates = len(result.ranking) + scenario.unread_candidates
     unkillable = len(result.spared) + scenario.unread_unkillable
@@ -165,17 +171,25 @@ def _selection(result: Round, scenario: Scenario) -> str:
     ]
     nearest = result.ranking[:_NEAREST]
     if nearest:
-        lines += ["           " + line for line in terms_table(nearest, page)]
+        lines += terms_table(nearest, page, 11, width)
     if result.outcome is Outcome.KILL:
         lines.append(f"           {visible(reasons.ended(result.reason))}")
     return "\n".join(lines)
 
 
-def terms_table(ranking: Sequence[Candidate], page: int) -> list[str]:
-    """Lay the terms of each candidate's badness side by side, the first one first."""
-    cells: list[tuple[str, ...]] = [_TERMS]
-    cells += [_terms(rank, candidate, page) for rank, candidate in enumerate(ranking, start=1)]
-    return aligned(cells, [True] * 8 + [False]).split("\n")
+def terms_table(ranking: Sequence[Candidate], page: int, indented: int, width: int | None) -> list[str]:
+    """Lay the terms of each candidate's badness side by side, the first one first.
+
+    ``indented``: by so many spaces, or fewer where ``width`` has no room for them.
+    """
+    cells = [_terms(rank, candidate, page) for rank, candidate in enumerate(ranking, start=1)]
+    lines = fitted(_TERMS, cells, width).split("\n")
+    if width is not None:
+        longest = max(map(len, lines))
+        if longest + indented > width:
+            lines = fitted(_TERMS, cells, min(width, longest - 1)).split("\n")
+            indented = max(min(indented, width - max(map(len, lines))), 0)
+    return [" " * indented + line for line in lines]
 
 
 def _terms(rank: int, candidate: Candidate, page: int) -> tuple[str, ...]:

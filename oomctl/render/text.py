@@ -63,8 +63,8 @@ def size(size_bytes: int | None) -> str:
 _WIDEST = 256
 
 
-def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """Lay ``rows`` out in columns two spaces apart; the last one is not padded.
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool], gap: int = 2) -> str:
+    """Lay ``rows`` out in columns ``gap`` spaces apart; the last one is not padded.
 
     A cell may be wider than its column: one name of kilobytes does not make every line as long.
     """
@@ -75,7 +75,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
             cell.rjust(width) if is_right else cell.ljust(width)
             for cell, width, is_right in zip(row, widths, right, strict=True)
         ]
-        lines.append("  ".join(cells).rstrip())
+        lines.append((" " * gap).join(cells).rstrip())
     return "\n".join(lines)
 
 

@@ -243,7 +243,8 @@ def test_groups_have_sums_and_the_member_that_would_die(server: ProcTree) -> Non
         await user.press("t")
         await user.sees("grouped by user")
         await user.press("t")
-        await user.sees("/system.slice/pg.service")
+        await user.sees("grouped by cgroup")
+        assert user.rows[1][-1] == "pg.service"
         await user.press("down", "enter")
         await user.until(lambda: user.pids() == [11, 10])
         await user.sees("filter: /system.slice/pg.service")

@@ -1,0 +1,105 @@
+"""Every list on a terminal of 80 columns: no line that it would break, no number that is cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.commands.invoke import ask
+from tests.commands.terminal import terminal, without_sequences
+from tests.policy.rules import rule
+from tests.proc_tree import ProcTree
+
+PASTED = Path(__file__).parents[1] / "data" / "pasted"
+ID = "00748bf4e957f82c239a1db8a88579059b7d40c7b5fbd3f43617d31d3f646f12"
+POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podeded8c65_6e8e_4c6e_a889_3e427565c740.slice"
+LARGEST = [  # of each number the widest text that there is
+    {"pid": pid, "ppid": 1, "uid": 0, "comm": f"fifteen-bytes-{pid % 10}", "rss": 262_100, "swap": 262_100}
+    | {"pgtables_pages": 262_100, "adj": -999}
+    for pid in range(4_194_300, 4_194_304)
+]
+
+
+def shown(argv: Sequence[str], columns: int = 80, **env: str) -> list[str]:
+    with terminal(columns, 50) as screen:
+        assert screen.ended(screen.start(*argv, **env)) in (0, 1)
+        return without_sequences(screen.written).replace("\r", "").splitlines()
+
+
+def too_wide(lines: Sequence[str], columns: int = 80) -> list[str]:
+    return [line for line in lines if len(line) > columns]
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    log = tmp_path_factory.mktemp("logs") / "kern.log"
+    log.write_bytes(b"\n".join(path.read_bytes() for path in sorted(PASTED.glob("*.log"))))
+    return log
+
+
+@pytest.mark.parametrize("columns", [80, 100, 132])
+def test_the_list_of_all_pasted_kills(everything: Path, columns: int) -> None:
+    lines = shown(["history", "--file", str(everything)], columns)
+    assert len(lines) > 40
+    assert too_wide(lines, columns) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("15-k8s-in-lxc-elided.log", " pod eded8c65 "), ("13-lxc-nested-grep.log", "pulse.service ")],
+)
+def test_the_list_of_one_log_says_which_container(name: str, limit: str) -> None:
+    lines = shown(["history", "--file", str(PASTED / name)])
+    assert too_wide(lines) == []
+    assert any(limit in line for line in lines)
+
+
+def test_an_event_in_full_breaks_no_word_but_a_path() -> None:
+    lines = shown(["history", "--file", str(PASTED / "15-k8s-in-lxc-elided.log"), "1"])
+    assert [line.split()[0][0] for line in too_wide(lines)] == ["/", "/"]
+
+
+def test_the_largest_numbers_of_a_simulation(tmp_path: Path) -> None:
+    context = {"constraint": "none", "totalpages": 300_000_000}
+    document = {"schema": "oomctl.scenario/1", "kernel": "6.12", "page_size": 4096, "context": context}
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(json.dumps({**document, "tasks": LARGEST}))
+    lines = shown(["simulate", "--from", str(scenario)])
+    assert too_wide(lines) == []
+    row = next(line for line in lines if line.strip().startswith("4194303 ")).split()
+    assert row[:6] == ["4194303", "-999", row[2], "1023.8MiB", "1023.8MiB", "1023.8MiB"]
+
+
+def test_the_ranking_shortens_cgroups_and_keeps_numbers(server: ProcTree) -> None:
+    cgroup = f"0::{POD}/cri-containerd-{ID}.scope\n"
+    server.mount_v2()
+    server.add(4_194_303, "fifteen-bytes-n", 262_100, swap=262_100, uid=0, score=900, cgroup=cgroup)
+    lines = shown(["top", "--once"], OOMCTL_PROC=str(server.root))
+    assert too_wide(lines) == []
+    row = next(line for line in lines if "4194303" in line)
+    assert "2.00GiB" in row
+    assert " 00748bf4e957 " in row
+
+
+def test_a_pipe_gets_the_whole_path_of_a_cgroup_and_its_short_name(server: ProcTree) -> None:
+    path = f"{POD}/cri-containerd-{ID}.scope"
+    server.mount_v2()
+    server.add(50, "web", 262_100, score=900, cgroup=f"0::{path}\n")
+    ran = ask(server, "top", "-n", "1", "-o", "cgroup,group")
+    assert ran.stdout.splitlines()[1] == f"{path}  pod eded8c65 container 00748bf4e957"
+    assert ask(server, "top", "-n", "1", "-o", "group", "--format", "tsv").stdout.splitlines()[1].endswith(".scope")
+    assert ask(server, "explain", "50").stdout.splitlines()[0].endswith(", pod eded8c65 container 00748bf4e957")
+
+
+def test_a_policy_with_long_reasons(server: ProcTree, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    reason = "the data of everybody, " * 5
+    policy.write_text(rule("postgres", -900, reason=reason) + rule("java", 300, reason=reason))
+    for command in ("diff", "explain", "check"):
+        argv = ["policy", command, *(["postgres"] if command == "explain" else []), "-f", str(policy)]
+        lines = shown(argv, OOMCTL_PROC=str(server.root))
+        assert lines
+        assert [line for line in too_wide(lines) if str(policy) not in line] == []
