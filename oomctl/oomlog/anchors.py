@@ -53,6 +53,27 @@ class Finder:
         self._block = block
         self._next = {word: block.find(word) for word in ANCHORS}
 
+    @property
+    def first(self) -> int | None:
+        """Where the first anchor stands that was not passed yet; None: there is none."""
+        return min((at for at in self._next.values() if at >= 0), default=None)
+
+    def lines(self, most: int, within: int) -> list[int]:
+        """Return where the first ``most`` lines with an anchor begin, in ``within`` bytes from the first one."""
+        first = self.first
+        if first is None:
+            return []
+        end = first + within
+        starts: set[int] = set()
+        for word, at in self._next.items():
+            place, found = at, 0
+            while 0 <= place < end and found < most:
+                starts.add(self._block.rfind(b"\n", 0, place) + 1)
+                found += 1
+                line_end = self._block.find(b"\n", place, end)
+                place = self._block.find(word, line_end, end) if line_end >= 0 else -1
+        return sorted(starts)[:most]
+
     def next_from(self, position: int) -> int | None:
         """Return where the first anchor at or behind ``position`` stands; None: there is none left.
 
@@ -63,4 +84,4 @@ class Finder:
                 del self._next[word]
             elif at < position:
                 self._next[word] = self._block.find(word, position)
-        return min((at for at in self._next.values() if at >= 0), default=None)
+        return self.first

@@ -5,9 +5,9 @@ from __future__ import annotations
 from oomctl.model.kernel import Constraint
 from oomctl.model.oomreport import Kill, MachineMemory, MemcgMemory, OomReport, SeenIn, TableRow
 from oomctl.oomlog.culprit import constraint_of, release_of
+from oomctl.oomlog.dates import epoch_s
 from oomctl.oomlog.draft import MOST_ROWS, PAGES_KIB, Draft
 from oomctl.oomlog.lines import Culprit, Note, Sum
-from oomctl.oomlog.prefix import epoch_s
 
 WHICH_MEMORY = "which memory ran out: the machine's, or a cgroup's"
 

@@ -64,6 +64,7 @@ class Draft:
         self.first = line
         self.last_line_number = 0
         self.last_uptime_s = line.uptime_s
+        self.last_time_text = line.time_text
         self.last_message = ""
         self.cut_summary: str | None = None
         """A summary that stopped too early; its rest may be the next line."""

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from oomctl.model.oomreport import OomReport
-from oomctl.oomlog.anchors import ANCHORS, Finder, may_follow, may_open
+from oomctl.oomlog.anchors import Finder, may_follow, may_open
 from oomctl.oomlog.conclusion import conclude
+from oomctl.oomlog.dates import apart_s
 from oomctl.oomlog.draft import MOST_ROWS, Draft
 from oomctl.oomlog.killers import Told
 from oomctl.oomlog.killers import read as read_told
@@ -33,10 +34,11 @@ from oomctl.oomlog.lines import (
     Sharer,
     Summary,
 )
-from oomctl.oomlog.prefix import Line, split_prefix
+from oomctl.oomlog.prefix import Line, split_prefix, trimmed
 from oomctl.oomlog.programs import Programs, merged
 from oomctl.oomlog.shapes import continues_summary, read, read_summary
 from oomctl.oomlog.table import Gap, TableHeader, read_row
+from oomctl.oomlog.undressing import Undresser
 
 LONGEST_LINE = 8192
 """Characters that are looked at; the kernel's own records end near 1000."""
@@ -44,7 +46,9 @@ _OPEN_REPORTS = 8  # with PRINTK_CALLER or several hosts in one log, lines tell 
 _PATIENCE = 1000  # unrelated lines inside a report: call traces, allocation profiles, other messages
 _PATIENCE_AFTER_KILL = 100  # for the reaper and the other members of a killed group
 _LONGEST_GAP_S = 60.0
+_LONGEST_GAP_OF_DATES_S = 120.0  # a logger that was short of memory itself may stamp a report's end late
 _LOOK_BACK_BYTES = 1 << 14  # totals, limits and call traces that stand before the first anchor
+_LINES_OF_A_BLOCK = 1024
 _REMEMBERED_KILLS = 1024
 _REMEMBERED_HOSTS = 64
 _EVENTS = (Header, Summary, Choice, Killing, Rage, Request, Sharer, TableHeader, Panic, NoKillable, Exiting)
@@ -54,33 +58,54 @@ _Key = tuple[str | None, str | None]
 
 def parse(lines: Iterable[str] | Iterable[bytes]) -> Iterator[OomReport]:
     """Yield the reports in ``lines``, which may end in LF, CRLF or nothing."""
-    parser = Parser()
+    yield from parse_blocks(_blocks(lines))
+
+
+def _blocks(lines: Iterable[str] | Iterable[bytes]) -> Iterator[bytes]:
+    block: list[bytes] = []
     for line in lines:
-        if parser.idle and not may_open(line):
-            continue
-        yield from parser.feed(line)
-    yield from parser.close()
+        raw = line.encode("utf-8", "replace") if isinstance(line, str) else line
+        block.append(raw if raw.endswith(b"\n") else raw + b"\n")
+        if len(block) >= _LINES_OF_A_BLOCK:
+            yield b"".join(block)
+            block.clear()
+    yield b"".join(block)
 
 
 def parse_blocks(blocks: Iterable[bytes]) -> Iterator[OomReport]:
     """Yield the reports in ``blocks`` of whole lines; quicker than ``parse`` where reports are rare."""
     parser = Parser()
+    undresser = Undresser()
     before = b""
-    for block in blocks:
-        if not any(word in block for word in ANCHORS):
-            yield from parser.skip()
-            if parser.idle:
-                before = (before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
-                continue
-        for line in _lines_of_interest(parser, before, block):
-            yield from parser.feed(line)
+    for raw in blocks:
+        finder = Finder(raw)
+        block = raw
+        if finder.first is not None:
+            before, block = undresser.plain(before, raw, finder)
+        else:
+            if not undresser.holds:
+                yield from parser.skip()
+            if not parser.idle or undresser.holds:
+                block = undresser.other(raw)
+        if block is not raw:
+            finder = Finder(block)
+        if parser.idle and finder.first is None:
+            before = (before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
+            continue
+        yield from _reports_in(parser, before, block, finder)
         before = b""
+    rest = undresser.close()
+    yield from _reports_in(parser, before, rest, Finder(rest))
     yield from parser.close()
 
 
-def _lines_of_interest(parser: Parser, before: bytes, block: bytes) -> Iterator[bytes]:
+def _reports_in(parser: Parser, before: bytes, block: bytes, finder: Finder) -> Iterator[OomReport]:
+    for line in _lines_of_interest(parser, before, block, finder):
+        yield from parser.feed(line)
+
+
+def _lines_of_interest(parser: Parser, before: bytes, block: bytes, finder: Finder) -> Iterator[bytes]:
     """Yield the lines that ``parser`` needs from a block: from an anchor, or a little before it, until it is idle."""
-    finder = Finder(block)
     position = 0
     while position < len(block):
         if parser.idle:
@@ -126,7 +151,7 @@ class Parser:
         if isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
         if not self._is_row(text) and (not self._all_over() or may_follow(text)):
-            line = split_prefix(text.rstrip("\r\n"))
+            line = split_prefix(trimmed(text))
             told = read_told(line)
             if told is not None:
                 self._told(line, told)
@@ -168,7 +193,7 @@ class Parser:
             return False
         if draft.first.tagged and " kernel: " not in text:
             return False
-        row = read_row(table, text.rstrip("\r\n"))
+        row = read_row(table, trimmed(text))
         if row is None:
             return False
         draft.take(row)
@@ -246,12 +271,14 @@ class Parser:
 
     def _add(self, draft: Draft, line: Line, message: str, value: Event | Detail) -> None:
         draft.take(value)
-        if draft.first.time_text is None and line.time_text is not None:
-            draft.first = draft.first._replace(time_text=line.time_text)
         draft.last_line_number = self._line_number
         draft.last_message = _identity(line, message)
         if line.uptime_s is not None:
             draft.last_uptime_s = line.uptime_s
+        if line.time_text is not None:
+            draft.last_time_text = line.time_text
+            if draft.first.time_text is None:
+                draft.first = draft.first._replace(time_text=line.time_text)
 
     def _key(self, line: Line) -> _Key | None:
         """The key of the open report of this line's host and caller; None: there is none."""
@@ -262,7 +289,10 @@ class Parser:
             # A continuation without prefix belongs to the only report there is.
             (only,) = self._open
             return only if line.caller is None or only[1] is None else None
-        return None
+        # A prefix that lost its beginning names no host; what follows may name it.
+        nameless = (None, line.caller)
+        draft = self._open.get(nameless) if len(self._open) == 1 else None
+        return None if draft is None or draft.over else nameless
 
     def _draft_of_victim(self, pid: int) -> Draft | None:
         return next((draft for draft in self._open.values() if pid in draft.killed), None)
@@ -362,9 +392,10 @@ def _begins_another(own: Draft, value: Event) -> bool:
 
 
 def _too_late(draft: Draft, line: Line) -> bool:
-    if line.uptime_s is None or draft.last_uptime_s is None:
-        return False
-    return not -1 <= line.uptime_s - draft.last_uptime_s <= _LONGEST_GAP_S
+    if line.uptime_s is not None and draft.last_uptime_s is not None:
+        return not -1 <= line.uptime_s - draft.last_uptime_s <= _LONGEST_GAP_S
+    apart = apart_s(draft.last_time_text, line.time_text)
+    return apart is not None and abs(apart) > _LONGEST_GAP_OF_DATES_S
 
 
 def _identity(line: Line, message: str) -> str:

@@ -6,8 +6,10 @@ dmesg in all its formats, rsyslog, journald, raw /dev/kmsg records, or nothing a
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
+
+from oomctl.oomlog.dates import DATE
+from oomctl.oomlog.openings import kernels_words
 
 
 class Line(NamedTuple):
@@ -28,35 +30,57 @@ class Line(NamedTuple):
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
-_QUOTE = re.compile(r"(?:[>|] ?){1,20}")
-_LEVEL = re.compile(r"<\d{1,3}>(?:1 )?")
+# Quotation marks of mails, bold and code of Markdown, the frame of a table.
+_QUOTE = re.compile(r"\s{0,8}(?:(?:>|\||&gt;|\*\*|`{1,3})[ \t]?){1,20}")
+_MARKS = ("**", "`", " |")
+_MARKED_END = re.compile(r"[ \t]{0,80}(?:\*\*|`{1,3}|\|)$")
+_LEVEL = re.compile(r"[ \t]{0,80}<\d{1,3}>(?:1 )?")
 _FACILITY = re.compile(r"[a-z]{2,8}\d? {0,8}:[a-z]{2,8} {0,8}: (?=\[|\d{4}-)")  # dmesg -x
 # "6,1234,276024242,-;msg"; further fields such as caller=T12 stand before the semicolon.
 _KMSG = re.compile(r"\d{1,10},(\d{1,18}),(\d{1,18}),[^;,]{0,8}(?:,(?:caller=([TC]\d{1,10})|[^;,]{0,80})){0,8};")
 _KMSG_ESCAPE = re.compile(r"\\x([0-9a-f]{2})")
 _STAMP = re.compile(r"\[ *(\d{1,10}\.\d{3,9})(?:[@,] ?\d{1,5})?\] ?(?:\[ *([TC]\d{1,10})\] ?)?")
-_KERNEL = re.compile(r"([^()\[\]=]{0,160}?)\bkernel(?:\[\d{1,10}\])?: ?")
+_CLIPPED_STAMP = re.compile(r" {0,8}(\d{1,10}\.\d{6})\] ")  # who marks text with the mouse misses the first bracket
+# dmesg -H: the date once a minute, else the time since the message before.
+_HUMAN = re.compile(r"\[(?:([^\W\d]{2,5}) ?(\d{1,2}) (\d\d:\d\d)| *[+<] *\d{1,10}\.\d{6}>?)\] ?")
+_KERNEL = re.compile(r"(?:\[[A-Za-z][\w.]{0,11}\] ?)?([^()\[\]=]{0,160}?)\bkernel(?:\[\d{1,10}\])?: ?(?:: ?)?")
 _HOST_KERNEL = re.compile(r"(\S{1,255}) kernel(?:\[\d{1,10}\])?: ?")
-_BRACKETED_DATE = re.compile(r"\[([^\[\]]{0,60}\d{1,2}:\d\d:\d\d[^\[\]]{0,30})\] ?")
-_ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d)\b)?"
-# The name of the month may be in any language and script: "août 10", "10月 3" is not worth a table.
-_SYSLOG = r"[^\W\d]\S{1,12} +\d{1,2}\.? (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9})?"
-_DATE = re.compile(rf"({_ISO}|{_SYSLOG})")
-_DATED = re.compile(rf"(?:\S{{1,80}}?[:-]|\d{{1,9}}[: ])?\s{{0,8}}({_ISO}|{_SYSLOG})(?: |$)")
-_PROGRAM = re.compile(r" ?(?:\S{1,255} )?(?!kernel\[)[\w./@-]{1,64}\[\d{1,10}\]: ")
-# pr_fmt() of some trees puts a subsystem in front.
-_SUBSYSTEM = re.compile(r"(?:oom_kill|cpuset|hugetlb|memcontrol|mm): ")
+_BRACKETED_DATE = re.compile(r"\[([^\[\]]{0,60}\d{1,2}:\d\d:\d\d[^\[\]]{0,30})\](?:: ?| ?)")
+_COUNTED = re.compile(
+    r"(?:[A-Z]{1,12}\s)?[\"']?(1\d{9}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)[\"']?[\s,]{1,2}[\"']?(?=[^\s\d\"'])"
+)
+_CLOCK = re.compile(r"\d:\d\d")
+"""In every date but those that count seconds, and in few other lines."""
+_COUNTS = ("1", '"1', "EVENTS")
+_DATE = re.compile(rf"({DATE})")
+_DATED = re.compile(rf"(?:\S{{1,80}}?[:-]|\d{{1,9}}[: ])?[\s\"']{{0,8}}({DATE})(?:[\"',]{{0,3}}[\s,]|$)")
+_PROGRAM = re.compile(r"\s{0,8}(?:\S{1,255} )?(?!kernel\[)[\w./@-]{1,64}\[\d{1,10}\]: ")
+_STANDARD_SYSLOG = re.compile(
+    r"\s{0,8}(\S{1,255}) (\S{1,48}) (?:-|\d{1,10}) \S{1,32} (?:-|\[[^\]]{0,400}\]) ?"
+)  # RFC 5424
+_CONTAINER = re.compile(r"\s{0,8}(?:std(?:out|err) [FP] |\{[^{}]{0,400}\}[ \t])")  # CRI; the labels of Loki
+# pr_fmt() of some trees puts a subsystem in front, Android's kernels the CPU and the task that printed.
+_SUBSYSTEM = re.compile(
+    r"<\d{1,3}>|\s{0,2}[.-]?\(\d{1,3}\)\[\d{1,7}:[^\]]{1,20}\] ?"
+    r"|\s{0,2}\[ ?\d{1,3}: {0,20}[^\]:]{1,24}: {0,8}\d{1,7}\] ?"
+    r"|(?:oom_kill|cpuset|hugetlb|memcontrol|mm): "
+)
+_LEVEL_WORD = re.compile(
+    r"(?:kern|user|daemon|syslog|local\d)\.\w{1,12}|!?\[?(?:EMERG|ALERT|CRIT|ERR(?:OR)?|WARN(?:ING)?|NOTICE|INFO|DEBUG)\]?:?|\W{1,8}",
+    re.IGNORECASE,
+)
 _EVENT_WORDS = ("process ", "oom-kill", "oom_reaper", "Out of memory", "cgroup", "Task in ")
 _FARTHEST_STAMP = 200
+_DUMPED = re.compile(r" - Guest: $|\bguest: {0,8}$", re.IGNORECASE)
+"""A hypervisor that wrote down what its guest's console showed: the date is that of the dump."""
 
 
 def split_prefix(text: str) -> Line:
     """Take the prefix off one line; what is not understood stays in the message."""
     if "\x1b" in text:
         text = _ANSI.sub("", text)
-    quote = _QUOTE.match(text)
-    if quote:
-        text = text[quote.end() :]
+    text = text.strip("\ufeff")
+    text = unquoted(text)
     record = _KMSG.match(text)
     if record:
         message = _KMSG_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text[record.end() :])
@@ -65,6 +89,31 @@ def split_prefix(text: str) -> Line:
     if level:
         text = text[level.end() :]
     return _rendered(text)
+
+
+def has_prefix(text: str) -> bool:
+    """Whether something stands in front that begins a record: a level, a date, a stamp, or ``kernel:``."""
+    if _LEVEL.match(unquoted(text)):
+        return True
+    line = split_prefix(text)
+    return line.time_text is not None or line.uptime_s is not None or line.tagged or line.sequence is not None
+
+
+def unquoted(text: str) -> str:
+    """Take off the marks of a quotation."""
+    quote = _QUOTE.match(text)
+    return text[quote.end() :] if quote else text
+
+
+def trimmed(text: str) -> str:
+    """Take off what stands behind a message: padding, line ends, the end of a quotation."""
+    text = text.rstrip()
+    return _MARKED_END.sub("", text) if text.endswith(_MARKS) else text
+
+
+def names_program(text: str) -> bool:
+    """Whether a user-space program's name and PID stand in front."""
+    return _PROGRAM.match(text) is not None
 
 
 def _rendered(text: str) -> Line:
@@ -78,13 +127,11 @@ def _rendered(text: str) -> Line:
             return Line(text, time_text, foreign=True)
         text = text[named.end() :]
         dated = time_text is not None
-    stamp = _STAMP.search(text, 0, _FARTHEST_STAMP)
-    if stamp and _is_prefix(text[: stamp.start()]):
+    stamp = _stamp(text)
+    if stamp:
         if not dated:
-            date = _DATE.search(text, 0, stamp.start())
-            bracket = _BRACKETED_DATE.match(text)
-            time_text = date[1] if date else bracket[1] if bracket else None
-        uptime, caller = float(stamp[1]), stamp[2]
+            time_text = _date_before(text, stamp.start())
+        uptime, caller = float(stamp[1]), stamp[2] if stamp.re is _STAMP else None
         text = text[stamp.end() :]
         behind = _HOST_KERNEL.match(text)
         if behind:
@@ -92,19 +139,58 @@ def _rendered(text: str) -> Line:
         return Line(_bare(text), time_text, uptime, caller, host, tagged=bool(named or behind))
     if dated:
         return Line(_bare(text), time_text, None, None, host, tagged=True)
+    return _only_dated(text, host)
+
+
+def _stamp(text: str) -> re.Match[str] | None:
+    stamp = _STAMP.search(text, 0, _FARTHEST_STAMP)
+    if stamp and _is_prefix(text[: stamp.start()]):
+        return stamp
+    return _CLIPPED_STAMP.match(text)
+
+
+def _date_before(text: str, end: int) -> str | None:
+    if not end or _DUMPED.search(_LEVEL.sub("", text[:end])):
+        return None
+    date = _DATE.search(text, 0, end)
     bracket = _BRACKETED_DATE.match(text)
-    if bracket:
-        return Line(_bare(text[bracket.end() :]), bracket[1], None, None, host)
-    date = _DATED.match(text)
-    if date:
-        text = text[date.end() :]
-        return Line(_bare(text), date[1], None, None, host, foreign=_PROGRAM.match(text) is not None)
-    return Line(_bare(text), None, None, None, host)
+    return date[1] if date else bracket[1] if bracket else None
+
+
+def _only_dated(text: str, host: str | None) -> Line:
+    """Read a line whose prefix has no stamp."""
+    if _CLOCK.search(text, 0, _FARTHEST_STAMP) is None and not text.startswith(_COUNTS):
+        return Line(_message(text), None, None, None, host)
+    bracket = _BRACKETED_DATE.search(text, 0, _FARTHEST_STAMP)
+    if bracket and _is_prefix(text[: bracket.start()]):
+        return Line(_message(text[bracket.end() :]), bracket[1], None, None, host)
+    human = _HUMAN.match(text)
+    if human:
+        when = f"{human[1]} {human[2]} {human[3]}" if human[1] else None
+        return Line(_message(text[human.end() :]), when, None, None, host)
+    date = _DATED.match(text) or _COUNTED.match(text)
+    if date is None:
+        date = _DATE.search(text, 0, _FARTHEST_STAMP)
+        if date is not None and not _is_prefix(text[: date.start()]):
+            date = None
+    if date is None:
+        return Line(_message(text), None, None, None, host)
+    text = text[date.end() :]
+    structured = _STANDARD_SYSLOG.match(text)
+    if structured:
+        is_kernel = structured[2] == "kernel"
+        return Line(
+            _message(text[structured.end() :]), date[1], host=structured[1], foreign=not is_kernel, tagged=is_kernel
+        )
+    container = _CONTAINER.match(text)
+    foreign = _PROGRAM.match(text) is not None
+    return Line(_message(text[container.end() :] if container else text), date[1], None, None, host, foreign=foreign)
 
 
 def _quotes_the_kernel(before: str, date: str) -> bool:
     """Whether a program's name, ending in a colon, stands between the date and ``kernel:``."""
-    return any(word.endswith(":") for word in before.rpartition(date)[2].split())
+    words = before.rpartition(date)[2].split()
+    return any(word.endswith(":") and not _LEVEL_WORD.fullmatch(word) for word in words)
 
 
 def _is_prefix(text: str) -> bool:
@@ -117,30 +203,15 @@ def _bare(message: str) -> str:
     return message[subsystem.end() :] if subsystem else message
 
 
+def _message(text: str) -> str:
+    """Return where the kernel's own words begin behind a prefix that is not known."""
+    text = _bare(text)
+    return text[kernels_words(text) :]
+
+
 def _date_and_host(before: str) -> tuple[str | None, str | None]:
     date = _DATE.search(before)
     if date is None:
         return None, None
-    words = before[date.end() :].split()
-    return date[1], words[0] if words else None
-
-
-_ZONED = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))? ?(?:(Z|UTC)|([+-])(\d\d):?(\d\d))$"
-)
-
-
-def epoch_s(time_text: str | None) -> float | None:
-    """Seconds since 1970 of a date with a time zone; None for any other text."""
-    match = _ZONED.match(time_text or "")
-    if match is None:
-        return None
-    offset = timedelta(0)
-    if match[9]:
-        offset = timedelta(hours=int(match[10]), minutes=int(match[11])) * (-1 if match[9] == "-" else 1)
-    try:
-        year, month, day, hour, minute, second = (int(match[part]) for part in range(1, 7))
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc) - offset
-        return moment.timestamp() + (float("0." + match[7]) if match[7] else 0.0)
-    except (ValueError, OverflowError):
-        return None
+    words = (word for word in before[date.end() :].split() if not _LEVEL_WORD.fullmatch(word))
+    return date[1], next(words, None)

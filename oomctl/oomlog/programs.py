@@ -6,9 +6,10 @@ from collections import deque
 from typing import NamedTuple
 
 from oomctl.model.oomreport import KERNEL, Elsewhere, Kill, OomReport
+from oomctl.oomlog.dates import epoch_s
 from oomctl.oomlog.draft import Draft
 from oomctl.oomlog.killers import Told, clock_s, near, time_text_of
-from oomctl.oomlog.prefix import Line, epoch_s
+from oomctl.oomlog.prefix import Line
 
 _PATIENCE = 100  # lines after which nothing more is expected about a kill
 _SAME_KILL_S = 10

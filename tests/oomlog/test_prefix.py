@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.oomlog.prefix import Line, epoch_s, split_prefix
+from oomctl.oomlog.prefix import Line, split_prefix
 from tests.oomlog.messages import reports
 
 PREFIXES = [
@@ -80,22 +80,6 @@ def test_a_report_reads_the_same_behind_any_prefix(prefix: str, end: str) -> Non
 )
 def test_a_prefix_tells_time_caller_and_host(text: str, line: Line) -> None:
     assert split_prefix(text) == line
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("2026-01-02T03:04:05.500000+00:00", 1767323045.5),
-        ("2026-01-02T03:04:05,5Z", 1767323045.5),
-        ("2026-01-02T04:04:05+0100", 1767323045.0),
-        ("2026-01-02T03:04:05", None),
-        ("2026-99-02T03:04:05Z", None),
-        ("Aug 10 08:07:16", None),
-        (None, None),
-    ],
-)
-def test_only_a_date_with_its_zone_is_a_moment(text: str | None, seconds: float | None) -> None:
-    assert epoch_s(text) == seconds
 
 
 @pytest.mark.parametrize(
