@@ -69,6 +69,8 @@ class Draft:
         self.cut_summary: str | None = None
         """A summary that stopped too early; its rest may be the next line."""
 
+        self.announced = False
+        """It was told already; its last lines are still awaited."""
         self.evidence = False
         """It is about an OOM kill, not only about memory."""
         self.culprits: set[Culprit] = set()
