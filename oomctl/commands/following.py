@@ -14,11 +14,14 @@ from oomctl.oomlog.filetail import FileTail
 from oomctl.oomlog.follow import kills, open_tail
 from oomctl.oomlog.replay import replay
 from oomctl.oomlog.tails import PipeTail, Tail
+from oomctl.oomlog.wanted import epoch_of
 from oomctl.procfs.machine import machine_procfs
 from oomctl.render import history as render
 
 
-def follow(path: str | None, lines: int | None, wanted: Callable[[OomReport, float | None], bool], as_json: bool) -> int:
+def follow(
+    path: str | None, lines: int | None, wanted: Callable[[OomReport, float | None], bool], as_json: bool
+) -> int:
     """Print every kill that is ``wanted`` and logged from now on, after the last ``lines`` before, until interrupted.
 
     Returns the exit status where the log has an end: it came through a pipe.
@@ -31,9 +34,7 @@ def follow(path: str | None, lines: int | None, wanted: Callable[[OomReport, flo
         return _told(tail, lines, wanted, as_json)
 
 
-def _told(
-    tail: Tail, lines: int | None, wanted: Callable[[OomReport, float | None], bool], as_json: bool
-) -> int:
+def _told(tail: Tail, lines: int | None, wanted: Callable[[OomReport, float | None], bool], as_json: bool) -> int:
     boot_time = machine_procfs().boot_time() if tail.name == "/dev/kmsg" else None
     past: deque[str] = deque(maxlen=lines)
     told = 0
@@ -60,7 +61,7 @@ def _texts(
     shown = render.json_line if as_json else render.line
     texts = []
     for report in reports:
-        epoch = render.epoch_of(report, boot_time)
+        epoch = epoch_of(report, boot_time)
         if wanted(report, epoch):
             texts.append(shown(render.Event(report, replay(report), epoch)))
     return texts

@@ -5,32 +5,44 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class When(NamedTuple):
+    """When something was logged, in every way that is known."""
+
+    epoch_s: float | None
+    """Seconds since 1970, where the log has a full date."""
+    text: str | None
+    """The date as it stands there."""
+    uptime_s: float | None
+
+
 class Share(NamedTuple):
-    """What one victim, cgroup or day has of the kills."""
+    """The kills of one victim, cgroup or day."""
 
     name: str | None
-    """None: the log does not say."""
+    """A name, a path, a date; None: the log does not say."""
     kills: int
-    first_s: float | None
-    """Seconds since 1970, where the log has full dates."""
-    last_s: float | None
+    last: When
+
+
+class Shares(NamedTuple):
+    """The kills by one of these."""
+
+    listed: tuple[Share, ...]
+    not_listed: int = 0
+    """Kills of others, where there are more names than are kept."""
 
 
 class Tally(NamedTuple):
-    """How often the OOM killer ran."""
+    """How often the OOM killer ran, and what it killed."""
 
     events: int
     kills: int
     """Events in which somebody was killed."""
-    processes: int
-    """That were killed, as far as the log names them."""
-    first: str | None
-    """When the first event was, as the log or ISO 8601 has it."""
-    last: str | None
-    by_victim: tuple[Share, ...]
+    first: When | None
+    last: When | None
+    by_victim: Shares
     """The most frequent first."""
-    by_cgroup: tuple[Share, ...]
-    by_day: tuple[Share, ...]
+    by_cgroup: Shares
+    """The victim's cgroup, where that is not known the one that was full; the most frequent first."""
+    by_day: Shares
     """In the order of the log."""
-    not_listed: tuple[int, int, int]
-    """Kills of victims, cgroups and days beyond the number that is kept."""

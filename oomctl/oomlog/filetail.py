@@ -72,7 +72,9 @@ class FileTail:
                 raise
         except PermissionError:
             if at_first:
-                raise NotPermitted(f"{self.name}: reading it was refused; kernel logs are usually open to root and adm") from None
+                raise NotPermitted(
+                    f"{self.name}: reading it was refused; kernel logs are usually open to root and adm"
+                ) from None
         except (OSError, ValueError) as error:
             if at_first:
                 raise BadInput(f"{self.name}: {getattr(error, 'strerror', None) or error}") from None

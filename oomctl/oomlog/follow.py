@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oomctl.model.oomreport import OomReport
-from oomctl.oomlog.parser import Reading
 from oomctl.oomlog.filetail import FileTail
+from oomctl.oomlog.parser import Reading
 from oomctl.oomlog.sources import KMSG, called, given_descriptor
 from oomctl.oomlog.tails import KmsgTail, PipeTail, Tail, journal_tail
 

@@ -46,3 +46,10 @@ def cgroups_of(report: OomReport) -> list[str]:
     """Return the cgroups that a report is about, the victim's first, then the one that was full."""
     paths = (report.task_memcg, report.elsewhere.cgroup, report.oom_memcg)
     return list(dict.fromkeys(path for path in paths if path))
+
+
+def epoch_of(report: OomReport, boot_time: float | None) -> float | None:
+    """Seconds since 1970; from this boot's clock where only the uptime is known and the log is this boot's."""
+    if report.epoch_s is None and boot_time is not None and report.uptime_s is not None:
+        return boot_time + report.uptime_s
+    return report.epoch_s
