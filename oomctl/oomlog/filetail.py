@@ -11,7 +11,8 @@ from oomctl.guard.files import open_regular
 from oomctl.oomlog.sources import BLOCK_BYTES
 from oomctl.oomlog.tails import Lines, refuse_packed
 
-_REMEMBERED_BYTES = 64
+_REMEMBERED_BYTES = 1 << 10
+"""Enough for a line of the kernel with its date: lines of two kills may be the same but for that."""
 _KEPT_OPEN_S = 60.0
 """How long a rotated file is still read: who writes the log opens the new one only when it is told to."""
 
