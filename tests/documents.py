@@ -15,6 +15,8 @@ SCHEMAS = {
 }
 PART = "process.json"
 """Not a document of its own; documents hold it, with further fields."""
+EVENTS = "history.json"
+"""Its events are documents of their own when they are followed."""
 NAMES = {
     name: [described["const"]] if "const" in described else described["enum"]
     for name, schema in SCHEMAS.items()
@@ -69,6 +71,9 @@ def schema_of(document: dict[str, Any]) -> str:
 def errors_in(document: dict[str, Any]) -> list[str]:
     part = closed(SCHEMAS[PART])
     del part["unevaluatedProperties"]
-    registry: Registry[Any] = Registry().with_resource(PART, Resource.from_contents(part))
+    events = closed(SCHEMAS[EVENTS])
+    del events["properties"]["events"]["items"]["unevaluatedProperties"]
+    parts = ((name, Resource.from_contents(one)) for name, one in ((PART, part), (EVENTS, events)))
+    registry: Registry[Any] = Registry().with_resources(parts)
     validator = Draft202012Validator(closed(SCHEMAS[schema_of(document)]), registry=registry)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
