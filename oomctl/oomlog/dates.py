@@ -23,14 +23,17 @@ _ZONES = {
 _ZONE = rf"(?: ?(?:[+-]\d\d:?\d\d|{'|'.join(sorted(_ZONES, key=len, reverse=True))})\b)?"
 ISO = rf"\d{{4}}[-/]\d\d[-/]\d\d[T ]{_CLOCK}{_ZONE}"
 # The name of the month may be in any language and script.
-SYSLOG = rf"[^\W\d]\S{{1,12}} +\d{{1,2}}\.? (?:\d{{4}} )?{_CLOCK}(?: (?:19|20)\d\d\b)?"
+SYSLOG = rf"(?:\b(?:19|20)\d\d )?[^\W\d][^\s:/<>\d]{{1,12}} +\d{{1,2}}\.? (?:\d{{4}} )?{_CLOCK}(?: (?:19|20)\d\d\b)?"
 _KIBANA = rf"[A-Z][a-z]{{2,8}} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}(?:,? @|,)? {_CLOCK}"
 _WEB_SERVER = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?: [+-]\d{4})?"
+_KLOG = rf"\b[IWEF]\d{{4}} {_CLOCK}"
+_NUMBERS = rf"(?<![\d./])(?:\d{{1,2}}|[a-z]{{3}})[./]\d{{1,2}}[./](?:20)?\d\d,? {_CLOCK}(?: [AP]M\b)?"
 _LOGCAT = r"(?<![\d-])\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9}"
-DATE = rf"{ISO}|{_KIBANA}|{SYSLOG}|{_WEB_SERVER}|{_LOGCAT}"
+DATE = rf"{ISO}|{_KIBANA}|{SYSLOG}|{_WEB_SERVER}|{_LOGCAT}|{_KLOG}|{_NUMBERS}"
 """Any of these as the source of a pattern, without groups."""
 
 _ISO_PARTS = re.compile(rf"(\d{{4}})[-/](\d\d)[-/](\d\d)[T ]({_CLOCK}) ?(.*)$")
+_NUMBERS_PARTS = re.compile(rf"(\d{{1,2}})([./])(\d{{1,2}})\2((?:20)?\d\d),? ({_CLOCK})(?: ([AP])M)?$")
 _YEAR = re.compile(r"(?<![\d:.,])((?:19|20)\d\d)(?!\d)")
 _TIME = re.compile(rf"(?<!\d)({_CLOCK}|\d\d:\d\d)")
 _DAY = re.compile(r"(?<![\d:])(\d{1,2})(?![\d:月])")
@@ -94,7 +97,10 @@ def apart_s(one: str | None, other: str | None) -> float | None:
 def _moment(text: str, any_year: int | None) -> float | None:
     """Seconds since 1970; a date without its year counts only with ``any_year``, which is then that of every date."""
     iso = _ISO_PARTS.search(text)
+    numbers = _NUMBERS_PARTS.match(text)
     try:
+        if numbers is not None:
+            return _of_numbers(numbers)
         if iso is not None:
             return _seconds(any_year or int(iso[1]), int(iso[2]), int(iso[3]), iso[4], iso[5])
         time = _TIME.search(text)
@@ -110,6 +116,20 @@ def _moment(text: str, any_year: int | None) -> float | None:
         return _seconds(number, *month_day, time[1], zone[0] if zone else "")
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _of_numbers(date: re.Match[str]) -> float | None:
+    """``23.08.2025``, ``8/23/2025`` or ``23/08/2025``; None: the day and the month could be either."""
+    first, second = int(date[1]), int(date[3])
+    if date[2] == "." or first > 12:
+        day, month = first, second
+    elif second > 12 or date[6]:
+        month, day = first, second
+    else:
+        return None
+    afternoon = {None: 0, "A": 0, "P": 12}[date[6]]
+    hour = int(date[5][:2]) % 12 + afternoon if date[6] else int(date[5][:2])
+    return _seconds(int(date[4]) % 100 + 2000, month, day, f"{hour:02d}{date[5][2:]}", "")
 
 
 def _month_and_day(date: str) -> tuple[int, int] | None:

@@ -22,13 +22,19 @@ _FARTHEST = 400
 _SEPARATOR = re.compile(r"(?:[\]|>}]|: |- |\"|')\s{0,8}")
 
 
-_POSITION_MATTERS = ("oom-killer:", "Node ", " free:", "*", "Pid: ", "lowmem_reserve")
+_POSITION_MATTERS = ("oom-killer:", "Node ", " free:", "kB = ", "Pid: ", "lowmem_reserve")
 """At least one of these is in every line that is only understood from its first word on."""
 
 
 def begins(message: str) -> bool:
     """Whether a message begins as one of the kernel's about an OOM kill."""
     return _OPENING.match(message) is not None or " invoked oom-killer: gfp_mask=" in message[:48]
+
+
+def opening_in(line: str) -> int | None:
+    """Return where the first known beginning of a kernel line stands in a line that is no header."""
+    opening = None if "oom-killer:" in line else _OPENING.search(line)
+    return None if opening is None else opening.start()
 
 
 def kernels_words(text: str) -> int:
@@ -53,9 +59,10 @@ def kernels_words(text: str) -> int:
 def _name_start(before: str) -> int:
     """Return where the name starts in what stands before ``invoked oom-killer``."""
     tab = before.rfind("\t") + 1
+    before_name = len(before) - len(before.lstrip(" \t:|>)-"))
     window = max(len(before) - _COMM_CHARACTERS, tab)
     if window <= 0 or before[:window].isspace():
-        return len(before) - len(before.lstrip())
+        return before_name
     if window == tab:
         return tab
     # The separator and the name may both be within reach: the first one leaves the longest name.

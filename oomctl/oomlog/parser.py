@@ -203,7 +203,7 @@ class Parser:
             told = read_told(line)
             if told is not None:
                 self._told(line, told)
-            elif not line.foreign:
+            elif line.message and not line.foreign:
                 for message in line.message.split("\n"):
                     self._take(line, message)
         if self._line_number % 64 == 0:

@@ -39,13 +39,15 @@ _FACILITY = re.compile(r"[a-z]{2,8}\d? {0,8}:[a-z]{2,8} {0,8}: (?=\[|\d{4}-)")  
 # "6,1234,276024242,-;msg"; further fields such as caller=T12 stand before the semicolon.
 _KMSG = re.compile(r"\d{1,10},(\d{1,18}),(\d{1,18}),[^;,]{0,8}(?:,(?:caller=([TC]\d{1,10})|[^;,]{0,80})){0,8};")
 _KMSG_ESCAPE = re.compile(r"\\x([0-9a-f]{2})")
-_STAMP = re.compile(r"\[ *(\d{1,10}\.\d{3,9})(?:[@,] ?\d{1,5})?\] ?(?:\[ *([TC]\d{1,10})\] ?)?")
+_STAMP = re.compile(r"\[ *(\d{1,10}\.\d{3,9})(?:[@,] ?\d{1,5}| <[ \d.+]{1,24}>)?\] ?(?:\[ *([TC]\d{1,10})\] ?)?")
 _CLIPPED_STAMP = re.compile(r" {0,8}(\d{1,10}\.\d{6})\] ")  # who marks text with the mouse misses the first bracket
 # dmesg -H: the date once a minute, else the time since the message before.
 _HUMAN = re.compile(r"\[(?:([^\W\d]{2,5}) ?(\d{1,2}) (\d\d:\d\d)| *[+<] *\d{1,10}\.\d{6}>?)\] ?")
 _KERNEL = re.compile(r"(?:\[[A-Za-z][\w.]{0,11}\] ?)?([^()\[\]=]{0,160}?)\bkernel(?:\[\d{1,10}\])?: ?(?:: ?)?")
 _HOST_KERNEL = re.compile(r"(\S{1,255}) kernel(?:\[\d{1,10}\])?: ?")
-_BRACKETED_DATE = re.compile(r"\[([^\[\]]{0,60}\d{1,2}:\d\d:\d\d[^\[\]]{0,30})\](?:: ?| ?)")
+_BRACKETED_DATE = re.compile(
+    r"\[([^\[\]<]{0,60}\d{1,2}:\d\d:\d\d(?:[^\[\]<]{0,30}[^\s\[\]<])?)(?: *<[ \d.+]{1,24}>)?\](?:: ?| ?)"
+)
 _COUNTED = re.compile(
     r"(?:[A-Z]{1,12}\s)?[\"']?(1\d{9}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)[\"']?[\s,]{1,2}[\"']?(?=[^\s\d\"'])"
 )
@@ -69,7 +71,7 @@ _LEVEL_WORD = re.compile(
     r"(?:kern|user|daemon|syslog|local\d)\.\w{1,12}|!?\[?(?:EMERG|ALERT|CRIT|ERR(?:OR)?|WARN(?:ING)?|NOTICE|INFO|DEBUG)\]?:?|\W{1,8}",
     re.IGNORECASE,
 )
-_EVENT_WORDS = ("process ", "oom-kill", "oom_reaper", "Out of memory", "cgroup", "Task in ")
+_EVENT_WORDS = ("process ", "oom-kill", "oom_reaper", "Out of memory", "cgroup", "Task in ", "Hardware name", "BIOS")
 _FARTHEST_STAMP = 200
 _DUMPED = re.compile(r" - Guest: $|\bguest: {0,8}$", re.IGNORECASE)
 """A hypervisor that wrote down what its guest's console showed: the date is that of the dump."""
@@ -96,7 +98,9 @@ def has_prefix(text: str) -> bool:
     if _LEVEL.match(unquoted(text)):
         return True
     line = split_prefix(text)
-    return line.time_text is not None or line.uptime_s is not None or line.tagged or line.sequence is not None
+    # A date alone may be that of the BIOS, at the end of another line.
+    dated = line.time_text is not None and bool(line.message)
+    return dated or line.uptime_s is not None or line.tagged or line.sequence is not None
 
 
 def unquoted(text: str) -> str:
@@ -200,7 +204,9 @@ def _is_prefix(text: str) -> bool:
 
 def _bare(message: str) -> str:
     subsystem = _SUBSYSTEM.match(message)
-    return message[subsystem.end() :] if subsystem else message
+    if subsystem:
+        return message[subsystem.end() :]
+    return message.lstrip() if message[:1].isspace() and "oom-killer:" in message else message
 
 
 def _message(text: str) -> str:
@@ -211,6 +217,8 @@ def _message(text: str) -> str:
 
 def _date_and_host(before: str) -> tuple[str | None, str | None]:
     date = _DATE.search(before)
+    if date is None:
+        date = _COUNTED.match(before)
     if date is None:
         return None, None
     words = (word for word in before[date.end() :].split() if not _LEVEL_WORD.fullmatch(word))

@@ -6,9 +6,12 @@ changed; every other block passes as it is.
 
 from __future__ import annotations
 
+import re
+
 from oomctl.oomlog.anchors import Finder
 from oomctl.oomlog.direction import Reverser, newest_first
 from oomctl.oomlog.structured import is_structured, plain_lines
+from oomctl.oomlog.unknown import unknown_prefixes, without
 from oomctl.oomlog.unwrapping import Unwrapper, is_cut, rows_are_cut
 
 _LOOKED_AT = 32
@@ -25,6 +28,7 @@ class Undresser:
         """Begin at the start of a log."""
         self._rest: list[str] = []
         self._structured = self._cut = self._marked_up = self._backwards = False
+        self._prefixes: list[re.Pattern[str]] = []
         self._unwrapper = Unwrapper()
         self._reverser = Reverser()
 
@@ -42,7 +46,8 @@ class Undresser:
         self._structured = any(is_structured(line) for line, _ in samples)
         self._cut = not self._structured and (any(is_cut(*sample) for sample in samples) or rows_are_cut(block))
         self._marked_up = any(entity in line for line, _ in samples for entity in _ENTITIES)
-        if self._structured or self._cut or self._marked_up or self._rest or self._unwrapper.holds:
+        self._prefixes = [] if self._structured else unknown_prefixes(line for line, _ in samples)
+        if self._structured or self._cut or self._marked_up or self._prefixes or self._rest or self._unwrapper.holds:
             before, block = b"", self._mended(before + block)
             samples = _samples(block, Finder(block))
         backwards = newest_first([line for line, _ in samples])
@@ -55,7 +60,7 @@ class Undresser:
 
     def other(self, block: bytes) -> bytes:
         """Return the same of a block without any such word, which may continue the one before."""
-        if self._structured or self._cut or self._rest or self._unwrapper.holds:
+        if self._structured or self._cut or self._prefixes or self._rest or self._unwrapper.holds:
             block = self._mended(block)
         return self._reverser.add_other(block) if self._reverser.holds else block
 
@@ -69,6 +74,8 @@ class Undresser:
     def _mended(self, block: bytes, last: bool = False) -> bytes:
         lines = self._rest + self._lines(block)
         self._rest = []
+        if self._prefixes:
+            lines = [without(self._prefixes, line) for line in lines]
         if self._structured:
             lines, self._rest = plain_lines(lines, last)
         elif self._cut or self._unwrapper.holds:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from oomctl.oomlog.prefix import Line, split_prefix
-from tests.oomlog.messages import reports
+from tests.oomlog.messages import REPORT, reports
 
 PREFIXES = [
     pytest.param("", id="none"),
@@ -37,20 +37,6 @@ PREFIXES = [
     pytest.param("\x1b[32m[  276.024242] \x1b[0m", id="dmesg in colour"),
     pytest.param("oom_kill: ", id="pr_fmt"),
 ]
-REPORT = """\
-java (1) x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=-5
-CPU: 1 UID: 0 PID: 3074 Comm: java (1) x Not tainted 6.18.44 #1 PREEMPT(none)
-memory: usage 65536kB, limit 65536kB, failcnt 80
-swap: usage 0kB, limit 0kB, failcnt 0
-Tasks state (memory values in pages):
-[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name
-[   1234]  1000  1234   250000    12345  1249280        0             0 a) [x], b
-[   1300]  1000  1299   250000    12344  1249280        0             0 tmux: client
-oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=a,b,mems_allowed=0-1,oom_memcg=/a,\
-task_memcg=/a/b c,task=a) [x], b,pid=1234,uid=1000
-Memory cgroup out of memory: Killed process 1234 (a) [x], b) total-vm:1000000kB, anon-rss:49000kB, \
-file-rss:380kB, shmem-rss:0kB, UID:1000 pgtables:1220kB oom_score_adj:0
-"""
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"], ids=["bare", "LF", "CRLF"])
