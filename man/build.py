@@ -22,6 +22,8 @@ from oomctl.tui.keys import KEYS, MOVING
 
 MAN = Path(__file__).parent
 SCHEMAS = MAN.parent / "oomctl" / "schemas"
+PARTS = ("process.json", "memory.json")
+"""What other documents hold; it stands above them."""
 
 
 def pages() -> dict[Path, str]:
@@ -129,7 +131,7 @@ def script(path: Path) -> Iterator[str]:
 
 def documents() -> Iterator[str]:
     """Every document with its fields, as the JSON Schema files describe them."""
-    for path in sorted(SCHEMAS.glob("*.json"), key=lambda path: (path.name != "process.json", path.name)):
+    for path in sorted(SCHEMAS.glob("*.json"), key=lambda path: (path.name not in PARTS, path.name)):
         schema = json.loads(path.read_text())
         yield f".Ss {schema['title']}"
         yield from sentences(schema["description"])

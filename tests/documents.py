@@ -13,8 +13,8 @@ SCHEMAS = {
     path.name: json.loads(path.read_text())
     for path in sorted((Path(__file__).parents[1] / "oomctl" / "schemas").glob("*.json"))
 }
-PART = "process.json"
-"""Not a document of its own; documents hold it, with further fields."""
+PARTS = ("process.json", "memory.json")
+"""No documents of their own; documents hold them, the first with further fields."""
 EVENTS = "history.json"
 """Its events are documents of their own when they are followed."""
 NAMES = {
@@ -69,11 +69,12 @@ def schema_of(document: dict[str, Any]) -> str:
 
 
 def errors_in(document: dict[str, Any]) -> list[str]:
-    part = closed(SCHEMAS[PART])
-    del part["unevaluatedProperties"]
     events = closed(SCHEMAS[EVENTS])
     del events["properties"]["events"]["items"]["unevaluatedProperties"]
-    parts = ((name, Resource.from_contents(one)) for name, one in ((PART, part), (EVENTS, events)))
-    registry: Registry[Any] = Registry().with_resources(parts)
+    registry: Registry[Any] = Registry().with_resource(EVENTS, Resource.from_contents(events))
+    for name in PARTS:
+        part = closed(SCHEMAS[name])
+        del part["unevaluatedProperties"]
+        registry = registry.with_resource(name, Resource.from_contents(part))
     validator = Draft202012Validator(closed(SCHEMAS[schema_of(document)]), registry=registry)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]

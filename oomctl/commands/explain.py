@@ -18,6 +18,7 @@ from oomctl.origins.facts import facts_of
 from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
+from oomctl.procfs.memorynow import memory_now
 from oomctl.procfs.reader import Procfs
 from oomctl.render import explanation as render
 from oomctl.targets.matching import matching, no_match
@@ -59,7 +60,7 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
         render.Entry(row, first_adjs.get(row.task.pid), origins.origin(known), known.declared)
         for row, known in zip(rows, facts, strict=True)
     ]
-    answer = render.Explanation(scenario, entries, len(order.ranking))
+    answer = render.Explanation(scenario, entries, len(order.ranking), memory_now(procfs, scenario))
     emit(render.document(answer) if as_json else render.text(answer))
     return PARTLY_DONE if unmatched else DONE
 

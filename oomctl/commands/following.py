@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import closing
 
+from oomctl.commands.events import event_of
 from oomctl.console import complain, emit
 from oomctl.errors import ANSWER_IS_NO, DONE, BadInput
 from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.filetail import FileTail
 from oomctl.oomlog.follow import kills, open_tail
-from oomctl.oomlog.replay import replay
 from oomctl.oomlog.tails import PipeTail, Tail
 from oomctl.oomlog.wanted import epoch_of
 from oomctl.procfs.machine import machine_procfs
@@ -63,7 +63,7 @@ def _texts(
     for report in reports:
         epoch = epoch_of(report, boot_time)
         if wanted(report, epoch):
-            texts.append(shown(render.Event(report, replay(report), epoch)))
+            texts.append(shown(event_of(report, epoch, in_full=as_json)))
     return texts
 
 

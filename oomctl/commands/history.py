@@ -20,7 +20,7 @@ from oomctl.kernel.selection import scan
 from oomctl.model.kernel import Candidate
 from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.parser import parse_blocks
-from oomctl.oomlog.replay import replay, scenario_of
+from oomctl.oomlog.replay import scenario_of
 from oomctl.oomlog.sources import Source, open_source
 from oomctl.oomlog.wanted import Wanted, epoch_of
 from oomctl.procfs.machine import machine_procfs
@@ -101,6 +101,8 @@ def history(
         from oomctl.commands.following import follow as follow_log
 
         return follow_log(path, lines, lambda report, epoch: wanted(report) and _is_since(epoch, since), as_json)
+    from oomctl.commands.events import event_of
+
     source = open_source(path)
     boot_time = machine_procfs().boot_time() if path is None and source.name == "/dev/kmsg" else None
     every = _wanted(parse_blocks(_watched(source, path)), number, since, boot_time)
@@ -112,9 +114,9 @@ def history(
 
         status = summarize(((report, epoch_of(report, boot_time)) for report in reports), as_json)
         return _nothing(source.name, since, wanted, as_json) if status else status
+    in_full = number is not None or as_json
     answers = (
-        render.Event(report, replay(report), epoch_of(report, boot_time), _ranking(report) if number else ())
-        for report in reports
+        event_of(report, epoch_of(report, boot_time), _ranking(report) if number else (), in_full) for report in reports
     )
     first = next(answers, None)
     if first is None and number is not None:
@@ -172,7 +174,7 @@ def _last(items: Iterable[_Item], wanted: int | None, memory_of: Callable[[_Item
 
 
 def _memory_of(report: OomReport) -> int:
-    return 2000 + 500 * len(report.rows) + 300 * len(report.killed)
+    return 4000 + 500 * len(report.rows) + 300 * len(report.killed) + 4000 * len(report.memory.zones)
 
 
 def _memory_of_cells(line: tuple[str, ...]) -> int:

@@ -120,6 +120,7 @@ def simulate(
         question.machine,
         baseline,
         question.limits,
+        question.memory,
     )
     if as_json:
         emit_parts(render.document(answer))

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from oomctl.model.kernel import Constraint
+from oomctl.model.shortage import MemorySeen
 
 
 class TableRow(NamedTuple):
@@ -184,10 +185,16 @@ class OomReport(NamedTuple):
     trigger_comm: str | None = None
     order: int | None = None
     """-1: sysrq-f."""
+    gfp_mask: str | None = None
+    """As the header spells it."""
     nodemask: frozenset[int] | None = None
     mems_allowed: frozenset[int] | None = None
+    cpuset: str | None = None
+    """The last part of its path."""
     machine: MachineMemory = MachineMemory()
     memcg: MemcgMemory = MemcgMemory()
+    memory: MemorySeen = MemorySeen()
+    """Every counter that says where memory is."""
     columns: tuple[str, ...] = ()
     """The table's own header; empty: no table."""
     wide_pid: bool = False

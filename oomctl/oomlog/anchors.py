@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 ANCHORS = (
-    b"oom",  # "invoked oom-killer:", "oom-kill:constraint=", "oom_reaper: ", earlyoom, systemd-oomd
+    b"oom-kill",  # "invoked oom-killer:", "oom-kill:constraint=", "Failed with result 'oom-kill'"
+    b"oom_reaper: ",
+    b"earlyoom",
+    b"oomd",
     b"OOM",  # "Manual OOM execution", OpenVZ, systemd
     b"adj name",  # the end of the table's header
     b"Kill",  # "Kill process", "Killed process"
@@ -21,6 +24,7 @@ OPENING_WORDS = (
     b"memory: usage ",
     b"as a result of limit of",
     b"emory cgroup stats",
+    b"active_anon:",
     b"pages RAM",
     b"Total swap",
     b"total pagecache pages",

@@ -6,8 +6,9 @@ from oomctl.model.kernel import Constraint
 from oomctl.model.oomreport import Kill, MachineMemory, MemcgMemory, OomReport, SeenIn, TableRow
 from oomctl.oomlog.culprit import constraint_of, release_of
 from oomctl.oomlog.dates import epoch_s
-from oomctl.oomlog.draft import MOST_ROWS, PAGES_KIB, Draft
+from oomctl.oomlog.draft import MOST_ROWS, Draft
 from oomctl.oomlog.lines import Culprit, Note, Sum
+from oomctl.oomlog.memorylines import PAGES_KIB
 
 WHICH_MEMORY = "which memory ran out: the machine's, or a cgroup's"
 
@@ -32,10 +33,13 @@ def conclude(draft: Draft, number: int, killed_before: frozenset[int] = frozense
         trigger_pid=draft.trigger_pid,
         trigger_comm=draft.trigger_comm,
         order=draft.order,
+        gfp_mask=draft.gfp_mask,
         nodemask=draft.nodemask,
         mems_allowed=draft.mems_allowed,
+        cpuset=draft.cpuset,
         machine=_machine(draft),
         memcg=MemcgMemory(*(draft.counters.get(kind) for kind in ("memory", "memory+swap", "swap"))),
+        memory=draft.memory.seen(_kernel_usage(draft), draft.totals.get(Sum.PAGECACHE_PAGES)),
         columns=draft.table.columns if draft.table else (),
         wide_pid=draft.table is not None and draft.table.wide_pid,
         tasks_state_line=Note.TASKS_STATE in draft.notes,
@@ -112,7 +116,7 @@ def _page_kib(draft: Draft, victim: Kill | None) -> int | None:
             # The process may have grown or shrunk a little since the table was printed.
             if abs(victim.total_vm_bytes - row.total_vm_pages * kib * 1024) * 20 <= victim.total_vm_bytes:
                 return kib
-    return draft.page_kib
+    return draft.memory.page_kib
 
 
 def _row_of_process(draft: Draft, pid: int) -> TableRow | None:
@@ -130,9 +134,14 @@ def _machine(draft: Draft) -> MachineMemory:
         totals.get(Sum.RESERVED_PAGES),
         None if swap_kib is None else swap_kib << 10,
         None if free_kib is None else free_kib << 10,
-        tuple(draft.zones),
-        frozenset(draft.nodes),
+        draft.memory.zones(),
+        frozenset(draft.memory.node_numbers),
     )
+
+
+def _kernel_usage(draft: Draft) -> int | None:
+    kmem = draft.counters.get("kmem")
+    return None if kmem is None else kmem.usage_bytes
 
 
 def _missing(draft: Draft, report: OomReport) -> list[str]:

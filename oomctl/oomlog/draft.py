@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from oomctl.model.oomreport import Counter, Elsewhere, Kill, Selected, TableRow, Zone
+from oomctl.model.oomreport import Counter, Elsewhere, Kill, Selected, TableRow
 from oomctl.oomlog.lines import (
     Cause,
     Choice,
@@ -29,20 +29,19 @@ from oomctl.oomlog.lines import (
     Reaped,
     Request,
     Sharer,
-    SmallestBlock,
     StatsOf,
     Sum,
     Summary,
     Total,
 )
+from oomctl.oomlog.meminfo import Counted
+from oomctl.oomlog.memorylines import COUNTED, MemoryLines
 from oomctl.oomlog.prefix import Line
 from oomctl.oomlog.table import Gap, TableHeader
 
 MOST_ROWS = 1 << 15
 """Of one table, and of all that are open; the kernel's log buffer holds far fewer."""
-_MOST_EVENTS = 4096  # of the group kills, reaped processes, zones of one report
-PAGES_KIB = (4, 8, 16, 32, 64, 256)
-"""Page sizes of the architectures that Linux runs on."""
+_MOST_EVENTS = 4096  # of the group kills, reaped processes of one report
 
 
 class Draft:
@@ -89,15 +88,15 @@ class Draft:
         self.order: int | None = None
         self.nodemask: frozenset[int] | None = None
         self.mems_allowed: frozenset[int] | None = None
+        self.gfp_mask: str | None = None
+        self.cpuset: str | None = None
 
         self.oom_memcg: str | None = None
         self.task_memcg: str | None = None
         self.stats_memcg: str | None = None
         self.counters: dict[str, Counter] = {}
         self.totals: dict[Sum, int] = {}
-        self.zones: dict[Zone, None] = {}
-        self.nodes: set[int] = set()
-        self.page_kib: int | None = None
+        self.memory = MemoryLines()
 
         self.table: TableHeader | None = None
         self.rows: dict[tuple[int, int], TableRow] = {}
@@ -145,6 +144,7 @@ class Draft:
     def _header(self, value: Header) -> None:
         self.evidence = self.evidence or value.comm is not None
         self.trigger_comm, self.order, self.nodemask = value.comm or None, value.order, value.nodemask
+        self.gfp_mask = value.gfp_mask
         self._in_container(value.container)
         if value.order == -1:
             self.requested = True
@@ -159,7 +159,7 @@ class Draft:
             self.trigger_pid = value.pid
 
     def _cpuset(self, value: Cpuset) -> None:
-        self.mems_allowed = value.mems_allowed
+        self.mems_allowed, self.cpuset = value.mems_allowed, value.name
 
     def _note(self, value: Note) -> None:
         self.notes.add(value)
@@ -181,31 +181,23 @@ class Draft:
         self.about_memcg = True
         if self.stats_memcg is None:
             self.stats_memcg = value.memcg
+        if value.whole is not None:
+            self.memory.take(value.whole)
+        self.memory.take_own_stat(value.memcg, value.own)
 
     def _counter(self, value: MemcgCounter) -> None:
         if self.counters.setdefault(value.kind, value.counter) != value.counter:
             self.mixed = True
         if value.kind == "memory":
             self.about_memcg = True
-        if self.page_kib is None:
-            self.page_kib = value.page_kib
+        self.memory.page_kib = self.memory.page_kib or value.page_kib
 
     def _total(self, value: Total) -> None:
         if self.totals.setdefault(value.of, value.number) != value.number:
             self.mixed = True
 
-    def _zone(self, value: Zone) -> None:
-        if len(self.zones) < _MOST_EVENTS:
-            self.nodes.add(value.node)
-            self.zones.setdefault(value)
-
-    def _node(self, value: Node) -> None:
-        if len(self.nodes) < _MOST_EVENTS:
-            self.nodes.add(value.node)
-
-    def _smallest_block(self, value: SmallestBlock) -> None:
-        if self.page_kib is None and value.page_kib in PAGES_KIB:
-            self.page_kib = value.page_kib
+    def _counted(self, value: Counted | Node) -> None:
+        self.memory.take(value)
 
     # The table
 
@@ -241,6 +233,7 @@ class Draft:
             self.nodemask = value.nodemask.nodes
         if value.cpuset is not None:
             self.mems_allowed = value.cpuset.mems_allowed
+            self.cpuset = value.cpuset.name or self.cpuset
         if value.task_memcg is not None:
             self.task_memcg = value.task_memcg
         if value.oom_memcg is not None:
@@ -315,9 +308,7 @@ _TAKE: dict[type, Callable[[Draft, Any], None]] = {
     StatsOf: Draft._stats_of,
     MemcgCounter: Draft._counter,
     Total: Draft._total,
-    Zone: Draft._zone,
-    Node: Draft._node,
-    SmallestBlock: Draft._smallest_block,
+    **dict.fromkeys(COUNTED, Draft._counted),
     TableHeader: Draft._table_header,
     TableRow: Draft._row,
     Gap: Draft._gap,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
-from oomctl.model.oomreport import Counter, Kill, Selected, TableRow, Zone
+from oomctl.model.oomreport import Counter, Kill, Selected, TableRow
+from oomctl.oomlog.meminfo import Counted, Sizes
 from oomctl.oomlog.table import Gap, TableHeader
 
 # Lines that can begin a report
@@ -29,6 +30,8 @@ class Header(NamedTuple):
     order: int | None = None
     nodemask: frozenset[int] | None = None
     """Nodes of the allocation; None: any."""
+    gfp_mask: str | None = None
+    """``0xcc0(GFP_KERNEL)``; up to 4.5 the number alone."""
     container: str | None = None
     """OpenVZ: whose memory it was."""
 
@@ -44,6 +47,8 @@ class Cpuset(NamedTuple):
     """``java cpuset=/ mems_allowed=0-1``, or the same within a summary."""
 
     mems_allowed: frozenset[int] | None
+    name: str | None = None
+    """The last part of the cpuset's path."""
 
 
 class Summary(NamedTuple):
@@ -172,9 +177,14 @@ class LimitOf(NamedTuple):
 
 
 class StatsOf(NamedTuple):
-    """``Memory cgroup stats for /a:``."""
+    """``Memory cgroup stats for /a:``, up to 5.2 with the numbers of this cgroup without those below it."""
 
-    memcg: str
+    memcg: str | None
+    """None: a kernel before 3.7, which prints no path."""
+    own: Sizes = ()
+    """Bytes, by the names of v1's memory.stat."""
+    whole: Counted | None = None
+    """The numbers of memory.stat that syslog has joined to the line."""
 
 
 class MemcgCounter(NamedTuple):
@@ -191,12 +201,6 @@ class Node(NamedTuple):
     """Any line that begins with a NUMA node."""
 
     node: int
-
-
-class SmallestBlock(NamedTuple):
-    """``Node 0 DMA: 1*4kB ...``: the buddy allocator's smallest block is a page."""
-
-    page_kib: int
 
 
 class Sum(Enum):
@@ -232,7 +236,7 @@ Event: TypeAlias = (
     Header | Summary | Choice | Killing | Rage | Request | Sharer | Reaped | TableHeader | Panic | NoKillable | Exiting
 )
 """Of a report by itself: such a line may be the first that a log has of it."""
-Memory: TypeAlias = MemcgPaths | LimitOf | StatsOf | MemcgCounter | Zone | Node | SmallestBlock | Total
+Memory: TypeAlias = MemcgPaths | LimitOf | StatsOf | MemcgCounter | Node | Total | Counted
 Detail: TypeAlias = TableRow | Group | Current | Cpuset | Memory | Note | Gap
 """Belongs to the report that is open."""
 Said: TypeAlias = Boot | Event | Detail

@@ -13,7 +13,7 @@ _OPENING = re.compile(
     r"|(?:memory(?:\+swap)?|swap|kmem): usage \d|Linux version \d|Mem-Info:|Call Trace:|Hardware name: "
     r"|CPU: \d{1,5} |Pid: \d|\[ *pid *\]|\[ *\d{1,10}\](?: +-?\d{1,20}){3}"
     r"|Node \d{1,5} |(?:DMA(?:32)?|Normal|HighMem|Movable)(?: free:|: \d|: per-cpu)|lowmem_reserve\[\]:"
-    r"| ?(?:active_anon|active_file|unevictable|slab_reclaimable|mapped|sec_pagetables|kernel_misc_reclaimable)"
+    r"| ?(?:active_anon|active_file|unevictable|slab_reclaimable|mapped|free|sec_pagetables|kernel_misc_reclaimable)"
     r":\d{1,20}(?![\dkK])"
     r"|\d{1,20} (?:total pagecache pages|pages )|Swap cache stats: |(?:Free|Total) swap\b"
     r")"

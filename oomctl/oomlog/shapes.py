@@ -20,8 +20,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from oomctl.model.oomreport import Counter, Kill, SeenIn, Selected, Zone
-from oomctl.oomlog import vendors
+from oomctl.model.oomreport import Counter, Kill, SeenIn, Selected
+from oomctl.oomlog import meminfo, vendors
 from oomctl.oomlog.between import Between
 from oomctl.oomlog.lines import (
     Boot,
@@ -45,7 +45,6 @@ from oomctl.oomlog.lines import (
     Reaped,
     Said,
     Sharer,
-    SmallestBlock,
     StatsOf,
     Sum,
     Summary,
@@ -54,6 +53,8 @@ from oomctl.oomlog.lines import (
 from oomctl.oomlog.nodes import node_set
 from oomctl.oomlog.table import LONGEST_NAME, TableHeader, read_gap, read_header, read_row
 
+LONGEST_CPUSET = 255
+"""Characters of a cpuset's name that are kept: a directory's name is no longer."""
 _UNLIMITED_KIB = 1 << 52  # PAGE_COUNTER_MAX is 2**53 KiB minus a page, in older kernels 2**54
 _UNLIMITED_32_BIT_KIB = ((1 << 31) - 1) * 4  # LONG_MAX pages (include/linux/page_counter.h)
 
@@ -89,6 +90,7 @@ class Shape(NamedTuple):
 _BOOT = re.compile(r"Linux version (\d{1,3}\.\d{1,3}\S{0,100})")
 _HEADER = re.compile(r"(?:(.*?) ?invoked )?oom-killer: gfp(?:_mask=[^,]{0,400}(?:,|$)(.*)|_?m?a?s?k?=?$)")
 _HEADER_NODEMASK = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?")
+_HEADER_MASK = re.compile(r"gfp_mask= ?(0x[0-9a-fA-F]{1,16}(?: ?\([\w| ]{1,300}\))?)")
 _HEADER_ORDER = re.compile(r"\border= ?(-?\d{1,3})")
 
 
@@ -103,8 +105,12 @@ def _header(message: str) -> Header:
         return vendors.container_header(message) or Header(None)
     behind = match[2] or ""
     order, nodemask = _HEADER_ORDER.search(behind), _HEADER_NODEMASK.search(behind)
+    mask = _HEADER_MASK.search(message)
     return Header(
-        (match[1] or "")[:LONGEST_NAME], int(order[1]) if order else None, node_set(nodemask[1] if nodemask else None)
+        (match[1] or "")[:LONGEST_NAME],
+        int(order[1]) if order else None,
+        node_set(nodemask[1] if nodemask else None),
+        gfp_mask=mask[1].replace(" ", "") if mask else None,
     )
 
 
@@ -119,7 +125,7 @@ def _spaced(key: str) -> str:
 
 
 _CONSTRAINT = re.compile(r"\boom-kill:constraint=(\w{1,64}),")
-_SUMMARY_NODES = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?,(?:cpuset=.*?,mems_allowed=([\d,-]{0,200}\d))?")
+_SUMMARY_NODES = re.compile(r"nodemask=\(?([\d,-]{0,200}\d|null)\)?,(?:cpuset=(.*?),mems_allowed=([\d,-]{0,200}\d))?")
 _SUMMARY_VICTIM = Between(rf",{_spaced('task=')}", rf",{_spaced('pid=')}(\d{{1,10}}),{_spaced('uid=')}(\d{{1,10}})")
 _SUMMARY_TASK_MEMCG = Between(rf",{_spaced('task_memcg=')}", rf",{_spaced('task=')}")
 _SUMMARY_OOM_MEMCG = Between(rf",{_spaced('oom_memcg=')}", rf",{_spaced('task_memcg=')}|$", to_first=True)
@@ -138,7 +144,7 @@ def read_summary(message: str) -> Summary:
     return Summary(
         constraint[1] if constraint else None,
         Nodemask(node_set(nodes[1])) if nodes else None,
-        Cpuset(node_set(nodes[2])) if nodes and nodes[2] is not None else None,
+        Cpuset(node_set(nodes[3]), nodes[2][:LONGEST_CPUSET]) if nodes and nodes[3] is not None else None,
         oom_memcg.text if oom_memcg else None,
         task_memcg.text if task_memcg else None,
         Kill(int(victim.behind[1]), victim.text[:LONGEST_NAME], int(victim.behind[2]), seen_in=SeenIn.SUMMARY)
@@ -304,11 +310,11 @@ def _lost(message: str) -> Note | None:
 
 _RELEASE = re.compile(r"(?:Not tainted|Tainted:)[^0-9]{0,60}(\d{1,3}\.\d{1,3}\S{0,100})")
 _PID = re.compile(r"\bPID: (\d{1,10})\b|^ ?Pid: (\d{1,10}),")
-_CPUSET = re.compile(r".{1,64}? cpuset=.* mems_allowed=([\d,-]{0,200})")
+_CPUSET = re.compile(r".{1,64}? cpuset=(.*) mems_allowed=([\d,-]{0,200})")
 _TASK_IN = Between(r"Task in ", r" killed as a result of limit of ")
 _LIMIT_OF = re.compile(r"Memory limit reached of cgroup (.*)")
 _COUNTER = re.compile(r"\b(memory\+swap|memory|kmem|swap): usage (\d{1,20})kB, limit (\d{1,20})kB")
-_STATS_OF = Between(r"Memory cgroup stats for (?=/)", r":(?:$| ?[a-z_]{1,30}:\d)", to_first=True)
+_STATS_OF = Between(r"Memory cgroup stats for (?=/)", r":(?:$|#012| ?[a-z_]{1,30}:\d)", to_first=True)
 
 
 _TRACE = (
@@ -337,7 +343,7 @@ def _current(message: str) -> Current | None:
 
 def _cpuset(message: str) -> Cpuset | None:
     match = _CPUSET.match(message)
-    return Cpuset(node_set(match[1])) if match else None
+    return Cpuset(node_set(match[2]), match[1][:LONGEST_CPUSET]) if match else None
 
 
 def _memcg_paths(message: str) -> MemcgPaths | None:
@@ -363,24 +369,15 @@ def _counter(message: str) -> MemcgCounter | None:
 
 def _stats_of(message: str) -> StatsOf | None:
     match = _STATS_OF.search(message)
-    return StatsOf(match.text) if match else None
+    if match is not None:
+        return StatsOf(match.text, meminfo.old_stat(message[match.behind.start() :]), meminfo.stat_lines(message))
+    own = meminfo.old_stat(message) if "cgroup stats:" in message else ()
+    return StatsOf(None, own) if own else None
 
 
-# The machine's memory
+# The machine's memory; the lines that count it are read in ``meminfo``
 
-_ZONE = re.compile(r"^ ?(?:Node (\d{1,5}) )?(\w{1,16}) free:\d{1,20}kB .{0,600}?\bpresent:(\d{1,20})kB")
 _NODE = re.compile(r"^ ?(?:hugetlb: )?Node (\d{1,5}) ")
-_BUDDY = re.compile(r"^ ?(?:Node \d{1,5} )?\w{1,16}: \d{1,20}\*(\d{1,6})kB ")
-
-
-def _zone(message: str) -> Zone | None:
-    match = _ZONE.match(message)
-    return Zone(int(match[1] or 0), match[2], int(match[3]) << 10) if match else None
-
-
-def _smallest_block(message: str) -> SmallestBlock | None:
-    match = _BUDDY.match(message)
-    return SmallestBlock(int(match[1])) if match else None
 
 
 def _node(message: str) -> Node | None:
@@ -429,16 +426,23 @@ DETAILS: tuple[Shape, ...] = (
     Shape("as a result of limit of", _memcg_paths),
     Shape("Memory limit reached of", _limit_of),
     Shape(": usage ", _counter),
-    Shape("emory cgroup stats for ", _stats_of),
+    Shape("emory cgroup stats", _stats_of),
     Shape("Mem-Info:", lambda _: Note.MEM_INFO),
-    Shape(" present:", _zone),
-    Shape("*", _smallest_block),
+    Shape(" present:", meminfo.zone_sizes),
+    Shape("*", meminfo.free_blocks),
+    Shape(" active_anon:", meminfo.node_sizes),
+    Shape("hugepages_total=", meminfo.huge_pool),
     Shape("Node ", _node),
+    Shape(":", meminfo.counters),
+    Shape("lowmem_reserve[]:", meminfo.reserve),
     Shape("RAM", _total(Sum.RAM_PAGES, r"\b(\d{1,20}) pages (?:of )?RAM\b")),
     Shape("reserved", _total(Sum.RESERVED_PAGES, r"\b(\d{1,20}) (?:pages reserved|reserved pages)\b")),
     Shape("Free swap", _total(Sum.FREE_SWAP_KIB, r"\bFree swap ?(?: = |: +)(\d{1,20}) ?kB")),
     Shape("Total swap", _total(Sum.TOTAL_SWAP_KIB, r"\bTotal swap ?= ?(\d{1,20}) ?kB")),
     Shape("pagecache", _total(Sum.PAGECACHE_PAGES, r"\b(\d{1,20}) total pagecache pages\b")),
     Shape("Tasks state (memory values", lambda _: Note.TASKS_STATE),
+    Shape(" pages ", meminfo.other_total),
+    Shape("[<", meminfo.address_bits),
+    Shape(" ", meminfo.stat_lines),
 )
 """Lines that say something within a report."""

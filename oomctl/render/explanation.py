@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
-from oomctl.model.kernel import Scenario
+from oomctl.model.kernel import Constraint, Scenario
 from oomctl.model.listing import Row
+from oomctl.model.memory import Accounting
 from oomctl.model.origin import Origin, OriginKind
 from oomctl.render import reasons
 from oomctl.render.document import json_line
 from oomctl.render.fields import process_document
+from oomctl.render.memory import accounting_document, now_lines
 from oomctl.render.text import aligned, named, size, visible
 
 
@@ -32,12 +34,15 @@ class Explanation(NamedTuple):
     scenario: Scenario
     entries: Sequence[Entry]
     candidates: int
+    memory: Accounting | None = None
+    """Where the memory is now, the cgroup's or the machine's."""
 
 
 def document(answer: Explanation) -> str:
     """Return the JSON document of ``explain``."""
     processes = [_process(entry, answer) for entry in answer.entries]
-    return json_line({"schema": "oomctl.explain/1", "processes": processes})
+    memory = accounting_document(answer.memory)
+    return json_line({"schema": "oomctl.explain/1", "processes": processes, "memory": memory})
 
 
 def _process(entry: Entry, answer: Explanation) -> dict[str, Any]:
@@ -68,8 +73,19 @@ def _spared_at(entry: Entry) -> int | None:
 
 
 def text(answer: Explanation) -> str:
-    """Return a paragraph for each process."""
-    return "\n".join(_paragraph(entry, answer) for entry in answer.entries)
+    """Return a paragraph for each process, and one for the memory that they would be killed for."""
+    return "\n".join([*(_paragraph(entry, answer) for entry in answer.entries), *_trigger(answer)])
+
+
+def _trigger(answer: Explanation) -> list[str]:
+    if answer.memory is None:
+        return []
+    context = answer.scenario.context
+    domain = "the whole machine runs out of memory"
+    if context.constraint is Constraint.MEMCG:
+        domain = f"the memory cgroup {visible(context.memcg or '/')} hits its limit"
+    lines = [f"Trigger: {domain}", *now_lines(answer.memory)]
+    return ["\n  ".join(lines) + "\n"]
 
 
 def _paragraph(entry: Entry, answer: Explanation) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Candidate
@@ -14,6 +14,10 @@ from oomctl.render import killing
 from oomctl.render.document import with_array
 from oomctl.render.simulation import terms_table
 from oomctl.render.text import aligned, count, named, size, visible
+
+if TYPE_CHECKING:
+    from oomctl.model.memory import Accounting
+    from oomctl.model.shortage import Shortage
 
 _TITLES = ("N", "TIME", "LIMIT", "TRIGGER", "VICTIM", "RSS", "ADJ", "AGREES", "BY")
 _RIGHT = (True, False, False, False, False, True, True, False, False)
@@ -29,6 +33,9 @@ class Event(NamedTuple):
     epoch_s: float | None
     ranking: tuple[Candidate, ...] = ()
     """The candidates by badness, where the report is enough to say."""
+    memory: Accounting | None = None
+    """Where the memory that ran out was."""
+    shortage: Shortage | None = None
 
 
 def document(events: Iterable[Event]) -> Iterator[str]:
@@ -47,8 +54,11 @@ def json_line(event: Event) -> str:
 
 
 def _event(event: Event) -> dict[str, Any]:
+    from oomctl.render.memory import accounting_document
+    from oomctl.render.shortage import shortage_document
+
     report, verdict = event.report, event.replay
-    page = _page_size(event)
+    page = page_size_of(event)
     rows = report.rows_by_pid()
     trigger = {"pid": report.trigger_pid, "comm": report.trigger_comm}
     return {
@@ -63,6 +73,8 @@ def _event(event: Event) -> dict[str, Any]:
         "trigger": trigger if any(value is not None for value in trigger.values()) else None,
         "victim": report.victim and _kill(report.victim, rows, page),
         "killed": [_kill(kill, rows, page) for kill in report.killed],
+        "memory": accounting_document(event.memory),
+        "shortage": shortage_document(event.shortage),
         "tasks": [_task(row, page) for row in report.rows],
         "complete": report.complete,
         "missing": list(report.missing),
@@ -124,7 +136,7 @@ def cells(event: Event) -> tuple[str, ...]:
         visible(killing.limit(report)),
         _trigger(report),
         killing.victim(report),
-        size(_rss(report.victim, row, _page_size(event)) if report.victim else None),
+        size(_rss(report.victim, row, page_size_of(event)) if report.victim else None),
         _or_dash(_adj(report.victim, row) if report.victim else None),
         _agrees(event),
         report.elsewhere.killer or "?",
@@ -157,7 +169,7 @@ def brief(report: OomReport, boot_time: float, page_size: int) -> str:
 
 def line(event: Event) -> str:
     """Return one event in few words, with its date."""
-    return f"{_when(event)} {_in_brief(event.report, _page_size(event))}\n"
+    return f"{_when(event)} {_in_brief(event.report, page_size_of(event))}\n"
 
 
 def _in_brief(report: OomReport, page: int) -> str:
@@ -173,10 +185,15 @@ def _in_brief(report: OomReport, page: int) -> str:
 
 def full(event: Event) -> str:
     """Return one event with everything the log says of it, and what follows from that."""
-    report, page = event.report, _page_size(event)
+    from oomctl.render.memory import accounting_lines
+    from oomctl.render.shortage import shortage_lines
+
+    report, page = event.report, page_size_of(event)
     lines = [f"Event {report.number}   {_when(event)}, kernel {visible(report.kernel or '?')}"]
     lines.append(killing.killer_line(report) or killing.trigger_line(report))
     lines += [f"          {line}" for line in _memory(report)]
+    lines += _section("Why", shortage_lines(event.shortage) if event.shortage else [])
+    lines += _section("Memory", accounting_lines(event.memory) if event.memory else [])
     lines += _ranking(event, page)
     row = report.row_of(report.victim.pid) if report.victim else None
     lines += killing.victim_lines(report, row, _rss(report.victim, row, page) if report.victim else None)
@@ -192,6 +209,10 @@ def full(event: Event) -> str:
     ranked = {candidate.task.pid for candidate in event.ranking}
     lines += [f"Remedy    {remedy}" for remedy in killing.remedies(report, adj, ranked)]
     return "\n".join(lines) + "\n"
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return [f"{title if index == 0 else '':<9} {line}" for index, line in enumerate(lines)]
 
 
 def _ranking(event: Event, page: int) -> list[str]:
@@ -269,7 +290,8 @@ def _moment(epoch_s: float | None) -> datetime | None:
         return None
 
 
-def _page_size(event: Event) -> int:
+def page_size_of(event: Event) -> int:
+    """Return the bytes of a page: as the report tells, else the most common size."""
     return event.replay.page_size or event.report.page_size or _DEFAULT_PAGE
 
 

@@ -9,9 +9,11 @@ from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Candidate, Constraint, Doubt, Outcome, Round, Scenario, Task
 from oomctl.model.limits import Limit, LimitKind
 from oomctl.model.listing import Machine, Row
+from oomctl.model.memory import Accounting
 from oomctl.render import reasons
 from oomctl.render.document import members, with_array
 from oomctl.render.fields import pid_of, process_document, victim_document
+from oomctl.render.memory import accounting_document, now_lines
 from oomctl.render.text import aligned, count, named, size, visible
 
 _NEAREST = 5
@@ -38,6 +40,8 @@ class Answer(NamedTuple):
     """The plain prediction, where what-if options changed the scenario."""
     limits: Sequence[Limit] = ()
     """With ``--for``: each limit above the target, the nearest first."""
+    memory: Accounting | None = None
+    """Where the memory is now, the cgroup's or the whole machine's."""
 
 
 def document(answer: Answer) -> Iterator[str]:
@@ -62,6 +66,7 @@ def document(answer: Answer) -> Iterator[str]:
     rest = {
         "hidden_processes": scenario.hidden,
         "probed": probed,
+        "memory": accounting_document(answer.memory),
         "baseline": answer.baseline and _baseline(answer.baseline),
     }
     yield f"}}], {members(rest)}}}\n"
@@ -133,6 +138,9 @@ def _trigger(answer: Answer) -> str:
         lines.append(f"           left now: {size(machine.memory_left)} of {size(machine.memory_total)}{swap}")
     else:
         lines.append(f"           by the rules of kernel {visible(scenario.kernel)}")
+    if answer.memory is not None:
+        confined = context.constraint in (Constraint.CPUSET, Constraint.MEMPOLICY)
+        lines += [f"           {line}" for line in now_lines(answer.memory, of_more=confined)]
     for seen in sorted(scenario.probed):
         lines.append(f"           not as the kernel's release says: {reasons.probed(seen)}")
     return "\n".join(lines)

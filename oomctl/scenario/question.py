@@ -10,10 +10,12 @@ from oomctl.kernel.constraint import memcg_totalpages
 from oomctl.model.kernel import Constraint, Scenario, Task
 from oomctl.model.limits import Limit, LimitKind
 from oomctl.model.listing import Machine
+from oomctl.model.memory import Accounting
 from oomctl.procfs import nodes as numa
 from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.machine import machine_line
+from oomctl.procfs.memorynow import memory_now
 from oomctl.procfs.reach import Reach, reach
 from oomctl.procfs.reader import Procfs
 from oomctl.targets.matching import matcher, matching, no_match
@@ -40,6 +42,8 @@ class Question(NamedTuple):
     """The cgroup asked about has no limit of its own."""
     limits: tuple[Limit, ...] = ()
     """With ``--for``: every limit above the target, the nearest first."""
+    memory: Accounting | None = None
+    """Where the memory is now; None for a document."""
 
 
 def check(scope: Shortage) -> None:
@@ -70,7 +74,8 @@ def live(procfs: Procfs, scope: Shortage, nearest: int | None = None) -> Questio
     else:
         scenario = survey.machine(procfs)
     scenario = scenario._replace(doubts=scenario.doubts + found.doubts)
-    return Question(scenario, procfs, machine_line(scenario, procfs), unlimited, found.limits)
+    machine, memory = machine_line(scenario, procfs), memory_now(procfs, scenario)
+    return Question(scenario, procfs, machine, unlimited, found.limits, memory)
 
 
 def find_tasks(question: Question, target: Target) -> list[Task]:

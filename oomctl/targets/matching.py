@@ -16,6 +16,7 @@ from oomctl.procfs.details import unit_in, user_name
 from oomctl.procfs.identity import text_of
 from oomctl.procfs.provenance import executable_name
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.workers import shared_out
 from oomctl.targets.words import Target, TargetKind, expression
 
 
@@ -54,7 +55,12 @@ def matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:
 
 def _matches(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> list[Task]:
     match = matcher(target, procfs)
-    return [task for task in tasks if match(task)]
+    if procfs is None or target.kind in (TargetKind.PID, TargetKind.USER):
+        return [task for task in tasks if match(task)]
+    # Each takes a look at a file or two more.
+    parts = shared_out(lambda part: [task.pid for task in part if match(task)], tasks, procfs.cpus)
+    pids = {pid for part in parts for pid in part}
+    return [task for task in tasks if task.pid in pids]
 
 
 def _pattern_matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:

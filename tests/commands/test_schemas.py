@@ -163,5 +163,5 @@ def test_a_scenario_by_hand_may_be_short() -> None:
 
 
 def test_a_field_that_nobody_described_is_found() -> None:
-    document = {"schema": "oomctl.explain/1", "processes": [], "surprise": 1}
+    document: dict[str, object] = {"schema": "oomctl.explain/1", "processes": [], "memory": None, "surprise": 1}
     assert len(errors_in(document)) == 1

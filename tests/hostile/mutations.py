@@ -79,6 +79,7 @@ def real(name: str) -> Real:
     (report,) = parse(lines)
     pids = {kill.pid for kill in (report.victim, report.selected, *report.killed) if kill is not None}
     pids |= {kill.thread for kill in report.killed if kill.thread is not None}
+    pids |= {int(pid) for line in lines for pid in re.findall(r"reaped process (\d+) ", line)}  # also of a kill before
     kept = lines if len(lines) <= MOST_LINES else lines[: MOST_LINES // 2] + lines[-MOST_LINES // 2 :]
     return Real(kept, INDEX[name]["victim_pid"], frozenset(pids), report.constraint)
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from oomctl.model.kernel import Constraint
+from oomctl.model.oomreport import OomReport
+from oomctl.oomlog.parser import parse
 
 DATA = Path(__file__).parent.parent / "data"
 LOGS = DATA / "oom-logs"
+PASTED = DATA / "pasted"
 INDEX: dict[str, dict[str, Any]] = {
     entry["id"]: entry for entry in map(json.loads, (LOGS / "index.jsonl").read_text().splitlines())
 }
@@ -26,6 +29,10 @@ CONSTRAINTS = {
 
 def log_lines(name: str) -> list[bytes]:
     return (LOGS / f"{name}.log").read_bytes().splitlines(keepends=True)
+
+
+def reports_in(path: Path) -> list[OomReport]:
+    return list(parse(path.read_bytes().splitlines(keepends=True)))
 
 
 def recording(name: str) -> dict[str, Any]:

@@ -99,7 +99,7 @@ RIGHT = {
     "08-dmesg-raw-router.log": [
         Right(victim=(472, "askfirst", 28 << 10), rows=3, uptime=1770.251714),
         Right(trigger="procd", order=0, uptime=1770.377252),
-        Right(uptime=3117.587538),
+        Right(uptime=3117.587358),
     ],
     "09-console-with-prompt.log": [Right(trigger="kworker/u:0", order=1, uptime=947.876)],
     "10-markdown-bold.log": [

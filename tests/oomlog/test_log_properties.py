@@ -17,6 +17,10 @@ from oomctl.model.oomreport import OomReport
 from oomctl.oomlog import draft
 from oomctl.oomlog.parser import parse, parse_blocks
 from oomctl.oomlog.replay import replay, scenario_of
+from oomctl.oomlog.short import shortage_of
+from oomctl.oomlog.where import accounting_of
+from oomctl.render.memory import accounting_lines
+from oomctl.render.shortage import shortage_lines
 from tests.oomlog.real_logs import INDEX, log_lines
 
 SHORT_LOGS = sorted(name for name in INDEX if sum(map(len, log_lines(name))) < 20_000)
@@ -38,6 +42,18 @@ PIECES = [
     b"<3>[  276.024242][ T3074] ",
     b"Aug 10 08:07:16 host kernel: ",
     b"Linux version 6.1.20 (gcc)",
+    b"active_anon:7355653 inactive_anon:660960 isolated_anon:0",
+    b" unevictable:30 dirty:4 writeback:0 unstable:0#012 slab_reclaimable:9 slab_unreclaimable:999999999999999",
+    b" mapped:4818 shmem:87896 pagetables:25222 bounce:0",
+    b"100155 total pagecache pages",
+    b"11342 pages in swap cache",
+    b"Node 1 DMA free:4044kB min:60kB low:72kB high:88kB present:15300kB managed:15000kB free_cma:4000kB",
+    b"Node 0 hugepages_total=1 hugepages_free=0 hugepages_surp=0 hugepages_size=1048576kB",
+    b"lowmem_reserve[]: 0 994 994 994",
+    b"Node 1 DMA: 1*4kB (U) 1*8kB (C) 0*16kB = 12kB",
+    b"Memory cgroup stats for /a: cache:2KB rss:8KB inactive_anon:4KB active_anon:9KB",
+    b"anon 535658496",
+    b"file 20480",
 ]
 noise = st.lists(st.one_of(st.binary(max_size=200), st.sampled_from(PIECES)), max_size=12).map(b"".join)
 
@@ -52,6 +68,14 @@ def consume(reports: Iterator[OomReport], text: bytes) -> list[OomReport]:
             scenario_of(report)
         except BadInput:
             assert verdict.agrees is None or report.lacks_totals_only
+        memory = accounting_of(report, 4096)
+        if memory is not None:
+            assert min((share.size_bytes for share in memory.shares), default=1) > 0
+            parts = sum(share.size_bytes for share in memory.shares)
+            assert parts + memory.unexplained_bytes == memory.total_bytes + memory.overlap_bytes
+            assert accounting_lines(memory)
+        shortage = shortage_of(report, 4096)
+        assert shortage is None or shortage_lines(shortage)
         if report.complete:
             assert report.victim is not None
             assert str(report.victim.pid).encode() in text

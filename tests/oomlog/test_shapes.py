@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from oomctl.model.oomreport import Counter, Kill, SeenIn, Selected, TableRow, Zone
+from oomctl.model.shortage import Blocks, HugePool
 from oomctl.oomlog import draft, lines, parser
 from oomctl.oomlog.anchors import may_follow, may_open
 from oomctl.oomlog.lines import (
@@ -33,28 +34,34 @@ from oomctl.oomlog.lines import (
     Request,
     Said,
     Sharer,
-    SmallestBlock,
     StatsOf,
     Sum,
     Summary,
     Total,
 )
+from oomctl.oomlog.meminfo import AddressBits, Counters, FreeBlocks, NodeSizes, Reserve, StatLines, ZoneSizes
 from oomctl.oomlog.shapes import DETAILS, EVENTS, read
 from oomctl.oomlog.table import Gap, read_header
 
 TABLE = "[ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name"
 ROW = "[    7]     0     7      787      114       3       20         -1000 udevd"
 MACHINE, MEMCG, UNSAID = (Cause(culprit, False) for culprit in (Culprit.MACHINE, Culprit.MEMCG, None))
+OLD_STAT = (("cache", 2048), ("rss", 8192), ("mapped_file", 4096))
+ANON_PAGES = (("active_anon", 72), ("inactive_anon", 9), ("isolated_anon", 0))
+ZONE_SIZES = (("free", 1024), ("min", 1024), ("reserved_highatomic", 2048), ("present", 3072), ("managed", 1024))
 VALUES = [
     ("Linux version 6.1.20 (gcc)", Boot("6.1.20")),
     (
         "java invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), nodemask=0-1, order=2, oom_score_adj=0",
-        Header("java", 2, frozenset((0, 1))),
+        Header("java", 2, frozenset((0, 1)), "0xcc0(GFP_KERNEL)"),
     ),
-    ("java invoked oom-killer: gfp_mask=0x24201ca(GFP_HIGHUSER | __GFP_COLD), order=2", Header("java", 2)),
+    (
+        "java invoked oom-killer: gfp_mask=0x24201ca(GFP_HIGHUSER | __GFP_COLD), order=2",
+        Header("java", 2, gfp_mask="0x24201ca(GFP_HIGHUSER|__GFP_COLD)"),
+    ),
     ("java invoked oom-killer: gfp_", Header("java")),
     ("nobody knows who invoked oom-killer", Header(None)),
-    ("oom-killer: gfp_mask=0xd0", Header("")),
+    ("oom-killer: gfp_mask=0xd0", Header("", gfp_mask="0xd0")),
     ("7 (php) invoked oom-killer in ub 101 generation 0 gfp 0x200d2", Header("php", container="101")),
     (
         "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/a,task_memcg=/a/b,task=x,pid=7,uid=9",
@@ -67,7 +74,7 @@ VALUES = [
         "oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=(null),cpuset=a,mems_allowed=0-1,3,global_oom,task_memcg=/,task=x,"
         "pid=7,uid=9",
         Summary(
-            *("CONSTRAINT_CPUSET", Nodemask(None), Cpuset(frozenset((0, 1, 3))), None, "/"),
+            *("CONSTRAINT_CPUSET", Nodemask(None), Cpuset(frozenset((0, 1, 3)), "a"), None, "/"),
             *(Kill(7, "x", 9, seen_in=SeenIn.SUMMARY), None),
         ),
     ),
@@ -123,15 +130,40 @@ VALUES = [
     (" dump_header+0x4a/0x211", None),
     ("CPU: 1 PID: 7 Comm: java Not tainted 6.1.20 #1", Current(7, "6.1.20")),
     ("Pid: 7, comm: java Tainted: G        W  2.6.32-754.el6.x86_64 #1", Current(7, "2.6.32-754.el6.x86_64")),
-    ("java cpuset=/ mems_allowed=0-1", Cpuset(frozenset((0, 1)))),
+    ("java cpuset=/ mems_allowed=0-1", Cpuset(frozenset((0, 1)), "/")),
     ("Task in /a/b killed as a result of limit of /a", MemcgPaths("/a/b", "/a")),
     ("Memory limit reached of cgroup /a", LimitOf("/a")),
     ("memory: usage 2kB, limit 3kB, failcnt 80", MemcgCounter("memory", Counter(2 << 10, 3 << 10), None)),
     ("swap: usage 2kB, limit 9007199254740988kB, failcnt 0", MemcgCounter("swap", Counter(2 << 10, None), 4)),
     ("kmem: usage 2kB, limit 8589934588kB, failcnt 0", MemcgCounter("kmem", Counter(2 << 10, None), None)),
     ("Memory cgroup stats for /a:", StatsOf("/a")),
-    ("Node 1 DMA free:1kB min:1kB present:3kB managed:1kB", Zone(1, "DMA", 3 << 10)),
-    ("Node 1 DMA: 1*4kB (U) 1*8kB = 12kB", SmallestBlock(4)),
+    ("Memory cgroup stats for /a: cache:2KB rss:8KB rss_huge:0KB", StatsOf("/a", (("cache", 2048), ("rss", 8192)))),
+    ("Memory cgroup stats:cache:2KB rss:8KB mapped_file:4KB swap:5", StatsOf(None, OLD_STAT)),
+    ("Memory cgroup stats for /a:#012anon 7#012file 8", StatsOf("/a", (), StatLines((("anon", 7), ("file", 8))))),
+    ("anon 535658496", StatLines((("anon", 535658496),))),
+    ("                      slab 22183352", StatLines((("slab", 22183352),))),
+    ("active_anon:72 inactive_anon:9 isolated_anon:0", Counters(ANON_PAGES)),
+    ("active_anon:72 inactive_anon:9 isolated_anon:0#012 free:5", Counters((*ANON_PAGES, ("free", 5)))),
+    (" free:33089 free_pcp:2144 free_cma:0", Counters((("free", 33089), ("free_pcp", 2144), ("free_cma", 0)))),
+    ("19923 pages in swap cache", Counters((("swap_cache", 19923),))),
+    ("327680 pages HighMem/MovableOnly", Counters((("highmem", 327680),))),
+    ("4096 pages cma reserved", Counters((("cma", 4096),))),
+    ("3 pages hwpoisoned", Counters((("poisoned", 3),))),
+    (
+        "Node 0 active_anon:404kB shmem_thp: 0kB kernel_stack:1088kB sec_pagetables:0kB all_unreclaimable? no",
+        NodeSizes(0, (("kernel_stack", 1088 << 10),)),
+    ),
+    (
+        "Node 1 DMA free:1kB boost:0kB min:1kB reserved_highatomic:2KB present:3kB managed:1kB",
+        ZoneSizes(Zone(1, "DMA", 3072), ZONE_SIZES),
+    ),
+    ("lowmem_reserve[]: 0 994 994 994", Reserve((0, 994, 994, 994))),
+    ("Node 1 DMA: 1*4kB (U) 3*8kB = 28kB", FreeBlocks(1, "DMA", 4, (Blocks(4096, 1, "U"), Blocks(8192, 3)))),
+    (
+        "Node 0 hugepages_total=4 hugepages_free=1 hugepages_surp=0 hugepages_size=2048kB",
+        HugePool(0, 4, 1, 2 << 20),
+    ),
+    (" [<c01408cb>] out_of_memory+0x69/0x18e", AddressBits(32)),
     ("Node 1 hugepages_total=0", Node(1)),
     ("5 pages RAM", Total(Sum.RAM_PAGES, 5)),
     ("5 reserved pages", Total(Sum.RESERVED_PAGES, 5)),
