@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 ANCHORS = (
-    b"oom-kill",  # "invoked oom-killer:", "oom-kill:constraint=", "Failed with result 'oom-kill'"
-    b"oom_reaper: ",
-    b"earlyoom",
-    b"oomd",
-    b"OOM",  # "Manual OOM execution", OpenVZ, systemd
+    b"om-kill",  # "invoked oom-killer:", "oom-kill:constraint=", "Failed with result 'oom-kill'"
+    b"m_reaper",
     b"adj name",  # the end of the table's header
     b"Kill",  # "Kill process", "Killed process"
-    b"killing process",  # an older earlyoom
-    b"ut of memory",
-    b"deadlocked on memory",
-    b" SIG",  # "sending SIGTERM to": killers in user space
-    b"badness: ",
+    b"ut of mem",
+    b"eadlocked on mem",
+    b"OOM",  # "Manual OOM execution", OpenVZ, systemd
+    b"md-oomd",
+    b"earlyoo",
+    b"illing proc",  # an older earlyoom
+    b"ending SIG",  # other killers in user space
+    b"to the vict",
     b"Linux version ",
 )
-"""At least one of these is in every report. Plain substrings: bytes.find beats any pattern many times."""
+"""At least one of these is in every report. Plain substrings: bytes.find beats any pattern many times, and is
+quickest with words whose last letters are not found everywhere."""
 
 OPENING_WORDS = (
     *ANCHORS,
+    b"badness: ",
     b"memory: usage ",
     b"as a result of limit of",
     b"emory cgroup stats",
