@@ -274,6 +274,7 @@ class Draft:
             self.reaped.setdefault(value)
 
     def _group(self, value: Group) -> None:
+        self.evidence = True
         self.group = value.memcg
 
     def _rage(self, value: Rage) -> None:

@@ -38,6 +38,7 @@ OF_MACHINE = (
     "Mem-info",
     "pagesRAM",
     "out_of_memory",
+    "__alloc_pages",
 )
 OF_NODES = {Constraint.CPUSET, Constraint.MEMPOLICY}
 NOT_TOLD = "the machine instead of some of its nodes"
@@ -119,7 +120,7 @@ def _most_events(source: Real, text: str) -> int:
     """One; where the line is gone that says that a group dies, every kill of it looks like one of its own."""
     if len(source.pids) == 1 or "oom.group" in text:
         return 1
-    return max(1, sum(f"illedprocess{pid}(" in text or f"reapedprocess{pid}(" in text for pid in source.pids))
+    return max(1, sum(len(re.findall(rf"(?:illed|reaped)process{pid}\(", text)) for pid in source.pids))
 
 
 def _wrongs_of(report: OomReport, sources: tuple[Real, ...], text: str) -> list[str]:

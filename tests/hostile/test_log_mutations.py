@@ -1,7 +1,7 @@
 """Of a log that was cut, grepped, wrapped or mixed nothing is said that it does not hold.
 
-``OOMCTL_FUZZ_CASES=10000`` is the long run, in which each of 20 reports is also cut at every line; with
-``OOMCTL_FUZZ_SEED`` it is repeated.
+The short run is always the same. ``OOMCTL_FUZZ_CASES=10000`` is the long one, in which each of 20 reports is also cut
+at every line; ``OOMCTL_FUZZ_SEED`` (16) says of which cases.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from tests.hostile.fuzzing import cases
 from tests.hostile.mutations import NAMES, NOT_TOLD, Mutated, cut_after, mutated, real, victims, wrongs
 
 _CUT_REPORTS = NAMES[:: max(len(NAMES) // 20, 1)][:20]
@@ -52,6 +51,6 @@ def test_a_report_that_is_cut_at_any_line_claims_nothing() -> None:
 
 
 def test_a_log_that_people_or_programs_changed_claims_nothing() -> None:
-    seed = int(os.environ.get("OOMCTL_FUZZ_SEED") or random.SystemRandom().randrange(1 << 32))
-    print(f"OOMCTL_FUZZ_SEED={seed}")  # noqa: T201 - pytest shows it with a failure
-    said_right(mutated(random.Random(f"{seed}/{number}")) for number in cases())
+    seed = int(os.environ.get("OOMCTL_FUZZ_SEED") or 16)
+    count = int(os.environ.get("OOMCTL_FUZZ_CASES") or 300)
+    said_right(mutated(random.Random(f"{seed}/{number}")) for number in range(count))
