@@ -1,19 +1,23 @@
 """How fast a large kernel log is searched for OOM reports, beside ``grep -c "Killed process"`` on the same file.
 
-    python benchmarks/history_speed.py [--mib 256 | --gib 1] [--reports 100] [--log FILE]
+    python benchmarks/history_speed.py [--mib 256 | --gib 1] [--reports 100] [--log FILE] [--runs 3]
 
-Writes a noise log with real reports spread over it to a temporary file, reads it once with each, and
-prints throughput, their ratio and the peak memory of a process that does nothing but parse.
+Writes a noise log with real reports spread over it to a temporary file and reads it in turn with grep, with a
+process that does nothing but parse, with ``oomctl history`` and with ``oomctl history --summary``. Prints the least CPU
+time and wall time of each, throughput beside grep's, and the most memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 DEFAULT_REPORT = Path(__file__).parent.parent / "tests/data/oom-logs/6.1-arch-machine-swap-decides.log"
 NOISE = (
@@ -27,19 +31,43 @@ NOISE = (
 )
 
 PARSE = """
-import sys, time
+import sys
 from oomctl.oomlog.parser import parse_blocks
 from oomctl.oomlog.sources import open_source
-started = time.perf_counter()
-reports = complete = 0
-for report in parse_blocks(open_source(sys.argv[1]).blocks):
-    reports += 1
-    complete += report.complete
-seconds = time.perf_counter() - started
-# Not getrusage: across fork and exec its maximum is the parent's.
-peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(reports, complete, seconds, peak)
+print(*(report.number for report in parse_blocks(open_source(sys.argv[1]).blocks) if report.complete))
 """
+HISTORY = """
+import sys
+from oomctl.cli.main import main
+sys.argv[0] = "oomctl"
+main()
+"""
+# Not getrusage: across fork and exec its maximum is the parent's.
+WITH_PEAK = """
+import atexit, sys
+def report():
+    print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")), file=sys.stderr)
+atexit.register(report)
+"""
+
+
+class Run(NamedTuple):
+    """What reading the log once took."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mib: float | None
+    """None: not measured."""
+    output: str
+
+
+def run(*command: str) -> Run:
+    """Run a command that may print its peak memory in KiB on stderr."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+    wall_s, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(cpu_s, wall_s, int(ran.stderr) / 1024 if ran.stderr else None, ran.stdout)
 
 
 def write_log(path: Path, size: int, reports: int, report: bytes) -> None:
@@ -62,12 +90,30 @@ def write_log(path: Path, size: int, reports: int, report: bytes) -> None:
                 log.write(report)
 
 
+def commands(path: str) -> dict[str, tuple[str, ...]]:
+    """Return what reads the log."""
+    python = (sys.executable, "-c")
+    return {
+        "grep -c": ("grep", "-c", "Killed process", path),
+        "parse": (*python, WITH_PEAK + PARSE, path),
+        "history": (*python, WITH_PEAK + HISTORY, "history", "--file", path),
+        "--summary": (*python, WITH_PEAK + HISTORY, "history", "--summary", "--json", "--file", path),
+    }
+
+
+def found(outputs: dict[str, str]) -> set[int]:
+    """Return how many reports each of them found."""
+    lines = outputs["history"].count("\n") - 1
+    return {int(outputs["grep -c"]), len(outputs["parse"].split()), lines, json.loads(outputs["--summary"])["kills"]}
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description="search a large log for OOM reports, beside grep")
     arguments.add_argument("--mib", type=int, default=256, help="size of the log in MiB (default 256)")
     arguments.add_argument("--gib", type=int, help="size of the log in GiB")
     arguments.add_argument("--reports", type=int, default=100, help="OOM reports in it (default 100)")
     arguments.add_argument("--log", type=Path, default=DEFAULT_REPORT, help="a log file with the report to spread")
+    arguments.add_argument("--runs", type=int, default=3, help="how often each reads it, in turn (default 3)")
     options = arguments.parse_args()
     size = (options.gib << 30) if options.gib else options.mib << 20
     report = options.log.read_bytes().rstrip(b"\n") + b"\n"
@@ -75,23 +121,18 @@ def main() -> None:
         path = Path(directory) / "kern.log"
         write_log(path, size, options.reports, report)
         megabytes = path.stat().st_size / 1e6
-        subprocess.run(["cat", str(path)], stdout=subprocess.DEVNULL, check=True)  # both read from the page cache
-        started = time.perf_counter()
-        grep = subprocess.run(["grep", "-c", "Killed process", str(path)], capture_output=True, text=True, check=False)
-        grep_seconds = time.perf_counter() - started
-        parsed = subprocess.run(
-            [sys.executable, "-c", PARSE, str(path)],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parent.parent,
-        )
-    reports, complete, seconds, peak_kib = (float(word) for word in parsed.stdout.split())
-    assert reports == options.reports == int(grep.stdout), (reports, options.reports, grep.stdout)
-    print(f"{megabytes:.0f} MB, {reports:.0f} reports found, {complete:.0f} complete")
-    print(f"grep -c     {megabytes / grep_seconds:8.0f} MB/s")
-    print(f"parse       {megabytes / seconds:8.0f} MB/s, peak memory {peak_kib / 1024:.1f} MiB")
-    print(f"parse takes {seconds / grep_seconds:.1f} times as long as grep")
+        subprocess.run(["cat", str(path)], stdout=subprocess.DEVNULL, check=True)  # all read from the page cache
+        rounds = [{name: run(*command) for name, command in commands(str(path)).items()} for _ in range(options.runs)]
+    counts = found({name: one.output for name, one in rounds[0].items()})
+    assert counts == {options.reports}, counts
+    print(f"{megabytes:.0f} MB, {options.reports} reports, the best of {options.runs} runs")
+    print("             CPU s   wall s     MB/s  times grep   peak MiB")
+    grep_s = min(one["grep -c"].cpu_s for one in rounds)
+    for name in rounds[0]:
+        cpu_s, wall_s = min(one[name].cpu_s for one in rounds), min(one[name].wall_s for one in rounds)
+        peaks = [peak for one in rounds if (peak := one[name].peak_mib) is not None]
+        most = f"{max(peaks):.1f}" if peaks else "-"
+        print(f"{name:<10} {cpu_s:>7.2f} {wall_s:>8.2f} {megabytes / wall_s:>8.0f} {cpu_s / grep_s:>11.1f} {most:>10}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ SCHEMAS = {
 }
 PARTS = ("process.json", "memory.json")
 """No documents of their own; documents hold them, the first with further fields."""
+EVENTS = "history.json"
+"""Its events are documents of their own when they are followed."""
 NAMES = {
     name: [described["const"]] if "const" in described else described["enum"]
     for name, schema in SCHEMAS.items()
@@ -67,7 +69,9 @@ def schema_of(document: dict[str, Any]) -> str:
 
 
 def errors_in(document: dict[str, Any]) -> list[str]:
-    registry: Registry[Any] = Registry()
+    events = closed(SCHEMAS[EVENTS])
+    del events["properties"]["events"]["items"]["unevaluatedProperties"]
+    registry: Registry[Any] = Registry().with_resource(EVENTS, Resource.from_contents(events))
     for name in PARTS:
         part = closed(SCHEMAS[name])
         del part["unevaluatedProperties"]

@@ -19,12 +19,16 @@ from oomctl.kernel.rules import rules_for
 from oomctl.kernel.selection import scan
 from oomctl.model.kernel import Candidate
 from oomctl.model.oomreport import OomReport
+from oomctl.oomlog.mentions import Mentions
 from oomctl.oomlog.parser import parse_blocks
-from oomctl.oomlog.replay import replay, scenario_of
+from oomctl.oomlog.replay import scenario_of
 from oomctl.oomlog.sources import Source, open_source
+from oomctl.oomlog.wanted import Wanted, epoch_of
 from oomctl.procfs.machine import machine_procfs
 from oomctl.render import history as render
 from oomctl.render.killlist import listing
+from oomctl.targets.matching import wildcards
+from oomctl.targets.words import is_unit
 
 _LARGE_FILE = 32 << 20
 _KEPT_BYTES = 64 << 20
@@ -62,8 +66,24 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since
 @click.option("--file", "-f", "path", metavar="FILE", help="Read this log (plain, .gz, .xz) instead; - is stdin.")
 @click.option("--since", type=TimeType(), metavar="TIME", help="Only events since then: 2026-11-23, yesterday, 2h.")
 @click.option("-n", "-N", "--lines", "--num", "lines", type=click.IntRange(1), help="Only the last events, this many.")
+@click.option("--victim", metavar="NAME", help="Only kills of processes of that name; * and ? are wildcards.")
+@click.option("--cgroup", metavar="PATH", help="Only kills in that cgroup or below, or because of its limit.")
+@click.option("--unit", metavar="UNIT", help="Only kills in that systemd unit; * and ? are wildcards.")
+@click.option("--summary", is_flag=True, help="Count kills by victim, by cgroup and by day.")
+@click.option("--follow", is_flag=True, help="Print each kill as it is logged, until Ctrl-C (-f is --file here).")
 @json_option
-def history(number: int | None, path: str | None, since: datetime | None, lines: int | None, as_json: bool) -> int:
+def history(
+    number: int | None,
+    path: str | None,
+    since: datetime | None,
+    lines: int | None,
+    victim: str | None,
+    cgroup: str | None,
+    unit: str | None,
+    summary: bool,
+    follow: bool,
+    as_json: bool,
+) -> int:
     """List past OOM kills, or tell number N of them in full.
 
     N is the number that the list shows. Reads the journal (all boots), else the kernel's ring buffer.
@@ -74,14 +94,33 @@ def history(number: int | None, path: str | None, since: datetime | None, lines:
     oomctl history
     oomctl history 3
     oomctl history --file /var/log/kern.log.2.gz --since 2026-11-01 --json
+    oomctl history --summary --since 7d
+    oomctl history --follow --json --unit nginx.service
     """
+    _check_question(number, summary, follow)
+    wanted = asked(victim, cgroup, unit)
+    if follow:
+        from oomctl.commands.following import follow as follow_log
+
+        return follow_log(path, lines, lambda report, epoch: wanted(report) and _is_since(epoch, since), as_json)
+    from oomctl.commands.events import event_of
+
     source = open_source(path)
     boot_time = machine_procfs().boot_time() if path is None and source.name == "/dev/kmsg" else None
-    reports = _wanted(parse_blocks(_watched(source, path)), number, since, boot_time)
+    log = Mentions(_watched(source, path))
+    every = _wanted(parse_blocks(iter(log)), number, since, boot_time)
+    reports: Iterator[OomReport] = (report for report in every if wanted(report))
     if lines is not None:
         reports = iter(_last(reports, lines, _memory_of))
+    if summary:
+        from oomctl.commands.counting import summarize
+
+        status = summarize(((report, epoch_of(report, boot_time)) for report in reports), as_json)
+        return _nothing(source.name, since, wanted, as_json, log) if status else status
     in_full = number is not None or as_json
-    answers = (_event(report, _epoch(report, boot_time), bool(number), in_full) for report in reports)
+    answers = (
+        event_of(report, epoch_of(report, boot_time), _ranking(report) if number else (), in_full) for report in reports
+    )
     first = next(answers, None)
     if first is None and number is not None:
         raise NothingMatched(f"history: {source.name} has no event {number}")
@@ -94,9 +133,36 @@ def history(number: int | None, path: str | None, since: datetime | None, lines:
     elif first is not None:
         width = terminal_width()
         emit(listing(_last(map(render.cells, events), lines, _memory_of_cells), width))
-    else:
-        complain(f"history: no OOM kill in {source.name}" + (f" since {since:%Y-%m-%d %H:%M}" if since else ""))
-    return ANSWER_IS_NO if first is None else DONE
+    return _nothing(source.name, since, wanted, as_json, log) if first is None else DONE
+
+
+def _nothing(name: str, since: datetime | None, wanted: Wanted, as_json: bool, log: Mentions) -> int:
+    if not as_json:
+        such = " such" if any(wanted) else ""
+        when = f" since {since:%Y-%m-%d %H:%M}" if since else ""
+        instead = f"; {log.meaning}" if log.meaning and not (such or when) else ""
+        complain(f"history: no{such} OOM kill in {name}{when}{instead}")
+    return ANSWER_IS_NO
+
+
+def _check_question(number: int | None, summary: bool, follow: bool) -> None:
+    if follow and summary:
+        raise BadInput("history: --summary counts what was, --follow tells what comes; ask for one of them")
+    if number is not None and (follow or summary):
+        raise BadInput(f"history: {number} is one event, {'--follow' if follow else '--summary'} is about all of them")
+
+
+def asked(victim: str | None, cgroup: str | None, unit: str | None) -> Wanted:
+    """Return the kills that the options mean, in the words of a target."""
+    if unit is not None and not is_unit(unit):
+        unit += ".service"
+    # The kernel keeps 15 characters of a name.
+    name = None if victim is None else victim if set("*?") & set(victim) else victim[:15]
+    return Wanted(
+        None if name is None else wildcards(name),
+        None if cgroup is None else "/" + cgroup.strip("/"),
+        None if unit is None else wildcards(unit),
+    )
 
 
 def _last(items: Iterable[_Item], wanted: int | None, memory_of: Callable[[_Item], int]) -> list[_Item]:
@@ -122,19 +188,6 @@ def _memory_of_cells(line: tuple[str, ...]) -> int:
     return sum(map(sys.getsizeof, line))
 
 
-def _event(report: OomReport, epoch: float | None, ranked: bool, in_full: bool) -> render.Event:
-    """Return what is said of one report; a list needs no more than the replay."""
-    event = render.Event(report, replay(report), epoch, _ranking(report) if ranked else ())
-    if not in_full:
-        return event
-    # What a list does not need is not loaded for it.
-    from oomctl.oomlog.short import shortage_of
-    from oomctl.oomlog.where import accounting_of
-
-    page = render.page_size_of(event)
-    return event._replace(memory=accounting_of(report, page), shortage=shortage_of(report, page))
-
-
 def _ranking(report: OomReport) -> tuple[Candidate, ...]:
     try:
         scenario = scenario_of(report)
@@ -150,9 +203,9 @@ def _wanted(
     for report in reports:
         if number is not None and report.number != number:
             continue
-        epoch = _epoch(report, boot_time)
+        epoch = epoch_of(report, boot_time)
         undated += since is not None and epoch is None
-        if since is None or epoch is None or epoch >= since.timestamp():
+        if _is_since(epoch, since):
             yield report
         if number is not None:
             break
@@ -160,11 +213,8 @@ def _wanted(
         complain(f"history: {undated} of the events carry no full date and are listed whatever --since says")
 
 
-def _epoch(report: OomReport, boot_time: float | None) -> float | None:
-    """Seconds since 1970; from this boot's clock where only the uptime is known and the log is this boot's."""
-    if report.epoch_s is None and boot_time is not None and report.uptime_s is not None:
-        return boot_time + report.uptime_s
-    return report.epoch_s
+def _is_since(epoch_s: float | None, since: datetime | None) -> bool:
+    return since is None or epoch_s is None or epoch_s >= since.timestamp()
 
 
 def _watched(source: Source, path: str | None) -> Iterator[bytes]:

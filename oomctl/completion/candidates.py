@@ -252,6 +252,16 @@ def sizes(word: str) -> Items:
     return [item(text) for text in _SIZES] if not word else []
 
 
+def names(word: str) -> Items:
+    """Names of processes."""
+    return _names(machine_procfs(), word)
+
+
+def units(word: str) -> Items:
+    """Units that have a cgroup."""
+    return _units(machine_procfs(), word)
+
+
 def _targets_with(complete_value: Callable[[str], Items]) -> Callable[[str], Items]:
     """``TARGET=VALUE``."""
 
@@ -300,6 +310,8 @@ _COMPLETERS: dict[str, Callable[[str], Items]] = {
     "PATH": cgroups,
     "LIST": nodes,
     "USER": users,
+    "NAME": names,
+    "UNIT": units,
     "FIELD": one_field,
     "FIELD,": field_list,
     "TIME": _from(TIMES),

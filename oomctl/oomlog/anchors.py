@@ -25,6 +25,7 @@ OPENING_WORDS = (
     b"badness: ",
     b"memory: usage ",
     b"as a result of limit of",
+    b"oom.group set",
     b"emory cgroup stats",
     b"active_anon:",
     b"pages RAM",

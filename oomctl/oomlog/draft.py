@@ -68,6 +68,8 @@ class Draft:
         self.cut_summary: str | None = None
         """A summary that stopped too early; its rest may be the next line."""
 
+        self.announced = False
+        """It was told already; its last lines are still awaited."""
         self.evidence = False
         """It is about an OOM kill, not only about memory."""
         self.culprits: set[Culprit] = set()
@@ -272,6 +274,7 @@ class Draft:
             self.reaped.setdefault(value)
 
     def _group(self, value: Group) -> None:
+        self.evidence = True
         self.group = value.memcg
 
     def _rage(self, value: Rage) -> None:

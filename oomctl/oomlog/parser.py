@@ -49,6 +49,7 @@ _LONGEST_GAP_S = 60.0
 _LONGEST_GAP_OF_DATES_S = 120.0  # a logger that was short of memory itself may stamp a report's end late
 _LOOK_BACK_BYTES = 1 << 14  # totals, limits and call traces that stand before the first anchor
 _LINES_OF_A_BLOCK = 1024
+_MANY_BYTES = 1 << 12  # a block that is read while the log grows may be one line of a report
 _REMEMBERED_KILLS = 1024
 _REMEMBERED_HOSTS = 64
 _EVENTS = (Header, Summary, Choice, Killing, Rage, Request, Sharer, TableHeader, Panic, NoKillable, Exiting)
@@ -74,34 +75,71 @@ def _blocks(lines: Iterable[str] | Iterable[bytes]) -> Iterator[bytes]:
 
 def parse_blocks(blocks: Iterable[bytes]) -> Iterator[OomReport]:
     """Yield the reports in ``blocks`` of whole lines; quicker than ``parse`` where reports are rare."""
-    parser = Parser()
-    undresser = Undresser()
-    before = b""
-    for raw in blocks:
+    reading = Reading()
+    for block in blocks:
+        yield from reading.push(block)
+    yield from reading.close()
+
+
+class Reading:
+    """A log that comes in blocks of whole lines."""
+
+    def __init__(self) -> None:
+        """Begin at the start of a log."""
+        self._parser = Parser()
+        self._undresser = Undresser()
+        self._before = b""
+        self._settled = 0
+        self._pushed = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether there may be a report that was not told yet."""
+        return self._parser.waits or self._undresser.holds
+
+    def push(self, raw: bytes) -> Iterator[OomReport]:
+        """Take the next block; yield the reports that are now over."""
+        self._pushed = True
         finder = Finder(raw)
         block = raw
         if finder.first is not None:
-            before, block = undresser.plain(before, raw, finder)
+            self._before, block = self._undresser.plain(self._before, raw, finder)
         else:
-            if not undresser.holds:
-                yield from parser.skip()
-            if not parser.idle or undresser.holds:
-                block = undresser.other(raw)
+            if not self._undresser.holds and len(raw) >= _MANY_BYTES:
+                yield from self._parser.skip()
+            if not self._parser.idle or self._undresser.holds:
+                block = self._undresser.other(raw)
         if block is not raw:
             finder = Finder(block)
-        if parser.idle and finder.first is None:
-            before = (before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
-            continue
-        yield from _reports_in(parser, before, block, finder)
-        before = b""
-    rest = undresser.close()
-    yield from _reports_in(parser, before, rest, Finder(rest))
-    yield from parser.close()
+        if self._parser.idle and finder.first is None:
+            self._before = (self._before + block[-_LOOK_BACK_BYTES:])[-_LOOK_BACK_BYTES:]
+            return
+        yield from self._reports_in(block, finder)
 
+    def settle(self) -> list[OomReport]:
+        """Return the reports to which nothing was added since this was asked before, if they have their end.
 
-def _reports_in(parser: Parser, before: bytes, block: bytes, finder: Finder) -> Iterator[OomReport]:
-    for line in _lines_of_interest(parser, before, block, finder):
-        yield from parser.feed(line)
+        Lines that still belong to them do not tell them again. For logs that go on.
+        """
+        reports: list[OomReport] = []
+        if not self._pushed and self._undresser.holds:
+            rest = self._undresser.close()
+            reports += self._reports_in(rest, Finder(rest))
+        self._pushed = False
+        reports += self._parser.announce(self._settled)
+        self._settled = self._parser.line_number
+        return reports
+
+    def close(self) -> Iterator[OomReport]:
+        """End of the log, or of patience: yield the reports that are still open."""
+        rest = self._undresser.close()
+        yield from self._reports_in(rest, Finder(rest))
+        yield from self._parser.close()
+
+    def _reports_in(self, block: bytes, finder: Finder) -> Iterator[OomReport]:
+        for line in _lines_of_interest(self._parser, self._before, block, finder):
+            yield from self._parser.feed(line)
+        self._before = b""
 
 
 def _lines_of_interest(parser: Parser, before: bytes, block: bytes, finder: Finder) -> Iterator[bytes]:
@@ -144,6 +182,16 @@ class Parser:
         """Whether no report is open, so that only an opening line matters."""
         return not self._open and self._programs.idle
 
+    @property
+    def waits(self) -> bool:
+        """Whether a report is open that was not announced yet."""
+        return not self._programs.idle or any(not draft.announced for draft in self._open.values())
+
+    @property
+    def line_number(self) -> int:
+        """How many lines were fed."""
+        return self._line_number
+
     def feed(self, raw: str | bytes) -> list[OomReport]:
         """Take one line; return the reports that are now over."""
         self._line_number += 1
@@ -168,6 +216,15 @@ class Parser:
             if draft.over or not draft.evidence:
                 self._finish(key)
         self._give(self._programs.over())
+        return self._finished()
+
+    def announce(self, line_number: int) -> list[OomReport]:
+        """Return the reports that had their end by that line; they stay open for lines that belong to them, too."""
+        for draft in self._open.values():
+            if draft.over and not draft.announced and draft.last_line_number <= line_number:
+                draft.announced = True
+                self._conclude(draft)
+        self._give(self._programs.over(line_number, patience=-1))
         return self._finished()
 
     def close(self) -> list[OomReport]:
@@ -356,8 +413,12 @@ class Parser:
 
     def _finish(self, key: _Key) -> None:
         draft = self._open.pop(key)
-        if not draft.evidence and not draft.requested:
-            return
+        if draft.announced:
+            self._killed.extend(draft.killed)  # some may have died since
+        elif draft.evidence or draft.requested:
+            self._conclude(draft)
+
+    def _conclude(self, draft: Draft) -> None:
         self._programs.absorb(draft)
         self._count += 1
         report = conclude(draft, self._count, frozenset(self._killed) if draft.rows else frozenset())

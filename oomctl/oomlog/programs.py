@@ -86,12 +86,14 @@ class Programs:
             kernels = OomReport(0, task_memcg=draft.task_memcg, victim=draft.victim, elsewhere=draft.told)
             self._gone.append(_Event(draft.first.host, 0, clock, kernels))
 
-    def over(self, line_number: int | None = None, kernels_too: bool = True) -> list[OomReport]:
-        """Return the kills that get no more lines: all without ``line_number``."""
+    def over(
+        self, line_number: int | None = None, kernels_too: bool = True, patience: int = _PATIENCE
+    ) -> list[OomReport]:
+        """Return the kills without a line in the last ``patience`` lines: all without ``line_number``."""
         given = [
             event
             for event in self._open
-            if (line_number is None or line_number - event.line_number > _PATIENCE)
+            if (line_number is None or line_number - event.line_number > patience)
             and (kernels_too or event.report.elsewhere.killer != KERNEL)
         ]
         self._open = [event for event in self._open if event not in given]

@@ -127,6 +127,26 @@ def _open(path: str) -> int:
         raise FileNotFoundError from None
 
 
+def given_descriptor(path: str) -> int | None:
+    """Return a descriptor that is open already and that ``path`` means, as ``-`` and ``/dev/fd/63``; else None.
+
+    BadInput: it is closed.
+    """
+    if path == "-":
+        if sys.stdin is None:
+            raise BadInput("stdin: it is closed")
+        return sys.stdin.fileno()
+    given = _DESCRIPTOR.fullmatch(path)
+    if given is None:
+        return None
+    descriptor = int(given[1] or given[2] or 0)
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        raise BadInput(f"{path}: no such file; sudo closes it, pipe into - instead") from None
+    return descriptor
+
+
 def blocks_of(stream: io.BufferedReader, name: str, begun: bytes = b"") -> Iterator[bytes]:
     """Yield the lines of an open log in blocks, first those of ``begun``: plain text that was read already.
 

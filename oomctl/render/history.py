@@ -45,6 +45,13 @@ def document(events: Iterable[Event]) -> Iterator[str]:
     yield from with_array('{"schema": "oomctl.history/1", "events": ', map(_event, events), "}\n")
 
 
+def json_line(event: Event) -> str:
+    """Return one event as a JSON document of its own, on one line."""
+    import json
+
+    return json.dumps({"schema": "oomctl.history-event/1", **_event(event)}) + "\n"
+
+
 def _event(event: Event) -> dict[str, Any]:
     from oomctl.render.memory import accounting_document
     from oomctl.render.shortage import shortage_document
@@ -163,14 +170,23 @@ def brief(report: OomReport, boot_time: float, page_size: int) -> str:
         epoch = boot_time + report.uptime_s
     moment = _moment(epoch)
     when = "?" if moment is None else f"{moment:%H:%M:%S}"
+    return f"{when} {_in_brief(report, report.page_size or page_size)}"
+
+
+def line(event: Event) -> str:
+    """Return one event in few words, with its date."""
+    return f"{_when(event)} {_in_brief(event.report, page_size_of(event))}\n"
+
+
+def _in_brief(report: OomReport, page: int) -> str:
     where = visible(killing.limit(report))
     if report.victim is None:
-        return f"{when} {killing.in_few_words(report)}: {where}"
+        return f"{killing.in_few_words(report)}: {where}"
     row = report.row_of(report.victim.pid)
-    rss, adj = size(_rss(report.victim, row, report.page_size or page_size)), _or_dash(_adj(report.victim, row))
+    rss, adj = size(_rss(report.victim, row, page)), _or_dash(_adj(report.victim, row))
     others = len(report.killed) - 1
     along = f" and {count(others, 'other')}" if others > 0 else ""
-    return f"{when} killed {named(report.victim)}{along}, {rss}, adj {adj}: {where}"
+    return f"killed {named(report.victim)}{along}, {rss}, adj {adj}: {where}"
 
 
 def full(event: Event, width: int | None = None) -> str:

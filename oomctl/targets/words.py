@@ -64,6 +64,11 @@ def parse_target(word: str) -> Target:
     return Target(word, TargetKind.UNIT if _UNIT.search(word) else TargetKind.NAME, word)
 
 
+def is_unit(word: str) -> bool:
+    """Whether a word ends as the names of units do."""
+    return _UNIT.search(word) is not None
+
+
 def names_cgroup(targets: Iterable[Target]) -> bool:
     """Whether it takes the cgroup of every process to find those that are meant."""
     return any(target.kind is TargetKind.CGROUP for target in targets)

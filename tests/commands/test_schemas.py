@@ -128,6 +128,16 @@ def test_what_policy_prints_is_as_described(machine: ProcTree, tmp_path: Path, w
 
 
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)
+def test_what_history_counts_and_follows_is_as_described(path: Path) -> None:
+    counted = program("history", "--summary", "--json", "-f", str(path))
+    with path.open("rb") as log:
+        followed = program("history", "--follow", "--json", "-f", "-", stdin=log)
+    documents = [json.loads(line) for line in (counted.stdout + followed.stdout).splitlines()]
+    assert [document["schema"] for document in documents] == ["oomctl.history-summary/1", "oomctl.history-event/1"]
+    assert [errors_in(document) for document in documents] == [[], []]
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)
 def test_what_history_tells_of_real_logs_is_as_described(path: Path) -> None:
     result = CliRunner().invoke(cli, ["history", "--json", "--file", str(path)])
     assert errors_in(json.loads(result.stdout)) == []

@@ -37,3 +37,11 @@ file-rss:380kB, shmem-rss:0kB, UID:1000 pgtables:1220kB oom_score_adj:0
 
 def reports(*lines: str) -> list[OomReport]:
     return list(parse(lines))
+
+
+def syslog_kill(pid: int, cgroup: str = "/a", second: int = 0) -> str:
+    """A report as rsyslog writes it, a minute after that of the PID before."""
+    stamp = f"Aug 10 {8 + pid // 60:02d}:{pid % 60:02d}:{second:02d} h kernel: "
+    return "".join(f"{stamp}{line.partition(';')[2]}\n" for line in KILL.format(1, 1, pid).splitlines()).replace(
+        "task_memcg=/a", f"task_memcg={cgroup}"
+    )

@@ -4,7 +4,7 @@ import pytest
 
 from oomctl.model.kernel import Constraint
 from oomctl.model.oomreport import OomReport, Selected
-from tests.oomlog.messages import TABLE, reports
+from tests.oomlog.messages import GROUP, TABLE, reports
 
 SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/"
 TOTALS = ["3 total pagecache pages", "Free swap  = 0kB", "Total swap = 0kB", "100000 pages RAM", "1000 pages reserved"]
@@ -291,3 +291,9 @@ def test_an_earlier_victim_still_in_the_table_is_remembered() -> None:
     later = [line.replace("java,pid=1234", "cron,pid=1235") for line in WHOLE[:-1]]
     second = reports(*WHOLE, *later, KILL.replace("1234 (java)", "1235 (cron)"))[1]
     assert second.killed_before == {1234}
+
+
+def test_a_log_that_begins_with_the_killing_of_a_group_has_one_event() -> None:
+    (report,) = reports(GROUP, "Killed process 7 (a) total-vm:1kB", "Killed process 8 (b) total-vm:1kB")
+    assert [kill.pid for kill in report.killed] == [7, 8]
+    assert report.oom_group == "/toys/a"
