@@ -112,3 +112,11 @@ def test_a_log_can_be_asked_what_if(tmp_path: Path) -> None:
     assert protected["victim"]["pid"] == 10537
     assert protected["baseline"]["victim"]["pid"] == 4402
     assert run("simulate", "--from", f"{log}#3").exit_code == 1
+
+
+def test_a_log_without_a_kill_is_told_what_its_words_mean(tmp_path: Path) -> None:
+    log = tmp_path / "pod.txt"
+    log.write_text("Last State:     Terminated\n  Reason:       OOMKilled\n  Exit Code:    137\n")
+    ran = run("history", "--file", str(log))
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert f"no OOM kill in {log}; OOMKilled is what a runtime says of a container" in ran.stderr
