@@ -438,17 +438,18 @@ def _begins_another(own: Draft, value: Event) -> bool:
         return True
     if isinstance(value, Sharer):
         return False
+    begun = own.evidence or own.about_memcg  # Mem-Info alone may be that of an allocation that failed
     if isinstance(value, Summary):
-        return own.over or not (own.evidence or own.table)
+        return own.over or not (begun or own.table)
     if isinstance(value, TableHeader):
         return own.over or bool(own.rows)
     if isinstance(value, Choice):
         another = own.selected is not None and own.selected.pid != value.selected.pid
-        return own.over or another or not own.evidence
+        return own.over or another or not begun
     if isinstance(value, Killing):
         # After the victim, others die only with its group; the same may be told twice.
         again = own.victim is not None and value.kill.pid in own.killed
-        return not own.evidence or (own.over and own.group is None and not again)
+        return not begun or (own.over and own.group is None and not again)
     return own.victim is not None or (isinstance(value, NoKillable) and own.over)
 
 

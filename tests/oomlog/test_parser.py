@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from oomctl.model.kernel import Constraint
-from oomctl.model.oomreport import OomReport, Selected
+from oomctl.model.oomreport import Counter, OomReport, Selected
 from tests.oomlog.messages import GROUP, TABLE, reports
 
 SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/"
@@ -297,3 +297,10 @@ def test_a_log_that_begins_with_the_killing_of_a_group_has_one_event() -> None:
     (report,) = reports(GROUP, "Killed process 7 (a) total-vm:1kB", "Killed process 8 (b) total-vm:1kB")
     assert [kill.pid for kill in report.killed] == [7, 8]
     assert report.oom_group == "/toys/a"
+
+
+def test_the_counters_of_a_cgroup_belong_to_the_kill_behind_them() -> None:
+    """Only an OOM prints them, while Mem-Info may be that of an allocation that failed."""
+    report = only("memory: usage 51200kB, limit 51200kB, failcnt 125", f"{SUMMARY},task=java,pid=1234,uid=1000", KILL)
+    assert report.memcg.memory == Counter(51200 << 10, 51200 << 10)
+    assert report.constraint is Constraint.MEMCG
