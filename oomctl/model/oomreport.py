@@ -248,6 +248,18 @@ class OomReport(NamedTuple):
         """Whether it has the whole table, the totals and the victim, so that the choice can be replayed."""
         return not self.missing
 
+    @property
+    def victim_memcg(self) -> str | None:
+        """Path of the victim's memory cgroup; None: it is not told.
+
+        ``task_memcg`` is that of the task that was chosen (``dump_header``), and up to 5.0 a child may die instead.
+        """
+        victim, chosen = self.victim, self.selected
+        if victim is None or chosen is None or chosen.pid in (victim.pid, victim.thread):
+            return self.task_memcg
+        row = self.row_of(victim.pid)
+        return self.task_memcg if row is not None and row.pid == chosen.pid else None
+
     def rows_by_pid(self) -> dict[int, TableRow]:
         """The rows that ``row_of`` finds, for who asks for many."""
         return {row.pid: row for row in reversed(self.rows)} | {row.tgid: row for row in reversed(self.rows)}

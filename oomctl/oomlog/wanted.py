@@ -44,7 +44,7 @@ class Wanted(NamedTuple):
 
 def cgroups_of(report: OomReport) -> list[str]:
     """Return the cgroups that a report is about, the victim's first, then the one that was full."""
-    paths = (report.task_memcg, report.elsewhere.cgroup, report.oom_memcg)
+    paths = (report.victim_memcg, report.elsewhere.cgroup, report.oom_memcg)
     return list(dict.fromkeys(path for path in paths if path))
 
 

@@ -189,7 +189,7 @@ def _by_shape(part: str, above: str) -> tuple[Place, ...]:
     if part.startswith("pod") and (_is_uid(part[3:]) or _is_task(part[3:])):
         return (Place("pod", part[3:]),)
     for prefix, kind in (("lxc.payload.", "lxc"), ("lxc.monitor.", "lxc monitor of")):
-        if part.startswith(prefix):
+        if part.startswith(prefix) and not part.startswith(prefix + "."):  # "...": somebody left it out
             return (Place(kind, part[len(prefix) :]),)
     if part.startswith("systemd-nspawn@") and part.endswith(".service"):
         return (Place("nspawn", _unescaped(part[len("systemd-nspawn@") : -len(".service")])),)

@@ -76,9 +76,9 @@ def _event(event: Event) -> dict[str, Any]:
         "totalpages": verdict.totalpages,
         "page_size": verdict.page_size or report.page_size,
         "trigger": trigger if any(value is not None for value in trigger.values()) else None,
-        "victim": report.victim and _kill(report.victim, rows, page, report.task_memcg),
+        "victim": report.victim and _kill(report.victim, rows, page, report.victim_memcg),
         "killed": [
-            _kill(kill, rows, page, report.task_memcg if kill is report.victim else None) for kill in report.killed
+            _kill(kill, rows, page, report.victim_memcg if kill is report.victim else None) for kill in report.killed
         ],
         "order": report.order,
         "gfp_mask": report.gfp_mask,

@@ -110,10 +110,10 @@ def victim_lines(report: OomReport, row: TableRow | None, rss_bytes: int | None)
         parts.append(f"it got {report.elsewhere.signal}")
     if report.elsewhere.unit is not None:
         parts.append(f"in {cgroups.short_name(report.elsewhere.unit)}")
-    elif report.task_memcg not in (None, "/"):
-        parts.append(f"in {cgroups.told(report.task_memcg or '')}")
+    elif report.victim_memcg not in (None, "/"):
+        parts.append(f"in {cgroups.told(report.victim_memcg or '')}")
     lines.append(f"Victim    {', '.join(parts)}")
-    lines += path_lines(report.task_memcg) if report.task_memcg != report.oom_memcg else []
+    lines += path_lines(report.victim_memcg) if report.victim_memcg != report.oom_memcg else []
     more = (_misread(report, kill, rss_bytes), _in_container(report))
     return [*lines, *(f"          {clause}" for clause in more if clause)]
 
@@ -207,7 +207,7 @@ def remedies(report: OomReport, adj: int | None, ranked: Collection[int]) -> lis
 def _raised(report: OomReport, kill: Kill, adj: int) -> str:
     """What an oom_score_adj above 0 did, and whose habit it is where that is known."""
     carried = f"{visible(kill.comm)} carried an oom_score_adj of {adj}"
-    in_pod = any("kubepods" in (path or "") for path in (report.task_memcg, report.oom_memcg))
+    in_pod = any("kubepods" in (path or "") for path in (report.victim_memcg, report.oom_memcg))
     if _BURSTABLE_FROM <= adj <= 999:
         return f"{carried}, as the kubelet gives it to a Burstable pod that requests little memory"
     if in_pod and adj == 1000:

@@ -304,3 +304,11 @@ def test_the_counters_of_a_cgroup_belong_to_the_kill_behind_them() -> None:
     report = only("memory: usage 51200kB, limit 51200kB, failcnt 125", f"{SUMMARY},task=java,pid=1234,uid=1000", KILL)
     assert report.memcg.memory == Counter(51200 << 10, 51200 << 10)
     assert report.constraint is Constraint.MEMCG
+
+
+def test_the_cgroup_of_the_chosen_is_not_that_of_the_child_that_dies() -> None:
+    """``Task in`` is about the chosen one."""
+    task_in = "Task in /docker/a killed as a result of limit of /docker"
+    choice = "Memory cgroup out of memory: Kill process 7 (sh) score 900 or sacrifice child"
+    assert only(HEADER, task_in, choice, "Killed process 7 (sh) total-vm:8kB, anon-rss:4kB").victim_memcg == "/docker/a"
+    assert only(HEADER, task_in, choice, "Killed process 8 (java) total-vm:8kB, anon-rss:4kB").victim_memcg is None

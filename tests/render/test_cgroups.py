@@ -102,6 +102,7 @@ UNKNOWN = [
     ("/nomad/task1", "/nomad/task1"),
     ("/job_1/step_2", "/job_1/step_2"),
     ("/a/lxc/703", "/a/lxc/703"),
+    ("/lxc.payload....-lxc", "/lxc.payload....-lxc"),
     ("/system.slice/docker-CONTAINERID.scope", "docker-CONTAINERID.scope"),
     (f"/docker/{ID[:40]}", "/docker/00748bf4e957…"),
     (f"/docker/{ID.upper()}", f"/docker/{ID.upper()}"),
