@@ -52,12 +52,12 @@ def test_a_container_of_a_pod_that_has_the_limit() -> None:
     (event,) = events("15-k8s-in-lxc-elided.log")
     assert event["memcg"] == f"/lxc.payload....-lxc/{POD}"
     assert places(event) == (
-        "lxc ...-lxc pod eded8c65",
+        "pod eded8c65",
         "lxc c1-lxc pod eded8c65 container ec9ee26695de",
         IN_POD,
     )
     lines = full("15-k8s-in-lxc-elided.log")
-    assert lines[1].startswith("Trigger   lxc ...-lxc pod eded8c65: ")
+    assert lines[1].startswith("Trigger   pod eded8c65: ")
     assert lines[2].strip() == event["memcg"]
 
 
