@@ -37,6 +37,7 @@ _HOST_KEYS = ("_HOSTNAME", "hostname", "host", "HOSTNAME", "nodename", "node_nam
 _PROGRAM_KEYS = ("SYSLOG_IDENTIFIER", "_COMM", "ident", "appname", "programname", "syslog_identifier", "app_name")
 _UPTIME_KEYS = ("_SOURCE_MONOTONIC_TIMESTAMP",)
 _DEEPEST = 12
+_LONGEST_UPTIME_S = 1e10
 _LONGEST_RECORD = 400
 """Lines of one record that is written over several."""
 
@@ -48,6 +49,7 @@ _FIELD = re.compile(r"\s{0,8}([A-Z_][A-Z0-9_]{0,63})=(.*)$", re.DOTALL)
 _DATE = re.compile(DATE)
 _UNUSUAL = re.compile(r"[^\w./@-]")
 _JSON_START = re.compile(r'[\[{]\s{0,8}(?:[\[{]\s{0,8}){0,4}"')
+_PATH = re.compile(r"memcg=/|cpuset=|\b(?:in|of|for|cgroup) /")
 _ESCAPED_END = re.compile(r"(?<!\\)(?:\\\\)*\\n")
 
 
@@ -67,7 +69,7 @@ def is_structured(line: str) -> bool:
         (field is not None and field[1] == "MESSAGE")
         or _JSON_START.search(line) is not None
         or re.match(r'\s{0,80}"[\w.@]{1,40}"\s?: "', line) is not None
-        or _ESCAPED_END.search(line) is not None
+        or _has_escaped_ends(line)
     )
 
 
@@ -105,10 +107,16 @@ def _one_line(line: str) -> Iterator[str]:
             if said:
                 yield from said
                 return
-    if _ESCAPED_END.search(line):
+    if _has_escaped_ends(line):
         yield from _escaped(line)
     else:
         yield line
+
+
+def _has_escaped_ends(line: str) -> bool:
+    """Whether line ends are written as backslash and n, and do not stand in the name that somebody gave a cgroup."""
+    end = _ESCAPED_END.search(line)
+    return end is not None and _PATH.search(line, 0, end.start()) is None
 
 
 def _escaped(line: str) -> Iterator[str]:
@@ -154,7 +162,7 @@ def _member(line: str) -> Iterator[str]:
     member = re.match(r'\s{0,80}"([\w.@]{1,40})"\s?: (".*"),?$', line)
     if member is not None and member[1] in _MESSAGE_KEYS:
         try:
-            yield from json.loads(member[2]).splitlines()
+            yield from json.loads(member[2]).split("\n")
         except ValueError:
             yield line
     else:
@@ -208,9 +216,10 @@ def _around(value: dict[str, Any], outer: _Around) -> _Around:
 
 def _uptime(value: Any) -> float | None:
     try:
-        return float(value) / 1e6
-    except (TypeError, ValueError):
+        seconds = float(value) / 1e6
+    except (TypeError, ValueError, OverflowError):
         return None
+    return seconds if 0 <= seconds < _LONGEST_UPTIME_S else None
 
 
 def _time(value: Any) -> str | None:
@@ -236,7 +245,7 @@ def _lines(text: str, around: _Around, depth: int) -> Iterator[str]:
         if inner:
             yield from inner
             return
-    for line in text.splitlines():
+    for line in text.split("\n"):  # not splitlines: names may hold what that takes for an end
         if line.strip():
             yield _dressed(line, around)
 

@@ -191,7 +191,7 @@ class JournalTail:
         if cursors:
             self._cursor = cursors[-1].decode("ascii", "replace")
             self.caught_up = self.caught_up or self._newest.encode() in cursors
-        texts = lines.decode("utf-8", "replace").splitlines()
+        texts = [text for text in lines.decode("utf-8", "replace").split("\n") if text]
         plain, _ = plain_lines(texts, True)
         return "".join(line + "\n" for line in plain).encode("utf-8", "replace")
 
