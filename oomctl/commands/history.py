@@ -65,7 +65,12 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since
 @click.argument("number", type=click.IntRange(1), required=False, metavar="[N]")
 @click.option("--file", "-f", "path", metavar="FILE", help="Read this log (plain, .gz, .xz) instead; - is stdin.")
 @click.option("--since", type=TimeType(), metavar="TIME", help="Only events since then: 2026-11-23, yesterday, 2h.")
-@click.option("-n", "-N", "--lines", "--num", "lines", type=click.IntRange(1), help="Only the last events, this many.")
+@click.option(
+    *("-n", "-N", "--lines", "--num", "lines"),
+    type=click.IntRange(1),
+    metavar="N",
+    help="Only the last events, this many.",
+)
 @click.option("--victim", metavar="NAME", help="Only kills of processes of that name; * and ? are wildcards.")
 @click.option("--cgroup", metavar="PATH", help="Only kills in that cgroup or below, or because of its limit.")
 @click.option("--unit", metavar="UNIT", help="Only kills in that systemd unit; * and ? are wildcards.")

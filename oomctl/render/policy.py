@@ -74,11 +74,14 @@ def diff_document(differing: Sequence[Decided], hidden: int) -> str:
     return json_line({"schema": "oomctl.policy-diff/1", "hidden_processes": hidden, "changes": changes})
 
 
+_DIFF_TITLES = ["PID", "COMMAND", "ADJ", "RULE"]
+
+
 def diff_text(differing: Sequence[Decided]) -> str:
-    """A line for each process that has another value than the policy says; empty without any."""
+    """Titles, and a line for each process that has another value than the policy says; empty without any."""
     if not differing:
         return ""
-    rows = []
+    rows = [_DIFF_TITLES]
     for pid, comm, before, rule, _, distrusting in differing:
         assert rule is not None  # noqa: S101 - for mypy: nothing differs without a rule
         why = "; ".join((_place(rule) + _because(rule), *map(str, distrusting)))

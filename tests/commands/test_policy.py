@@ -29,7 +29,11 @@ SERVER = rule("postgres", -900, reason="the data") + rule("java", 300)
 def test_diff_shows_what_would_change_and_why(server: ProcTree, policy: Path) -> None:
     policy.write_text(SERVER)
     assert ask(server, "policy", "diff", "-f", str(policy)) == Ran(
-        1, f"10  postgres  -100 -> -900  {policy}:1 (the data)\n20  java      0 -> 300      {policy}:5\n", ""
+        1,
+        "PID  COMMAND   ADJ           RULE\n"
+        f" 10  postgres  -100 -> -900  {policy}:1 (the data)\n"
+        f" 20  java      0 -> 300      {policy}:5\n",
+        "",
     )
     assert adjs(server, 10, 11, 20) == [-100, 0, 0]
 
@@ -325,7 +329,8 @@ def test_explain_and_diff_tell_who_distrusts_it(server: ProcTree, policy: Path) 
         f"  passed  {policy}:1 leaves it to later rules: {reason}\n"
     )
     assert ask(server, "policy", "diff", "-f", str(policy)).stdout == (
-        f"20  java  0 -> 500  {policy}:4 (jobs); {policy}:1 leaves it to later rules: {reason}\n"
+        "PID  COMMAND  ADJ       RULE\n"
+        f" 20  java     0 -> 500  {policy}:4 (jobs); {policy}:1 leaves it to later rules: {reason}\n"
     )
     [change] = json.loads(ask(server, "policy", "diff", "--json", "-f", str(policy)).stdout)["changes"]
     [distrusting] = change["distrusting"]

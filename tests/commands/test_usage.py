@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -229,6 +230,26 @@ def test_help_sums_up_each_command_on_one_line_of_80_columns(proc_tree: ProcTree
     result = CliRunner().invoke(cli, ["--help"], env={"COLUMNS": "80"})
     listed = result.stdout.partition("Commands:\n")[2].splitlines()
     assert listed == [f"  {name:<10}  {summary}" for name, (_, summary) in COMMANDS.items()]
+
+
+def every_command(group: click.Group = cli, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words that name each command, the groups among them, too."""
+    yield above
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*above, name))
+        else:
+            yield (*above, name)
+
+
+@pytest.mark.parametrize("words", [*every_command()], ids=" ".join)
+def test_help_names_what_an_option_takes_in_words_and_ends_each_sentence(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*words, "--help"], env={"COLUMNS": "80"}, prog_name="oomctl")
+    usage, _, told = result.stdout.partition("\n")
+    assert usage.startswith("Usage: oomctl ")
+    assert re.findall(r"INTEGER|FLOAT|RANGE|TEXT", told) == []
+    assert [line for line in told.splitlines() if line.endswith(("...", "…")) or len(line) > 80] == []
 
 
 def test_what_a_subcommand_does_is_not_cut_off(proc_tree: ProcTree) -> None:
