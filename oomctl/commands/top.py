@@ -55,7 +55,8 @@ class Delay(click.FloatRange):
 @click.command(cls=NumbersAsArguments)
 @click.argument("targets", type=TARGET, metavar="[TARGET]...", nargs=-1)
 @click.option("-n", "-N", "--lines", "--num", "lines", type=Lines(), help="Show this many; all by default in a pipe.")
-@click.option("--sort", "-s", "sort_key", metavar="FIELD", help="Sort by another field than badness.")
+@click.option("--sort", "-s", "sort_key", metavar="FIELD", help="Sort by another field than badness; -FIELD reverses.")
+@click.option("-r", "--reverse", is_flag=True, help="Reverse the order: the last one first.")
 @click.option("-o", "columns", metavar="FIELD,...", help="Show these columns.")
 @click.option("-u", "--user", metavar="USER", help="Only this user's processes.")
 @click.option("--once", is_flag=True, help="Print one list and end, as without a terminal.")
@@ -74,6 +75,7 @@ def top(
     targets: tuple[Target, ...],
     lines: int | None,
     sort_key: str | None,
+    reverse: bool,
     columns: str | None,
     user: str | None,
     once: bool,
@@ -100,8 +102,8 @@ def top(
     if user is not None:
         _check_user(user)
     shown = fields.find_all(columns or ",".join(fields.DEFAULT))
-    sort_field = fields.find(sort_key) if sort_key else None
-    ask = Ask(shown, sort_field, lines, targets, user, cgroup)
+    sort_field, turned = fields.order_of(sort_key) if sort_key else (None, False)
+    ask = Ask(shown, sort_field, lines, targets, user, cgroup, reverse=reverse != turned)
     if once or as_json or wanted or not _on_a_terminal():
         return _once(ask, output)
     return _live(ask, delay_s, simple)
@@ -136,7 +138,7 @@ def _once(ask: Ask, output: str) -> int:
         lines = max(shutil.get_terminal_size().lines - _LINES_AROUND, 5)
     procfs = machine_procfs()
     # Those who can never be chosen come last: a list of all has them, the first few do not.
-    every = lines in (None, sys.maxsize) or ask.limits or ask.sort
+    every = lines in (None, sys.maxsize) or ask.limits or ask.sort or ask.reverse
     scenario = _read(procfs, ask, None if every else lines)
     order = scan(scenario.tasks, scenario.context, procfs.rules)
     rows = ranked_rows(order.ranking, order.spared)
@@ -147,7 +149,9 @@ def _once(ask: Ask, output: str) -> int:
             raise ask.nothing_matched()
     cmdlines = output == "json" or has_cmdlines(*ask.fields, ask.sort)
     if ask.sort:
-        rows = fields.sort_rows(with_details(rows, procfs, cmdlines), ask.sort, procfs.page_size)
+        rows = with_details(rows, procfs, cmdlines)
+    if ask.sort or ask.reverse:
+        rows = fields.sort_rows(rows, ask.sort or fields.find("rank"), procfs.page_size, ask.reverse)
     rows = with_details(rows[:lines], procfs, cmdlines)
     machine = machine_line(scenario, procfs)._replace(
         candidates=len(order.ranking) + scenario.unread_candidates,

@@ -73,11 +73,13 @@ def complete(param: click.Parameter, incomplete: str) -> Items:
     if isinstance(param.type, click.Choice):
         choices = [str(choice) for choice in param.type.choices]
         return [item(choice, FORMATS.get(choice, "")) for choice in choices if choice.startswith(incomplete)]
-    completer = _COMPLETERS.get(value_of(param))
-    if completer is None:
+    kind = value_of(param)
+    completer = _COMPLETERS.get(kind)
+    word = unescaped(incomplete)
+    if completer is None or (re.match(r"-[^\W\d]", word) and kind not in _MAY_BEGIN_WITH_MINUS):
         return []
     try:
-        return completer(unescaped(incomplete))
+        return completer(word)
     except (OomctlError, OSError):
         return []  # nobody wants an error message in the middle of a line
 
@@ -221,6 +223,12 @@ def one_field(word: str) -> Items:
     return items
 
 
+def sort_key(word: str) -> Items:
+    """A field, or one behind the ``-`` that turns the order round."""
+    minus = "-" * word.startswith("-")
+    return [item(minus + one.value, one.help or "") for one in one_field(word.removeprefix("-"))]
+
+
 def field_list(word: str) -> Items:
     """The last one of a list of fields; those before it are not offered again."""
     before, comma, last = word.rpartition(",")
@@ -312,13 +320,16 @@ _COMPLETERS: dict[str, Callable[[str], Items]] = {
     "USER": users,
     "NAME": names,
     "UNIT": units,
-    "FIELD": one_field,
+    "FIELD": sort_key,
     "FIELD,": field_list,
     "TIME": _from(TIMES),
     "RELEASE": _from(known_kernels()),
     "FILE": _of_shell("file"),
     "COMMAND": _of_shell("command"),
 }
+
+
+_MAY_BEGIN_WITH_MINUS = ("FIELD",)
 
 
 def is_known(kind: str) -> bool:

@@ -39,7 +39,7 @@ _ONLY_LISTED, _ALL_INSERTED = ord("?"), ord("*")  # of COMP_TYPE
 
 
 class _OwnComplete(ShellComplete):
-    """Whole words in, whole words out; negative numbers are values, not options."""
+    """Whole words in, whole words out; negative numbers and ``-FIELD`` are values, not options."""
 
     name: ClassVar[str]
     line = ""
@@ -59,7 +59,7 @@ class _OwnComplete(ShellComplete):
         items = []
         if not (equals and value[:1] == "-"):
             items = self._found(args, incomplete)
-        if re.fullmatch(r"-\d*", value):
+        if re.fullmatch(r"-\w*", value):
             items += self._found(args, f"{option}{equals}{MINUS}{value[1:]}")
         return [self._whole(item, option + equals if equals else "") for item in items if item.value.isprintable()]
 

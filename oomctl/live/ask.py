@@ -29,6 +29,8 @@ class Ask(NamedTuple):
     """They limit the list."""
     user: str | None = None
     cgroup: str | None = None
+    reverse: bool = False
+    """Whether the order is turned round."""
 
     @property
     def limits(self) -> bool:

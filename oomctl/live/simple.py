@@ -50,7 +50,7 @@ def _frame(now: Shot, ask: Ask, size: tuple[int, int]) -> tuple[Frame, list[int]
     rows = list(standing.rows)
     if has_cmdlines(ask.sort):
         rows = with_details(rows, now.procfs, cmdline=True)
-    rows = shown(rows, View(ask.sort), page, now.only)[: min(ask.lines or room, room)]
+    rows = shown(rows, View(ask.sort, ask.reverse), page, now.only)[: min(ask.lines or room, room)]
     if has_cmdlines(*ask.fields):
         rows = with_details(rows, now.procfs, cmdline=True)
     shape = layout(ask.fields, width)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from oomctl.model.listing import Row
 from oomctl.model.look import Group
-from oomctl.render.fields import Field, sort_rows
+from oomctl.render.fields import Field, find, sort_rows
 
 
 class View(NamedTuple):
@@ -35,9 +35,9 @@ def shown(rows: Sequence[Row], view: View, page_size: int, only: Collection[int]
     words = view.words.lower().split()
     if words:
         kept = [row for row in kept if _has(row, words)]
-    if view.sort is not None:
-        kept = sort_rows(kept, view.sort, page_size)
-    return kept[::-1] if view.reverse else kept
+    if view.sort is None and not view.reverse:
+        return kept
+    return sort_rows(kept, view.sort or find("rank"), page_size, view.reverse)
 
 
 def _has(row: Row, words: Sequence[str]) -> bool:

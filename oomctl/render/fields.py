@@ -186,9 +186,14 @@ def victim_document(victim: Task | None) -> dict[str, Any] | None:
     return None if victim is None else {"pid": pid_of(victim), "comm": victim.comm, "oom_score_adj": victim.adj}
 
 
-def sort_rows(rows: Sequence[Row], field: Field, page_size: int) -> list[Row]:
-    """Sort by ``field``: numbers biggest first, names from a to z, what has no value last."""
+def order_of(key: str) -> tuple[Field, bool]:
+    """Return the field of ``--sort``, and whether it is to be turned round: ``-rss`` begins with the smallest."""
+    return find(key.removeprefix("-")), key.startswith("-")
+
+
+def sort_rows(rows: Sequence[Row], field: Field, page_size: int, reverse: bool = False) -> list[Row]:
+    """Sort by ``field``: numbers biggest first, names from a to z, or the other way round; what has no value last."""
     known = [row for row in rows if field.value(row, page_size) is not None]
     unknown = [row for row in rows if field.value(row, page_size) is None]
-    known.sort(key=lambda row: field.value(row, page_size), reverse=field.biggest_first)
+    known.sort(key=lambda row: field.value(row, page_size), reverse=field.biggest_first != reverse)
     return known + unknown

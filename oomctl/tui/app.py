@@ -96,7 +96,7 @@ class TopApp(App[int]):
         self._kmsg = kmsg
         self._shot = first
         self._standing: Standing = judged(first.look)
-        self._view = View(ask.sort)
+        self._view = View(ask.sort, ask.reverse)
         self._marks = Marks()
         self._written: list[Recorded] = []
         self._paused = False

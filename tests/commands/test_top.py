@@ -105,6 +105,31 @@ def test_sort_orders_numbers_downwards_and_names_upwards(server: ProcTree, key: 
     assert pids(server, "--sort", key) == order
 
 
+@pytest.mark.parametrize(
+    ("argv", "order"),
+    [
+        (["--sort", "-rss"], [40, 1, 30, 11, 10, 20]),
+        (["--sort=-rss"], [40, 1, 30, 11, 10, 20]),
+        (["-s", "-pid"], [40, 30, 20, 11, 10, 1]),
+        (["--sort", "rss", "-r"], [40, 1, 30, 11, 10, 20]),
+        (["--sort", "-rss", "--reverse"], [20, 10, 11, 30, 1, 40]),
+        (["--sort", "-badness"], [10, 11, 20, 1, 30, 40]),
+        (["--sort", "-comm"], [1, 30, 11, 10, 40, 20]),
+        (["-r"], [10, 11, 20, 1, 30, 40]),
+        (["-r", "-n", "2"], [10, 11]),
+    ],
+)
+def test_the_order_is_turned_round_and_what_has_no_value_stays_last(
+    server: ProcTree, argv: list[str], order: list[int]
+) -> None:
+    assert pids(server, *argv) == order
+
+
+def test_every_format_is_turned_round(server: ProcTree) -> None:
+    listed = json.loads(ask(server, "top", "--json", "-r").stdout)["processes"]
+    assert [process["rank"] for process in listed] == [3, 2, 1, None, None, None]
+
+
 def test_sort_by_command_line_reads_it(server: ProcTree) -> None:
     server.write("10/cmdline", b"zebra\0")
     server.write("30/cmdline", b"ape\0")

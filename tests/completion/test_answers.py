@@ -154,6 +154,18 @@ def test_a_field_is_not_offered_twice(machine: ProcTree) -> None:
     assert "pid,pid" not in values(machine, "oomctl top -o pid,")
 
 
+@pytest.mark.parametrize("line", ["oomctl top --sort -rs", "oomctl top --sort=-rs", "oomctl top -r -s -rs"])
+def test_a_field_to_sort_by_may_be_turned_round(machine: ProcTree, line: str) -> None:
+    before = "--sort=" * ("=" in line)
+    assert answered(machine, line) == [(f"{before}-rss_bytes", fields.MEANINGS["rss_bytes"])]
+
+
+def test_a_minus_before_letters_begins_an_option_elsewhere(machine: ProcTree) -> None:
+    machine.add(50, "-rs", 100)
+    assert values(machine, "oomctl top -rs") == []
+    assert {kind for kind, _, _ in answers(machine, "oomctl history -rs", "zsh")} == set()
+
+
 def test_every_kernel_offered_has_rules() -> None:
     assert all(rules_for(kernel) for kernel in known_kernels())
 

@@ -38,7 +38,12 @@ def test_sorted_by_any_column_and_turned_round() -> None:
     assert pids(sort=fields.find("rss")) == [13, 11, 12, 10]
     assert pids(sort=fields.find("comm")) == [11, 12, 10, 13]
     assert pids(sort=fields.find("pid"), reverse=True) == [13, 12, 11, 10]
-    assert pids(reverse=True) == [13, 10, 12, 11]
+    assert pids(reverse=True) == [10, 12, 11, 13]
+
+
+def test_what_has_no_value_stays_last_the_other_way_round() -> None:
+    assert pids(sort=fields.find("badness"), reverse=True) == [10, 12, 11, 13]
+    assert pids(sort=fields.find("unit"), reverse=True) == [11, 12, 10, 13]
 
 
 def test_the_filter_looks_at_pid_name_user_unit_and_cgroup_in_any_case() -> None:
