@@ -19,11 +19,11 @@ class View(NamedTuple):
     words: str = ""
     """The filter: every word of it must occur in a row."""
     group_by: str | None = None
-    """``unit``, ``user`` or ``cgroup``; None: every process by itself."""
+    """``unit`` (where there is none, the cgroup), ``user`` or ``cgroup``; None: every process by itself."""
 
 
 GROUPINGS: dict[str, Callable[[Row], str | None]] = {
-    "unit": lambda row: row.details.unit,
+    "unit": lambda row: row.details.unit or row.details.cgroup,
     "user": lambda row: row.details.user,
     "cgroup": lambda row: row.details.cgroup,
 }

@@ -18,7 +18,7 @@ class Details(NamedTuple):
     start_time: float | None = None
     """Seconds since the epoch."""
     cgroup: str | None = None
-    """Its memory cgroup."""
+    """Its memory cgroup; where none are mounted, what /proc calls it."""
     unit: str | None = None
     """The systemd unit it belongs to."""
     manager_uid: int | None = None

@@ -26,6 +26,11 @@ class DetailReader:
         self._memcgs = memcgs or Memcgs.of(procfs)
         self._boot_time = procfs.boot_time()
 
+    @property
+    def sees_memcgs(self) -> bool:
+        """Whether memory cgroups are mounted here; if not, the cgroups of the details are only names."""
+        return self._memcgs is not None
+
     def details(self, task: Task, cmdline: bool = False) -> Details:
         """Return the details of ``task``; only its user where the process is gone meanwhile."""
         start_time = round(self._boot_time + task.start_ticks / self._procfs.clock_ticks, 2)
@@ -36,7 +41,7 @@ class DetailReader:
                     return plain
                 cgroups = cgroups_at(directory)
                 return plain._replace(
-                    cgroup=self._memcgs.path_in(cgroups) if self._memcgs else None,
+                    cgroup=self._memcgs.path_in(cgroups) if self._memcgs else cgroup_in(cgroups),
                     unit=unit_in(cgroups),
                     manager_uid=manager_uid_in(cgroups),
                     cmdline=_cmdline(directory) if cmdline else None,
@@ -53,6 +58,16 @@ def unit_in(cgroups: str) -> str | None:
             if part.endswith(suffixes):
                 return part
     return None
+
+
+def cgroup_in(cgroups: str) -> str | None:
+    """Return the cgroup in the text of ``/proc/PID/cgroup``, where none is mounted to look it up.
+
+    That of the memory controller, else that of v2; None for the root, which everything is in.
+    """
+    by_controller = {name: path for names, path in hierarchies(cgroups) for name in names.split(",")}
+    path = by_controller.get("memory", by_controller.get("", "/")).removesuffix(" (deleted)")
+    return None if path == "/" else path
 
 
 def manager_uid_in(cgroups: str) -> int | None:

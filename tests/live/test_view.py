@@ -74,6 +74,11 @@ def test_a_group_sums_up_and_names_the_member_that_would_die() -> None:
     assert (none.name, none.first.rank) == ("-", None)
 
 
+def test_where_there_are_no_units_the_cgroup_makes_the_group() -> None:
+    rows = [row._replace(details=row.details._replace(unit=None)) for row in ROWS]
+    assert [group.name for group in grouped(rows, "unit")] == ["/web", "/db/spare", "/db/main", "-"]
+
+
 def test_groups_by_user_and_by_cgroup() -> None:
     assert [group.name for group in grouped(ROWS, "user")] == ["app", "db", "root"]
     assert [group.name for group in grouped(ROWS, "cgroup")] == ["/web", "/db/spare", "/db/main", "-"]
