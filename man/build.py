@@ -2,8 +2,8 @@
 
     python man/build.py
 
-A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, `below GROUP`, `keys`, `json`, or
-`script FILE`, of which the page shows the text.
+A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, `below GROUP`, `fields`, `keys`,
+`json`, or `script FILE`, of which the page shows the text.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from oomctl.cli.main import COMMANDS, cli
+from oomctl.render.fields import FIELDS, MEANINGS
 from oomctl.tui.keys import KEYS, MOVING
 
 MAN = Path(__file__).parent
@@ -57,7 +58,7 @@ def generated(what: str) -> Iterator[str]:
         return below(name)
     if kind == "script":
         return script(MAN.parent / name)
-    return {"commands": commands, "json": documents, "keys": keys}[kind]()
+    return {"commands": commands, "fields": columns, "json": documents, "keys": keys}[kind]()
 
 
 def commands() -> Iterator[str]:
@@ -105,6 +106,13 @@ def options(command: click.Command) -> Iterator[str]:
         yield ".It " + " , ".join(f"Fl {flag[1:]}{value}" for flag in [*option.opts, *option.secondary_opts])
         yield from sentences(option.help or "")
     yield ".El"
+
+
+def columns() -> Iterator[str]:
+    """Every field of a list of processes, with its title and its other names."""
+    for field in FIELDS:
+        yield ".It " + " , ".join(f"Cm {name}" for name in (field.name, *field.aliases))
+        yield from sentences(f"{field.title}: {MEANINGS[field.name]}.")
 
 
 def keys() -> Iterator[str]:

@@ -43,7 +43,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "commands": (
         *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario", "changes", "origins"),
         *("policy", "live", "render", "console", "selftest", "cli.options", "cli.parameters", "cli.namesake"),
-        *("cli.summaries", "tui.app", "completion.shells"),
+        *("cli.summaries", "tui.app", "tui.keys", "completion.shells"),
     ),
     "cli": ("errors", "kernel.badness", "guard", "targets.words", "console", "completion.shells"),
     "__main__": ("cli.main", "cli.descriptors", "procfs.ahead"),

@@ -52,7 +52,22 @@ class Delay(click.FloatRange):
         return seconds
 
 
-@click.command(cls=NumbersAsArguments)
+class TellsFieldsAndKeys(NumbersAsArguments):
+    """Its help has what ``-o`` takes and what keys do; the options stay last, where a terminal has not scrolled."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from oomctl.tui.keys import KEYS, MOVING  # a table without textual
+
+        with formatter.section("Fields for -o and --sort, and their titles"):
+            formatter.write_dl(
+                [(field.called, f"{field.title}: {fields.MEANINGS[field.name]}") for field in fields.FIELDS]
+            )
+        with formatter.section("Keys of the live view (with the extra oomctl[tui])"):
+            formatter.write_dl([*MOVING, *((key.shown, key.meaning) for key in KEYS)])
+        super().format_options(ctx, formatter)
+
+
+@click.command(cls=TellsFieldsAndKeys)
 @click.argument("targets", type=TARGET, metavar="[TARGET]...", nargs=-1)
 @click.option("-n", "-N", "--lines", "--num", "lines", type=Lines(), help="Show this many; all by default in a pipe.")
 @click.option("--sort", "-s", "sort_key", metavar="FIELD", help="Sort by another field than badness; -FIELD reverses.")

@@ -134,9 +134,8 @@ class Sampler:
             same = known is not None and known.task.start_ticks == task.start_ticks
             in_turn = task.pid % turns == self._looks % turns
             details = known.details if known is not None and same and not in_turn else reader.details(task)
-            if reader.sees_memcgs:
-                task = task._replace(memcg=details.cgroup)
-            self._known[task.pid] = _Known(of[task.pid], task, details)
+            memcg = details.cgroup if reader.sees_memcgs else None
+            self._known[task.pid] = _Known(of[task.pid], task._replace(memcg=memcg), details)
         return tasks.hidden
 
 

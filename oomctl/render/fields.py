@@ -30,6 +30,11 @@ class Field(NamedTuple):
     told: Callable[[Row, int | None], str | None] | None = None
     """What people read of it where that is not the value: in a table in so many characters; None: no table."""
 
+    @property
+    def called(self) -> str:
+        """Its name, and the short one where it has one."""
+        return ", ".join((self.name, *self.aliases[:1]))
+
     def text(self, row: Row, page_size: int, room: int | None = None) -> str:
         """Return the value as people read it; ``room``: of a table, names of cgroups in so many characters."""
         if self.told is not None:

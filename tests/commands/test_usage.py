@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from oomctl.cli.main import COMMANDS, cli
+from oomctl.render import fields
+from oomctl.tui.keys import KEYS, MOVING
 from tests.commands.invoke import Ran, ask
 from tests.proc_tree import ProcTree
 
@@ -250,6 +254,23 @@ def test_help_names_what_an_option_takes_in_words_and_ends_each_sentence(words: 
     assert usage.startswith("Usage: oomctl ")
     assert re.findall(r"INTEGER|FLOAT|RANGE|TEXT", told) == []
     assert [line for line in told.splitlines() if line.endswith(("...", "…")) or len(line) > 80] == []
+
+
+def test_help_of_top_lists_every_field_and_every_key() -> None:
+    told = CliRunner().invoke(cli, ["top", "--help"], env={"COLUMNS": "80"}).stdout
+    words = " ".join(told.split())
+    for field in fields.FIELDS:
+        assert re.search(rf"^  {field.name}\b.* {field.title}: ", told, re.MULTILINE), field.name
+        assert f"{field.title}: {fields.MEANINGS[field.name]}" in words
+    for shown, meaning in [*MOVING, *((key.shown, key.meaning) for key in KEYS)]:
+        assert f" {shown} {meaning}" in words
+
+
+def test_help_of_top_loads_nothing_that_draws() -> None:
+    told = "from oomctl.cli.main import cli; import sys; cli(['top', '--help'], standalone_mode=False)"
+    code = f"import atexit, sys; atexit.register(lambda: print({{'rich', 'textual'}} & {{*sys.modules}})); {told}"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.endswith("set()\n")
 
 
 def test_what_a_subcommand_does_is_not_cut_off(proc_tree: ProcTree) -> None:
