@@ -15,7 +15,7 @@ from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.console import emit_parts
 from oomctl.errors import BadInput
 from oomctl.kernel.selection import ranked_rows, scan
-from oomctl.live.ask import Ask, has_cmdlines
+from oomctl.live.ask import Ask, has_cmdlines, shows_cmdlines
 from oomctl.model.kernel import Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
@@ -116,10 +116,13 @@ def top(
     output = output_format(wanted, as_json)
     if user is not None:
         _check_user(user)
+    as_list = once or as_json or wanted or not _on_a_terminal()
     shown = fields.find_all(columns or ",".join(fields.DEFAULT))
+    if columns is None and (output == "table" or not as_list):
+        shown = fields.with_command_lines(shown)
     sort_field, turned = fields.order_of(sort_key) if sort_key else (None, False)
     ask = Ask(shown, sort_field, lines, targets, user, cgroup, reverse=reverse != turned)
-    if once or as_json or wanted or not _on_a_terminal():
+    if as_list:
         return _once(ask, output)
     return _live(ask, delay_s, simple)
 
@@ -167,7 +170,7 @@ def _once(ask: Ask, output: str) -> int:
         rows = with_details(rows, procfs, cmdlines)
     if ask.sort or ask.reverse:
         rows = fields.sort_rows(rows, ask.sort or fields.find("rank"), procfs.page_size, ask.reverse)
-    rows = with_details(rows[:lines], procfs, cmdlines)
+    rows = with_details(rows[:lines], procfs, cmdlines or shows_cmdlines(ask.fields))
     machine = machine_line(scenario, procfs)._replace(
         candidates=len(order.ranking) + scenario.unread_candidates,
         unkillable=len(order.spared) + scenario.unread_unkillable,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from oomctl.errors import NothingMatched
 from oomctl.model.kernel import Scenario
 from oomctl.procfs.details import user_name
 from oomctl.procfs.reader import Procfs
-from oomctl.render.fields import Field
+from oomctl.render.fields import COMMAND_LINE, Field
 from oomctl.targets.matching import matching
 from oomctl.targets.words import Target
+
+
+def shows_cmdlines(fields: Iterable[Field]) -> bool:
+    """Return whether ``fields`` have the command line for those who are on the screen, and only for them."""
+    return COMMAND_LINE in fields
 
 
 def has_cmdlines(*fields: Field | None) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oomctl.live.ask import Ask, has_cmdlines
+from oomctl.live.ask import Ask, has_cmdlines, shows_cmdlines
+from oomctl.live.cmdlines import CommandLines
 from oomctl.live.shot import Shot, first_shot, shoot
 from oomctl.live.standing import judged
 from oomctl.live.view import View, shown
 from oomctl.procfs.details import with_details
 from oomctl.procfs.sampler import Sampler
+from oomctl.render.fields import empty_fields
 from oomctl.render.lines import heading_lines, layout, row_line, title_line
 
 if TYPE_CHECKING:
@@ -53,7 +55,11 @@ def _frame(now: Shot, ask: Ask, size: tuple[int, int]) -> tuple[Frame, list[int]
     rows = shown(rows, View(ask.sort, ask.reverse), page, now.only)[: min(ask.lines or room, room)]
     if has_cmdlines(*ask.fields):
         rows = with_details(rows, now.procfs, cmdline=True)
-    shape = layout(ask.fields, width)
+    if shows_cmdlines(ask.fields):
+        read = CommandLines()
+        read.read((row.task for row in rows), now.procfs)
+        rows = [read.added(row) for row in rows]
+    shape = layout(ask.fields, width, empty_fields(now.machine, now.look.scenario.tasks))
     lines = [
         *heading_lines(now.machine, now.look, standing.now, width),
         title_line(shape, ask.sort.name if ask.sort else None),

@@ -22,8 +22,12 @@ class View(NamedTuple):
     """``unit`` (where there is none, the cgroup), ``user`` or ``cgroup``; None: every process by itself."""
 
 
+def _below_root(cgroup: str | None) -> str | None:
+    return None if cgroup == "/" else cgroup
+
+
 GROUPINGS: dict[str, Callable[[Row], str | None]] = {
-    "unit": lambda row: row.details.unit or row.details.cgroup,
+    "unit": lambda row: row.details.unit or _below_root(row.details.cgroup),
     "user": lambda row: row.details.user,
     "cgroup": lambda row: row.details.cgroup,
 }

@@ -96,6 +96,15 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
+def cmdline_of(procfs: Procfs, task: Task) -> str | None:
+    """Return the command line of ``task`` alone; None as well where the process is gone."""
+    try:
+        with procfs.open_task(task.pid) as directory:
+            return _cmdline(directory) if start_ticks_at(directory) == task.start_ticks else None
+    except OSError:
+        return None
+
+
 def _cmdline(directory: int) -> str | None:
     """Return the arguments joined by spaces; None for a process without any.
 

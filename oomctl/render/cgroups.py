@@ -81,6 +81,8 @@ def _cut(name: str, room: int) -> str:
         if len(shorter) <= room:
             return shorter
     if len(parts) > 1:
+        if not parts[0] and parts[-1].endswith("…") and is_hex(parts[-1][:-1]):
+            return cut(f"…/{parts[-1]}", room)  # of an id it is the beginning that others show
         name = f"{parts[0]}/…" if parts[0] else f"…/{parts[-1]}"
     return ellipsis(name, room) if room >= _ROOM_FOR_BOTH_ENDS else cut(name, room)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.errors import BadInput
 from oomctl.model.kernel import Task
-from oomctl.model.listing import Details, Row
+from oomctl.model.listing import Details, Machine, Row
 from oomctl.render import cgroups, reasons
 from oomctl.render.cgroupshapes import places
+from oomctl.render.commandline import command
 from oomctl.render.text import size, visible
 
 
@@ -176,6 +177,22 @@ def find(name: str) -> Field:
     return field
 
 
+def _command(row: Row, room: int | None) -> str:
+    return visible(row.task.comm) if room is None else command(row.task.comm, row.details.cmdline, room)
+
+
+COMMAND_LINE = find("comm")._replace(told=_command)
+"""The field ``comm`` as a table shows it that nobody chose the columns of: with the command line where there is room.
+
+Its value stays the comm, for programs and to sort by.
+"""
+
+
+def with_command_lines(fields: Sequence[Field]) -> tuple[Field, ...]:
+    """Return ``fields``, of which ``comm`` shows the command line where there is room."""
+    return tuple(COMMAND_LINE if field.name == "comm" else field for field in fields)
+
+
 def find_all(names: str) -> tuple[Field, ...]:
     """Return the fields of a comma separated list."""
     return tuple(find(name) for name in names.split(","))
@@ -194,6 +211,11 @@ def victim_document(victim: Task | None) -> dict[str, Any] | None:
 def order_of(key: str) -> tuple[Field, bool]:
     """Return the field of ``--sort``, and whether it is to be turned round: ``-rss`` begins with the smallest."""
     return find(key.removeprefix("-")), key.startswith("-")
+
+
+def empty_fields(machine: Machine, tasks: Iterable[Task]) -> tuple[str, ...]:
+    """Return the names of the fields that hold nothing, and cannot, on this machine."""
+    return () if machine.swap_total or any(task.swap_pages for task in tasks) else ("swap_bytes",)
 
 
 def sort_rows(rows: Sequence[Row], field: Field, page_size: int, reverse: bool = False) -> list[Row]:

@@ -14,7 +14,7 @@ from oomctl.model.listing import Machine, Row
 from oomctl.model.look import Group, Look
 from oomctl.render import heading
 from oomctl.render.cgroups import short_name
-from oomctl.render.fields import Field
+from oomctl.render.fields import COMMAND_LINE, Field
 from oomctl.render.text import size, visible
 
 if TYPE_CHECKING:
@@ -37,6 +37,13 @@ _WIDTHS = {  # of what is no size: the longest values that there are
 _TEXT_WIDTHS = {"user": (6, 12), "comm": (11, 16), "group": (8, 32), "unit": (8, 32), "cgroup": (8, 48)}
 _NAME_ROOM = 12  # for the id of a container, or that of a pod
 _OTHER_TEXT = (10, 400)
+_WIDEST_COMM = 16
+_FAIR_COMMAND = 32
+"""So much of a command line is worth more than wide gaps."""
+_COMMAND_LINE = (11, 400)
+_ANY_WIDTH = 1 << 16
+_FIRST = (("comm", _WIDEST_COMM), ("user", 8), ("group", 20), ("user", 12))
+"""Which columns get the room that is left, up to so many cells, before bars become longer."""
 _FIRST_TO_GO = ("pgtables_bytes", "swap_bytes", "oom_score", "user", "group", "rss_bytes")
 
 
@@ -79,9 +86,17 @@ _Bounds = Callable[[Field], tuple[int, int]]
 """The least and the most cells that a column is worth."""
 
 
-def layout(fields: Sequence[Field], width: int) -> Layout:
-    """Choose among ``fields`` those that fit into ``width`` cells, whatever they say, and share what room is left."""
-    return _laid_out(fields, width, _bounds, 1, ("comm", "user"))
+def layout(fields: Sequence[Field], width: int, empty: Collection[str] = ()) -> Layout:
+    """Choose among ``fields`` those that fit into ``width`` cells, whatever they say, and share what room is left.
+
+    ``empty`` are names of fields that can hold nothing here, as swap where there is none: they take no more room than
+    their titles.
+    """
+
+    def bounds(field: Field) -> tuple[int, int]:
+        return (len(field.title),) * 2 if field.name in empty else _bounds(field)
+
+    return _laid_out(fields, width, bounds, 1, _FIRST)
 
 
 def layout_for(fields: Sequence[Field], width: int, cells: Sequence[Sequence[str]]) -> Layout:
@@ -94,30 +109,43 @@ def layout_for(fields: Sequence[Field], width: int, cells: Sequence[Sequence[str
 
     def bounds(field: Field) -> tuple[int, int]:
         longest = needed[field.name]
-        if field.told is not None:
+        if field.told is not None and field is not COMMAND_LINE:
             return min(longest, max(_bounds(field)[0], min(named[field.name], _NAME_ROOM))), longest
         return longest if _is_number(field) else min(longest, _bounds(field)[0]), longest
 
-    gap = 2 if _taken([needed[field.name] for field in fields], _least_bar(fields), 2) <= width else 1
-    return _laid_out(fields, width, bounds, gap, ("comm", "user", *needed)).without_margin()
+    whole = [
+        min(needed[field.name], _FAIR_COMMAND) if field is COMMAND_LINE else needed[field.name] for field in fields
+    ]
+    gap = 2 if _taken(whole, _least_bar(fields), 2) <= width else 1
+    if _taken(whole, _least_bar(fields), gap) > width:
+        fields = [field for field, *column in zip(fields, *cells, strict=True) if not _says_nothing(field, column)]
+    first = (("comm", _WIDEST_COMM), *((name, _ANY_WIDTH) for name in needed if name != "comm"), ("comm", 48))
+    return _laid_out(fields, width, bounds, gap, first).without_margin()
 
 
-def _laid_out(fields: Sequence[Field], width: int, bounds: _Bounds, gap: int, before_bar: Iterable[str]) -> Layout:
-    """Lay out what fits; room that is left goes to the columns ``before_bar`` first."""
+def _says_nothing(field: Field, column: Sequence[str]) -> bool:
+    """Whether it is a size that nobody has any of: where room is short, names can use its column better."""
+    return field.is_size and set(column) <= {"0", "-"}
+
+
+def _laid_out(
+    fields: Sequence[Field], width: int, bounds: _Bounds, gap: int, before_bar: Iterable[tuple[str, int]]
+) -> Layout:
+    """Lay out what fits; room that is left goes to the columns ``before_bar`` first, up to so many cells."""
     kept, bar = _that_fit(fields, width, bounds, gap)
     widths = [bounds(field)[0] for field in kept]
     spare = max(width - _taken(widths, bar, gap), 0)
 
-    def widen(name: str) -> None:
+    def widen(name: str, most: int = _ANY_WIDTH) -> None:
         nonlocal spare
         for index, field in enumerate(kept):
             if field.name == name:
-                more = min(spare, bounds(field)[1] - widths[index])
+                more = max(min(spare, min(bounds(field)[1], most) - widths[index]), 0)
                 widths[index] += more
                 spare -= more
 
-    for name in before_bar:  # a little room makes a whole name of half of one
-        widen(name)
+    for name, most in before_bar:  # a little room makes a whole name of half of one
+        widen(name, most)
     longer = min(spare // 2, _MOST_BAR - bar) if bar else 0
     spare -= longer
     for field in kept:
@@ -162,6 +190,8 @@ def _is_number(field: Field) -> bool:
 
 
 def _bounds(field: Field) -> tuple[int, int]:
+    if field is COMMAND_LINE:
+        return _COMMAND_LINE
     if not _is_number(field):
         return _TEXT_WIDTHS.get(field.name, _OTHER_TEXT)
     width = _WIDTHS.get(field.name, _SIZE_WIDTH)

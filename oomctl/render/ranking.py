@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from oomctl.model.listing import Machine, Row
 from oomctl.render.document import members, with_array
-from oomctl.render.fields import Field, process_document
+from oomctl.render.fields import COMMAND_LINE, Field, process_document
 from oomctl.render.heading import memory
 from oomctl.render.text import aligned, count, visible
 
-_ANY_ROOM = 1 << 16
+if TYPE_CHECKING:
+    from oomctl.render.lines import Layout
+
 FORMATS = ("table", "plain", "tsv", "json")
 
 
@@ -56,14 +59,24 @@ def document(rows: Sequence[Row], machine: Machine) -> Iterator[str]:
     return with_array(f'{{{members(head)}, "processes": ', processes, "}\n")
 
 
+def shape_of(rows: Sequence[Row], fields: Sequence[Field], page: int, room: int) -> Layout:
+    """Lay out the table; what names of cgroups leave of their column when they are shortened goes to the others."""
+    from oomctl.render.lines import layout_for
+
+    shape = layout_for(fields, room, [[field.text(row, page, room) for field in fields] for row in rows])
+    kept = [(field, room if field is COMMAND_LINE else cells) for field, cells in shape.columns]
+    cells = [[field.text(row, page, most) for field, most in kept] for row in rows]
+    return layout_for([field for field, _ in kept], room, cells)
+
+
 def _table(rows: Sequence[Row], fields: Sequence[Field], machine: Machine, highest: int) -> str:
     """Draw the table for a terminal, by the lines of the live ranking."""
     from rich.text import Text
 
-    from oomctl.render.lines import layout_for, row_line, title_line
+    from oomctl.render.lines import row_line, title_line
     from oomctl.render.terminal import drawn, width
 
     page = machine.page_size
-    shape = layout_for(fields, width(), [[field.text(row, page, _ANY_ROOM) for field in fields] for row in rows])
+    shape = shape_of(rows, fields, page, width())
     lines = (row_line(row, shape, highest, page) for row in rows)
     return drawn(Text(summary(machine), style="italic"), title_line(shape), *lines)

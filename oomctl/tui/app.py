@@ -24,7 +24,8 @@ from oomctl.changes import recording
 from oomctl.errors import OomctlError
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.live import pending
-from oomctl.live.ask import Ask, has_cmdlines
+from oomctl.live.ask import Ask, has_cmdlines, shows_cmdlines
+from oomctl.live.cmdlines import CommandLines
 from oomctl.live.pending import Mark, Marks
 from oomctl.live.shot import Shot, first_shot, shoot
 from oomctl.live.standing import Standing, judged
@@ -38,7 +39,7 @@ from oomctl.procfs.details import with_details
 from oomctl.procfs.sampler import Sampler
 from oomctl.render import heading
 from oomctl.render.changes import Report
-from oomctl.render.fields import FIELDS, Field, find
+from oomctl.render.fields import FIELDS, Field, empty_fields, find
 from oomctl.render.lines import heading_lines, plain
 from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
@@ -52,6 +53,8 @@ from oomctl.tui.ranking import Contents, Ranking, Titles
 from oomctl.tui.scopes import scopes
 
 _WIDE = 160  # from so many columns on, details and events stand beside the ranking
+
+_FIRST_SCREEN = 50  # rows; what more a terminal shows has its command lines at the second look
 
 
 class TopApp(App[int]):
@@ -97,6 +100,8 @@ class TopApp(App[int]):
         self._shot = first
         self._standing: Standing = judged(first.look)
         self._view = View(ask.sort, ask.reverse)
+        self._cmdlines = CommandLines() if shows_cmdlines(ask.fields) else None
+        self._read_cmdlines(first, self._standing, ())
         self._marks = Marks()
         self._written: list[Recorded] = []
         self._paused = False
@@ -185,6 +190,8 @@ class TopApp(App[int]):
                 standing.highest,
                 page,
                 self._marks.what_if,
+                self._cmdlines,
+                empty_fields(self._shot.machine, standing.scenario.tasks),
             )
         )
         self._draw_details()
@@ -255,7 +262,17 @@ class TopApp(App[int]):
     def _look_and_judge(self, visible: Collection[int], marks: Marks) -> tuple[Shot, Standing]:
         """Do both beside the loop, which takes keys meanwhile."""
         shot = shoot(self._sampler, self._ask, visible, tuple(marks.what_if))
-        return shot, judged(shot.look, marks.what_if)
+        standing = judged(shot.look, marks.what_if)
+        self._read_cmdlines(shot, standing, visible)
+        return shot, standing
+
+    def _read_cmdlines(self, shot: Shot, standing: Standing, visible: Collection[int]) -> None:
+        """Read the command lines of those on the screen, and of the first, who may come onto it."""
+        if self._cmdlines is not None:
+            rows = shown(standing.rows, self._view, standing.scenario.page_size, shot.only)
+            first = {row.task.pid for row in rows[: max(len(visible), _FIRST_SCREEN)]}
+            wanted = first | {*visible}
+            self._cmdlines.read((row.task for row in rows if row.task.pid in wanted), shot.procfs)
 
     # The selected process
 

@@ -14,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from oomctl.live.cmdlines import CommandLines
 from oomctl.model.listing import Row
 from oomctl.model.look import Group
 from oomctl.render.fields import Field
@@ -31,6 +32,10 @@ class Contents(NamedTuple):
     """Badness of the first in pages."""
     page_size: int = 4096
     marked: Collection[int] = ()
+    cmdlines: CommandLines | None = None
+    """Of processes that have been on the screen; None: nobody wants to see them."""
+    empty: Collection[str] = ()
+    """Fields that hold nothing on this machine."""
 
 
 def identity(line: Row | Group) -> tuple[object, ...]:
@@ -130,6 +135,7 @@ class Ranking(ScrollView, can_focus=True):
         if isinstance(line, Group):
             text = group_line(line, self._shape.width, contents.page_size)
         else:
+            line = contents.cmdlines.added(line) if contents.cmdlines else line
             text = row_line(line, self._shape, contents.highest, contents.page_size, contents.marked)
         if index == self.cursor:
             text.stylize("reverse")
@@ -172,7 +178,7 @@ class Ranking(ScrollView, can_focus=True):
     def _lay_out(self) -> None:
         contents = self._contents
         width = max(self.size.width - 1, 1)  # the scroll bar's column stays free, so that nothing jumps
-        self._shape = layout(contents.fields, width)
+        self._shape = layout(contents.fields, width, contents.empty)
         titles = self._titles
         titles.shape = None if contents.group_by else self._shape
         titles.line = (

@@ -213,6 +213,25 @@ def narrow(proc_tree: ProcTree, columns: str) -> list[str]:
     return result.stdout.splitlines()
 
 
+def test_a_table_shows_command_lines_and_what_is_for_programs_does_not(server: ProcTree) -> None:
+    server.write("20/cmdline", b"/usr/lib/jvm/bin/java\0-jar\0a\x1b.jar\0")
+    server.write("11/cmdline", b"postgres: walwriter \0")
+    lines = narrow(server, "120")
+    assert r" java -jar a\x1b.jar" in lines[2]
+    assert " postgres: walwriter" in lines[3]
+    assert lines[4].split()[-1] == "postgres"
+    assert ask(server, "top").stdout == RANKING
+    assert ask(server, "top", "--format", "tsv").stdout == TSV
+    chosen = ask(server, "top", "--format", "table", "-o", "pid,comm", "-n", "1").stdout.splitlines()
+    assert chosen[2].split() == ["20", "java"]
+
+
+def test_sorted_by_command_a_table_is_sorted_by_comm(server: ProcTree) -> None:
+    server.write("20/cmdline", b"a/java\0")
+    listed = ask(server, "top", "--format", "table", "--sort", "comm").stdout.splitlines()[2:]
+    assert [line.split()[-1] for line in listed] == ["java", "kworker/0:1", "postgres", "postgres", "safe", "systemd"]
+
+
 def test_a_directory_that_is_no_process_hides_nobody(server: ProcTree) -> None:
     """The link count of /proc tells of processes that it does not list; its other directories count, too."""
     (server.root / "not-a-process").mkdir()

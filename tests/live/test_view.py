@@ -77,6 +77,8 @@ def test_a_group_sums_up_and_names_the_member_that_would_die() -> None:
 def test_where_there_are_no_units_the_cgroup_makes_the_group() -> None:
     rows = [row._replace(details=row.details._replace(unit=None)) for row in ROWS]
     assert [group.name for group in grouped(rows, "unit")] == ["/web", "/db/spare", "/db/main", "-"]
+    at_the_root = [row._replace(details=Details(cgroup="/")) for row in ROWS]
+    assert [group.name for group in grouped(at_the_root, "unit")] == ["-"]
 
 
 def test_groups_by_user_and_by_cgroup() -> None:

@@ -6,8 +6,8 @@ import pytest
 from rich.cells import cell_len
 
 from oomctl.kernel.selection import ranked_rows
-from oomctl.model.listing import Row
-from oomctl.render import fields
+from oomctl.model.listing import Details, Row
+from oomctl.render import fields, ranking
 from oomctl.render.lines import Bar, Layout, bar_of, layout, layout_for, plain, row_line, title_line
 from tests.tasks import round_of, task
 
@@ -81,6 +81,64 @@ def test_printed_once_a_text_gives_way_before_a_number_does() -> None:
     assert title.split() == ["RANK", "PID", "ADJ", "BADNESS", "COMMAND"]
     assert line.split()[:3] == ["1", "4194304", "-999"]
     assert line.split()[-1] == "x" * 13 + "…"
+
+
+PATH = "/process_api/" + "9fd781ccd1ef0000" * 2
+LISTED = fields.with_command_lines(DEFAULT)
+
+
+def running(cmdline: str, **facts: int) -> Row:
+    (row,) = rows_of(task(10, rss=100, comm="java", **facts))
+    return row._replace(details=Details("root", cgroup=PATH, cmdline=cmdline))
+
+
+def table(width: int, *rows: Row) -> list[str]:
+    shape = ranking.shape_of(rows, LISTED, 4096, width)
+    return [title_line(shape).plain, *(row_line(row, shape, 100, 4096).plain for row in rows)]
+
+
+def test_a_command_line_gets_the_room_that_is_left_and_comm_at_least() -> None:
+    row = running("/usr/bin/java -jar " + "x" * 300)
+    lengths = [len(table(width, row)[1].partition("java")[2]) for width in (80, 120, 160, 200)]
+    assert lengths == sorted(lengths)
+    assert lengths[-1] > 70
+    assert all(" java " in table(width, row)[1] for width in (50, 60, 80, 120, 200))
+    assert [len(line) for line in table(120, row)] == [120, 120]
+
+
+def test_a_table_whose_columns_were_chosen_shows_comm_alone() -> None:
+    row = running("/usr/bin/java -jar app.jar")
+    assert fields.find("comm").text(row, 4096, 80) == "java"
+    assert fields.find("comm").raw(row, 4096) == fields.COMMAND_LINE.raw(row, 4096) == "java"
+    assert fields.COMMAND_LINE.text(row, 4096) == "java"
+    assert fields.COMMAND_LINE.text(row, 4096, 80) == "java -jar app.jar"
+
+
+def test_the_last_part_of_a_cgroup_stays_and_what_it_leaves_free_goes_to_others() -> None:
+    row = running("/usr/bin/java -jar " + "x" * 300)
+    assert "/process_api/9fd781ccd1ef…" in table(120, row)[1]
+    assert "/…/9fd781ccd1ef… java -jar" in table(85, row)[1]
+    assert "…/9fd781ccd… java " in table(72, row)[1]
+
+
+def test_where_room_is_short_a_size_that_nobody_has_any_of_takes_none() -> None:
+    row = running("/usr/bin/java -jar " + "x" * 300)
+    assert "SWAP" in table(200, row)[0]
+    assert "SWAP" not in table(100, row)[0]
+    assert "SWAP" in table(100, running("java", swap=1))[0]
+
+
+def test_a_live_column_is_narrow_where_it_can_hold_nothing() -> None:
+    wide, narrow = (dict(layout(DEFAULT, 200, empty).columns)[fields.find("swap")] for empty in ((), ("swap_bytes",)))
+    assert (wide, narrow) == (9, len("SWAP"))
+
+
+def test_a_live_line_with_a_command_line_is_exactly_as_wide_as_the_screen() -> None:
+    row = running("/usr/bin/java -jar \x1b[2J名前" + "x" * 300)
+    for width in WIDTHS:
+        line = row_line(row, layout(LISTED, width), 100, 4096)
+        assert cell_len(line.plain) == width
+        assert line.plain.isprintable()
 
 
 def test_a_click_finds_the_column_under_it() -> None:
