@@ -42,7 +42,7 @@ _FAIR_COMMAND = 32
 """So much of a command line is worth more than wide gaps."""
 _COMMAND_LINE = (11, 400)
 _ANY_WIDTH = 1 << 16
-_FIRST = (("comm", _WIDEST_COMM), ("user", 8), ("group", 20), ("user", 12))
+_FIRST = (("comm", _WIDEST_COMM), ("user", 8), ("group", 20), ("comm", _FAIR_COMMAND), ("user", 12))
 """Which columns get the room that is left, up to so many cells, before bars become longer."""
 _FIRST_TO_GO = ("pgtables_bytes", "swap_bytes", "oom_score", "user", "group", "rss_bytes")
 
