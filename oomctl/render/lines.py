@@ -117,15 +117,15 @@ def layout_for(fields: Sequence[Field], width: int, cells: Sequence[Sequence[str
         min(needed[field.name], _FAIR_COMMAND) if field is COMMAND_LINE else needed[field.name] for field in fields
     ]
     gap = 2 if _taken(whole, _least_bar(fields), 2) <= width else 1
-    if _taken(whole, _least_bar(fields), gap) > width:
+    if COMMAND_LINE in fields and _taken(whole, _least_bar(fields), gap) > width:  # else the columns were asked for
         fields = [field for field, *column in zip(fields, *cells, strict=True) if not _says_nothing(field, column)]
     first = (("comm", _WIDEST_COMM), *((name, _ANY_WIDTH) for name in needed if name != "comm"), ("comm", 48))
     return _laid_out(fields, width, bounds, gap, first).without_margin()
 
 
 def _says_nothing(field: Field, column: Sequence[str]) -> bool:
-    """Whether it is a size that nobody has any of: where room is short, names can use its column better."""
-    return field.is_size and set(column) <= {"0", "-"}
+    """Whether it is swap, and nobody has any: where room is short, names can use its column better."""
+    return field.name == "swap_bytes" and set(column) == {"0"}
 
 
 def _laid_out(

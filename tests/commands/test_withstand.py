@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -161,13 +162,19 @@ def on_terminal(*argv: str, columns: int = 200, env: dict[str, str] | None = Non
 @pytest.mark.live
 def test_a_terminal_gets_colours_but_obeys_no_name(sleeper: Sleeper) -> None:
     pids = {named(sleeper, name): shown for name, shown in HOSTILE.values()}
-    text = on_terminal("top", "--once", *map(str, pids))
+    assert all(f" {shown}: " in line for line, shown in listed(pids))
+    assert all(line.rstrip().endswith(shown.rstrip()) for line, shown in listed(pids, "-o", "rank,pid,comm"))
+
+
+def listed(pids: dict[int, str], *argv: str) -> Iterator[tuple[str, str]]:
+    """Yield the line of each process on a terminal, and how its name is to be shown there."""
+    text = on_terminal("top", "--once", *argv, *map(str, pids))
     assert SGR.search(text)
     assert harmless(SGR.sub("", text))
     lines = SGR.sub("", text).splitlines()
     for pid, shown in pids.items():
         [line] = [line for line in lines if f" {pid} " in line]
-        assert line.rstrip().endswith(shown.rstrip())
+        yield line, shown
 
 
 @pytest.mark.live

@@ -117,15 +117,16 @@ def test_a_table_whose_columns_were_chosen_shows_comm_alone() -> None:
 def test_the_last_part_of_a_cgroup_stays_and_what_it_leaves_free_goes_to_others() -> None:
     row = running("/usr/bin/java -jar " + "x" * 300)
     assert "/process_api/9fd781ccd1ef…" in table(120, row)[1]
-    assert "/…/9fd781ccd1ef… java -jar" in table(85, row)[1]
+    assert "/…/9fd781ccd1ef… java -jar" in table(92, row)[1]
     assert "…/9fd781ccd… java " in table(72, row)[1]
 
 
-def test_where_room_is_short_a_size_that_nobody_has_any_of_takes_none() -> None:
+def test_where_room_is_short_swap_that_nobody_has_any_of_takes_none() -> None:
     row = running("/usr/bin/java -jar " + "x" * 300)
     assert "SWAP" in table(200, row)[0]
     assert "SWAP" not in table(100, row)[0]
     assert "SWAP" in table(100, running("java", swap=1))[0]
+    assert "SWAP" in title_line(printed(80, row)).plain
 
 
 def test_a_live_column_is_narrow_where_it_can_hold_nothing() -> None:
