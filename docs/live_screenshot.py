@@ -15,7 +15,7 @@ from oomctl.render import fields
 from oomctl.tui.app import TopApp
 from tests.proc_tree import ProcTree
 
-SIZE = (118, 30)
+SIZE = (120, 36)
 PAGES_PER_MIB = 256
 KEYS = ("down", "down", "down", "down", "minus", "minus", "minus", "up", "up", "plus", "enter")
 
@@ -51,7 +51,7 @@ async def picture(tree: ProcTree) -> str:
     sampler = Sampler(str(tree.root))
     # Without users: who has which number differs from machine to machine.
     ask = Ask(tuple(fields.find(name) for name in fields.DEFAULT if name != "user"))
-    app = TopApp(ask, sampler, 3600, shoot(sampler, ask), kmsg=tree.write("kmsg", ""))
+    app = TopApp(ask, sampler, 3600, shoot(sampler, ask), kmsg=tree.write("kmsg", ""), theme_name="dark")
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press(*KEYS)
         await pilot.pause()

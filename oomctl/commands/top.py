@@ -21,7 +21,7 @@ from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_line, machine_procfs, proc_root
 from oomctl.procfs.reader import Procfs
-from oomctl.render import fields, ranking
+from oomctl.render import fields, palette, ranking
 from oomctl.targets.words import Target, names_cgroup
 
 _LINES_AROUND = 4  # the summary, the header, the note below and the prompt
@@ -84,6 +84,13 @@ class TellsFieldsAndKeys(NumbersAsArguments):
     help="Seconds between two refreshes.",
 )
 @click.option("--simple", is_flag=True, help="Only refresh the list, as without the extra oomctl[tui].")
+@click.option(
+    "--theme",
+    type=click.Choice(("auto", *palette.THEMES)),
+    default="auto",
+    envvar="OOMCTL_THEME",
+    help="Colours of the interactive view: dark, light or the terminal's own.",
+)
 @cgroup_option
 @format_options(*ranking.FORMATS)
 def top(
@@ -96,6 +103,7 @@ def top(
     once: bool,
     delay_s: float,
     simple: bool,
+    theme: str,
     cgroup: str | None,
     wanted: str | None,
     as_json: bool,
@@ -124,7 +132,7 @@ def top(
     ask = Ask(shown, sort_field, lines, targets, user, cgroup, reverse=reverse != turned)
     if as_list:
         return _once(ask, output)
-    return _live(ask, delay_s, simple)
+    return _live(ask, delay_s, simple, theme)
 
 
 def _on_a_terminal() -> bool:
@@ -133,18 +141,26 @@ def _on_a_terminal() -> bool:
     return stdin and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
 
 
-def _live(ask: Ask, delay_s: float, simple: bool) -> int:
+def _live(ask: Ask, delay_s: float, simple: bool, theme: str) -> int:
     """Show the list until the user has seen enough, to be acted on where the extra is installed."""
     from importlib.util import find_spec
 
     from oomctl.procfs.sampler import Sampler
 
     drawable = sys.stderr is not None and sys.stderr.isatty()  # where textual draws
+    sampler = Sampler(proc_root(), ask.cgroup)
     if simple or not drawable or find_spec("textual") is None:
         from oomctl.live.simple import run
-    else:
-        from oomctl.tui.app import run
-    return run(ask, Sampler(proc_root(), ask.cgroup), delay_s)
+
+        return run(ask, sampler, delay_s)
+    from oomctl.live.preview import shown_at_once
+    from oomctl.live.shot import first_shot
+
+    first = first_shot(sampler, ask)
+    theme = palette.theme_for(os.environ) if theme == "auto" else theme
+    with shown_at_once(first, ask, palette.THEMES[theme]):
+        from oomctl.tui.app import run as run_interactive
+    return run_interactive(ask, sampler, delay_s, first, theme)
 
 
 def _once(ask: Ask, output: str) -> int:

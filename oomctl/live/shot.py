@@ -12,6 +12,9 @@ from oomctl.procfs.machine import machine_line
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.sampler import Sampler
 
+_FIRST = 60
+"""Lines that most screens have room for."""
+
 
 class Shot(NamedTuple):
     """One look with what else a screen says of it."""
@@ -22,9 +25,23 @@ class Shot(NamedTuple):
     """The processes that the list is limited to; None: all."""
     procfs: Procfs
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether only those nearest to being killed were read."""
+        scenario = self.look.scenario
+        return scenario.unread_candidates + scenario.unread_unkillable > 0
+
 
 def first_shot(sampler: Sampler, ask: Ask) -> Shot:
-    """Look for the first time; NothingMatched where the list is limited to processes that are not there."""
+    """Look for the first time, only at those nearest to being killed, so that there is a list soon.
+
+    NothingMatched where the list is limited to processes that are not there.
+    """
+    if not (ask.limits or ask.sort):
+        found = sampler.glance(_FIRST)
+        if found is not None:
+            look, procfs = found
+            return Shot(look, machine_line(look.scenario, procfs), None, procfs)
     shot = shoot(sampler, ask)
     if shot.only is not None and not shot.only:
         raise ask.nothing_matched()

@@ -54,3 +54,6 @@ class Machine(NamedTuple):
     candidates: int = 0
     unkillable: int = 0
     hidden: int = 0
+    ram_total: int = 0
+    """Of the machine, where ``memory_total`` is the limit of a cgroup; else 0."""
+    ram_left: int = 0

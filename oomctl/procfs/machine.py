@@ -42,4 +42,10 @@ def machine_line(scenario: Scenario, procfs: Procfs) -> Machine:
     if limit is None:
         return machine._replace(scope=f"cgroup {path} (no limit), machine")
     left = max(limit * scenario.page_size - usage.memory, 0)
-    return machine._replace(scope=f"cgroup {path}", memory_total=limit * scenario.page_size, memory_left=left)
+    return machine._replace(
+        scope=f"cgroup {path}",
+        memory_total=limit * scenario.page_size,
+        memory_left=left,
+        ram_total=meminfo.mem_total,
+        ram_left=meminfo.mem_available,
+    )

@@ -62,6 +62,19 @@ class Sampler:
             return self._memcg(procfs, self.cgroup), procfs
         return self._machine(procfs, frozenset(fresh), sharers_of), procfs
 
+    def glance(self, count: int) -> tuple[Look, Procfs] | None:
+        """Return a look at no more than the ``count`` processes nearest to being killed.
+
+        None where they are few anyway, or cannot be told from the others. The next ``look`` begins from nothing.
+        """
+        procfs = Procfs(self._root)
+        if self.cgroup is not None or not procfs.scores_keep_order or len(procfs.pids()[0]) <= SHARE:
+            return None
+        scenario = survey.machine_front(procfs, count, contenders=False)
+        reader = DetailReader(procfs, Memcgs.of(procfs))
+        details = {task.pid: reader.details(task) for task in scenario.tasks}
+        return Look(scenario, details, memory_pressure(procfs)), procfs
+
     def _memcg(self, procfs: Procfs, path: str) -> Look:
         scenario, memcgs = survey.memcg(procfs, path)
         reader = DetailReader(procfs, memcgs)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from oomctl.model.kernel import Candidate, Round
-from oomctl.model.listing import Machine, Row
-from oomctl.model.look import Group, Look
-from oomctl.render import heading
+from oomctl.model.kernel import Candidate
+from oomctl.model.listing import Row
+from oomctl.model.look import Group
 from oomctl.render.cgroups import short_name
 from oomctl.render.fields import COMMAND_LINE, Field
+from oomctl.render.palette import TERMINAL, Palette
 from oomctl.render.text import size, visible
 
 if TYPE_CHECKING:
@@ -216,17 +216,28 @@ def _cells(exact: float, width: int) -> int:
     return max(0, min(round(exact), width))
 
 
-def title_line(shape: Layout, sort_name: str | None = None) -> Text:
+BAR_TITLE = "RISK"
+"""Of the bar: how near to being killed, as a share of the first one's badness."""
+
+
+def title_line(shape: Layout, sort_name: str | None = None, palette: Palette = TERMINAL) -> Text:
     """Return the column titles; the one sorted by is underlined."""
 
     def cell(field: Field, width: int) -> _Piece:
         style = "underline" if field.name == sort_name else ""
         return _fitted(field.title, width, field.number), style
 
-    return _line(shape, cell, [(_fitted("MEM ADJ", shape.bar, False), "")], "bold reverse")
+    return _line(shape, cell, [(_fitted(BAR_TITLE, shape.bar, False), "")], palette.titles)
 
 
-def row_line(row: Row, shape: Layout, first: int, page_size: int, marked: Collection[int] = ()) -> Text:
+def row_line(
+    row: Row,
+    shape: Layout,
+    first: int,
+    page_size: int,
+    marked: Collection[int] = (),
+    palette: Palette = TERMINAL,
+) -> Text:
     """Return one process as a line of exactly the layout's width.
 
     ``first`` is the badness of the first in pages; ``marked`` are PIDs whose adj is only thought of.
@@ -235,11 +246,11 @@ def row_line(row: Row, shape: Layout, first: int, page_size: int, marked: Collec
     def cell(field: Field, width: int) -> _Piece:
         text = field.text(row, page_size, width)
         if field.name == "oom_score_adj" and row.task.pid in marked:
-            return _fitted(f"*{text}", width, True), "bold reverse"
+            return _fitted(f"*{text}", width, True), palette.marked
         return _fitted(text, width, field.number), ""
 
     bar = bar_of(row.candidate, first, shape.bar)
-    return _line(shape, cell, _drawn(bar, shape.bar), _style(row))
+    return _line(shape, cell, _drawn(bar, shape.bar, palette), _style(row, palette))
 
 
 _Piece = tuple[str, str]
@@ -259,17 +270,13 @@ def _line(shape: Layout, cell: Callable[[Field, int], _Piece], bar: Sequence[_Pi
     return _cut(Text.assemble(*pieces[:-1], style=style, no_wrap=True), shape.width)
 
 
-def _drawn(bar: Bar, width: int) -> list[_Piece]:
+def _drawn(bar: Bar, width: int, palette: Palette) -> list[_Piece]:
     rest = width - sum(bar)
-    return [("█" * bar.memory, "cyan"), ("▒" * bar.added, "magenta"), ("-" * bar.taken, "green"), ("·" * rest, "dim")]
-
-
-def heading_lines(machine: Machine, look: Look, result: Round, width: int) -> list[Text]:
-    """Return the lines above a live ranking: memory, pressure, who is next."""
     return [
-        plain(f"{machine.scope}: {heading.memory(machine)}", width),
-        plain(heading.pressure(look, result), width),
-        plain(f"next: {heading.next_victim(look, result)}", width, "bold"),
+        ("█" * bar.memory, palette.memory),
+        ("▒" * bar.added, palette.added),
+        ("-" * bar.taken, palette.taken),
+        ("·" * rest, palette.empty),
     ]
 
 
@@ -280,12 +287,12 @@ _GROUP_VICTIM = 28
 _WIDE_FOR_GROUPS = 100
 
 
-def group_title_line(group_by: str, width: int) -> Text:
+def group_title_line(group_by: str, width: int, palette: Palette = TERMINAL) -> Text:
     """Return the titles of a ranking of groups."""
-    return _group_cells([title for title, _ in _GROUP_COLUMNS], "DIES FIRST", group_by.upper(), width, "bold reverse")
+    return _group_cells([title for title, _ in _GROUP_COLUMNS], "DIES FIRST", group_by.upper(), width, palette.titles)
 
 
-def group_line(group: Group, width: int, page_size: int) -> Text:
+def group_line(group: Group, width: int, page_size: int, palette: Palette = TERMINAL) -> Text:
     """Return one group as a line: its sums, and the member that would die."""
     first = group.first
     pages = (group.rss_pages, group.swap_pages, group.pgtables_pages)
@@ -293,7 +300,7 @@ def group_line(group: Group, width: int, page_size: int) -> Text:
     values += [size(number * page_size) for number in pages]
     dies = "nobody" if first.rank is None else f"{first.task.pid} {visible(first.task.comm)}, adj {first.task.adj}"
     name = short_name(group.name) if group.name.startswith("/") else visible(group.name)
-    return _group_cells(values, dies, name, width, _style(first))
+    return _group_cells(values, dies, name, width, _style(first, palette))
 
 
 def _group_cells(values: Sequence[str], dies: str, name: str, width: int, style: str) -> Text:
@@ -304,10 +311,10 @@ def _group_cells(values: Sequence[str], dies: str, name: str, width: int, style:
     return _cut(Text(" ".join([*cells, _fitted(dies, _GROUP_VICTIM, False), name]), style=style, no_wrap=True), width)
 
 
-def _style(row: Row) -> str:
+def _style(row: Row, palette: Palette) -> str:
     if row.candidate is None:
-        return "dim"
-    return "bold red" if row.rank == 1 else ""
+        return palette.spared
+    return palette.victim if row.rank == 1 else ""
 
 
 def _fitted(text: str, width: int, right: bool) -> str:

@@ -34,3 +34,13 @@ class Screen:
         """Have the screen shown while the block runs."""
         with self._live:
             yield
+
+
+def painted(lines: Frame, ground: str, width: int) -> str:
+    """Return ``lines`` as a terminal is to get them, in the style ``ground`` up to the right edge."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, width=width)
+    with console.capture() as captured:
+        for line in lines:
+            line.truncate(width, pad=True)
+            console.print(line, style=ground, end="\n" if line is not lines[-1] else "", soft_wrap=True)
+    return captured.get().replace("\n", "\r\n")

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import ClassVar
 
-from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -27,7 +26,7 @@ from oomctl.live import pending
 from oomctl.live.ask import Ask, has_cmdlines, shows_cmdlines
 from oomctl.live.cmdlines import CommandLines
 from oomctl.live.pending import Mark, Marks
-from oomctl.live.shot import Shot, first_shot, shoot
+from oomctl.live.shot import Shot, shoot
 from oomctl.live.standing import Standing, judged
 from oomctl.live.view import GROUPINGS, View, grouped, shown
 from oomctl.model.changes import Change, Recorded, Status
@@ -37,16 +36,18 @@ from oomctl.model.look import Group
 from oomctl.oomlog.sources import KMSG
 from oomctl.procfs.details import with_details
 from oomctl.procfs.sampler import Sampler
-from oomctl.render import heading
+from oomctl.render import palette
 from oomctl.render.changes import Report
 from oomctl.render.fields import FIELDS, Field, empty_fields, find
-from oomctl.render.lines import heading_lines, plain
-from oomctl.render.text import count, named, visible
+from oomctl.render.lines import plain
+from oomctl.render.palette import PLAIN
+from oomctl.render.text import named, visible
 from oomctl.targets.words import parse_adj
-from oomctl.tui import keys, writing
+from oomctl.tui import keys, theme, writing
 from oomctl.tui.details import Details
 from oomctl.tui.dialogs import Choice, Confirm, Notice
 from oomctl.tui.events import Events
+from oomctl.tui.heading import Heading
 from oomctl.tui.pane import Pane
 from oomctl.tui.prompt import Prompt
 from oomctl.tui.ranking import Contents, Ranking, Titles
@@ -61,38 +62,27 @@ class TopApp(App[int]):
     """Shows one ``Ask`` again and again; returns the exit status."""
 
     ENABLE_COMMAND_PALETTE = False
-    CSS = """
-    Screen { layout: vertical; }
-    #heading { height: auto; }
-    #middle { height: 1fr; layout: vertical; }
-    #middle.wide { layout: horizontal; }
-    #list { width: 1fr; height: 1fr; }
-    #titles { height: 1; }
-    #ranking { height: 1fr; scrollbar-gutter: stable; scrollbar-size: 0 1; overflow-x: hidden; }
-    #side { height: auto; max-height: 65%; }
-    .wide #side { width: auto; height: 100%; max-height: 100%; }
-    .pane { height: auto; max-height: 15; border-top: solid ansi_blue; display: none; }
-    .pane.open { display: block; }
-    .wide .pane { width: 62; height: 1fr; max-height: 100%; border-top: none; border-left: solid ansi_blue; }
-    #prompt { display: none; height: 1; border: none; padding: 0; }
-    #prompt.open { display: block; }
-    #status { height: 1; }
-    Dialog { align: center middle; }
-    .box { width: auto; min-width: 40; max-width: 90%; height: auto; max-height: 90%; border: round ansi_blue;
-           padding: 0 1; background: ansi_default; }
-    .box Static { width: auto; }
-    #question { height: auto; max-height: 16; width: auto; }
-    #answers { height: 1; width: auto; margin-top: 1; }
-    #answers Button { margin-right: 2; }
-    OptionList { width: auto; height: auto; max-height: 18; border: none; }
-    """
+    CSS = theme.CSS
     BINDINGS: ClassVar = [
         Binding(key.names, key.action, key.meaning, show=False, priority=key.action == "interrupt") for key in keys.KEYS
     ]
 
-    def __init__(self, ask: Ask, sampler: Sampler, delay_s: float, first: Shot, kmsg: Path = KMSG) -> None:
-        super().__init__(ansi_color=True)
-        self.theme = "ansi-dark"
+    def __init__(
+        self,
+        ask: Ask,
+        sampler: Sampler,
+        delay_s: float,
+        first: Shot,
+        kmsg: Path = KMSG,
+        theme_name: str = "terminal",
+    ) -> None:
+        """``theme_name``: one of ``palette.THEMES``."""
+        own_colours = theme_name == "terminal"
+        super().__init__(ansi_color=own_colours)
+        for painted in theme.THEMES:
+            self.register_theme(painted)
+        self.theme = theme.TERMINAL if own_colours else theme_name
+        self._palette = PLAIN if self.no_color else palette.THEMES[theme_name]
         self._ask = ask
         self._sampler = sampler
         self._delay_s = delay_s
@@ -112,11 +102,11 @@ class TopApp(App[int]):
 
     def compose(self) -> ComposeResult:
         titles = Titles()
-        yield Static(id="heading")
+        yield Heading(self._palette)
         with Vertical(id="middle"):
             with Vertical(id="list"):
                 yield titles
-                yield Ranking(titles)
+                yield Ranking(titles, self._palette)
             with Vertical(id="side"):
                 yield Details()
                 yield Events(self._kmsg, self._shot.procfs)
@@ -128,6 +118,8 @@ class TopApp(App[int]):
         self._ranking.focus()
         self._say("")
         self._draw()
+        if self._shot.is_partial:
+            self._look_now.set()
         self.run_worker(self._until_closed(self.keep_looking()))
         if not self.is_headless:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 128 + signal.SIGTERM)
@@ -177,7 +169,7 @@ class TopApp(App[int]):
         self._draw()
 
     def _draw(self) -> None:
-        self._draw_heading()
+        self.query_one(Heading).show(self._shot, self._standing, len(self._marks.marks))
         standing, view = self._standing, self._view
         page = standing.scenario.page_size
         rows = shown(self._with_cmdlines(standing.rows), view, page, self._shot.only)[: self._ask.lines]
@@ -200,15 +192,6 @@ class TopApp(App[int]):
         if has_cmdlines(*self._ask.fields, self._view.sort):
             return with_details(rows, self._shot.procfs, cmdline=True)
         return list(rows)
-
-    def _draw_heading(self) -> None:
-        width = max(self.size.width, 1)
-        lines = heading_lines(self._shot.machine, self._shot.look, self._standing.now, width)
-        if self._marks.marks:
-            marked = count(len(self._marks.marks), "value")
-            what_if = f"what if: {marked} marked, not written; next would be {heading.victim_name(self._standing.then)}"
-            lines.append(plain(what_if, width, "bold magenta"))
-        self.query_one("#heading", Static).update(Text("\n").join(lines))
 
     def _draw_details(self) -> None:
         self.query_one(Details).show(self._selected_row(), self._standing, self._shot.procfs)
@@ -524,8 +507,8 @@ class TopApp(App[int]):
             self._mark(task, adj)
 
 
-def run(ask: Ask, sampler: Sampler, delay_s: float) -> int:
+def run(ask: Ask, sampler: Sampler, delay_s: float, first: Shot, theme_name: str) -> int:
     """Show the interactive view until the user has seen enough; return the exit status."""
-    app = TopApp(ask, sampler, delay_s, first_shot(sampler, ask))
+    app = TopApp(ask, sampler, delay_s, first, theme_name=theme_name)
     status = app.run()
     return app.return_code or status or 0

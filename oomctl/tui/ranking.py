@@ -19,6 +19,7 @@ from oomctl.model.listing import Row
 from oomctl.model.look import Group
 from oomctl.render.fields import Field
 from oomctl.render.lines import Layout, group_line, group_title_line, layout, row_line, title_line
+from oomctl.render.palette import Palette
 
 
 class Contents(NamedTuple):
@@ -86,8 +87,9 @@ class Ranking(ScrollView, can_focus=True):
     class Opened(Message):
         """A line was clicked twice."""
 
-    def __init__(self, titles: Titles) -> None:
+    def __init__(self, titles: Titles, palette: Palette) -> None:
         super().__init__(id="ranking")
+        self._palette = palette
         self._titles = titles
         self._contents = Contents()
         self._shape = layout((), 80)
@@ -130,16 +132,17 @@ class Ranking(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
         if index >= len(self._contents.lines):
-            return Strip.blank(self.size.width)
-        contents, line = self._contents, self._contents.lines[index]
+            return Strip.blank(self.size.width, self.rich_style)
+        contents, line, palette = self._contents, self._contents.lines[index], self._palette
         if isinstance(line, Group):
-            text = group_line(line, self._shape.width, contents.page_size)
+            text = group_line(line, self._shape.width, contents.page_size, palette)
         else:
             line = contents.cmdlines.added(line) if contents.cmdlines else line
-            text = row_line(line, self._shape, contents.highest, contents.page_size, contents.marked)
+            text = row_line(line, self._shape, contents.highest, contents.page_size, contents.marked, palette)
         if index == self.cursor:
-            text.stylize("reverse")
-        return Strip(text.render(self.app.console), self._shape.width)
+            text.stylize_before(palette.selected)  # beneath the bar, which keeps its colours
+        strip = Strip(text.render(self.app.console), self._shape.width)
+        return strip if self.app.native_ansi_color else strip.apply_style(self.rich_style)
 
     def on_resize(self) -> None:
         self._lay_out()
@@ -182,9 +185,9 @@ class Ranking(ScrollView, can_focus=True):
         titles = self._titles
         titles.shape = None if contents.group_by else self._shape
         titles.line = (
-            group_title_line(contents.group_by, width + 1)
+            group_title_line(contents.group_by, width + 1, self._palette)
             if contents.group_by
-            else title_line(self._shape._replace(width=width + 1), contents.sorted_by)
+            else title_line(self._shape._replace(width=width + 1), contents.sorted_by, self._palette)
         )
         titles.refresh()
         self.virtual_size = Size(width, len(contents.lines))

@@ -184,7 +184,7 @@ def test_the_table_has_a_summary_and_a_bar(server: ProcTree) -> None:
     server.meminfo(4_000_000, swap_total_kb=1024, swap_free_kb=512)
     lines = ask(server, "top", "--format", "table").stdout.splitlines()
     assert lines[0] == "machine: 1.91GiB left of 3.81GiB, swap 0.50MiB left of 1.0MiB; 3 killable, 3 not"
-    assert lines[1].split()[:5] == ["RANK", "MEM", "ADJ", "PID", "USER"]
+    assert lines[1].split()[:4] == ["RANK", "RISK", "PID", "USER"]
     bars = ["█" * 24, "█" * 5 + "·" * 19, "-" * 13 + "·" * 11]
     assert [line.split()[1:3] for line in lines[2:5]] == [[bars[0], "20"], [bars[1], "11"], [bars[2], "10"]]
 
@@ -194,7 +194,7 @@ def test_a_table_on_a_narrow_terminal_keeps_its_numbers(server: ProcTree) -> Non
     server.add(4_194_304, "a-long-name-yes", 80_000, uid=0, score=720)
     lines = narrow(server, "72")
     assert all(len(line) <= 72 for line in lines)
-    titles = ["RANK", "MEM", "ADJ", "PID", "USER", "ADJ", "BADNESS", "RSS", "UNIT/CG…", "COMMAND"]
+    titles = ["RANK", "RISK", "PID", "USER", "ADJ", "BADNESS", "RSS", "UNIT/CG…", "COMMAND"]
     assert lines[1].split() == titles
     rows = [line.split() for line in lines[2:]]
     assert [row[2] for row in rows] == ["20", "4194304", "11", "10"]

@@ -41,17 +41,37 @@ def assert_left_in_order(screen: Terminal) -> None:
 
 def test_it_shows_memory_the_next_victim_and_the_ranking(screen: Terminal, shown: subprocess.Popen[bytes]) -> None:
     lines = without_sequences(screen.written).splitlines()
-    assert lines[0].startswith("machine: 1.91GiB left of 3.81GiB, no swap")
-    assert lines[1].startswith("3 killable, 3 not")
-    assert lines[2].startswith("next: 20 (java), certain, leads by 274.4MiB; its kill frees 352.6MiB")
-    assert lines[3].split()[:4] == ["RANK", "MEM", "ADJ", "PID"]
+    assert lines[0].startswith("next: 20 (java), certain, leads by 274.4MiB; its kill frees 352.6MiB")
+    assert "1.91GiB left of 3.81GiB" in lines[1]
+    assert lines[2].startswith("3 killable, 3 not; no swap")
+    assert lines[3].split()[:3] == ["RANK", "RISK", "PID"]
     assert lines[4].split()[:4] == ["1", "████████", "20", "54321"]
     assert shown.poll() is None
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ended_while_the_interactive_view_is_loaded_the_terminal_is_left_in_order(
+    screen: Terminal, server: ProcTree, number: signal.Signals, status: int
+) -> None:
+    process = screen.start("top", OOMCTL_PROC=str(server.root))
+    screen.wait_for(lambda text: ALTERNATE_SCREEN in text)
+    os.kill(process.pid, number)
+    assert screen.ended(process) == status
+    assert_left_in_order(screen)
 
 
 def test_it_refreshes(screen: Terminal, shown: subprocess.Popen[bytes], server: ProcTree) -> None:
     server.add(50, "newcomer", 95_000, score=730)
     screen.wait_for(lambda text: "next: 50 (newcomer)" in text)
+    assert shown.poll() is None
+
+
+def test_the_last_line_says_how_to_quit_and_where_help_is(screen: Terminal, shown: subprocess.Popen[bytes]) -> None:
+    screen.wait_for(lambda text: "q quits · ? help" in text)
+    screen.press("?")
+    screen.wait_for(lambda text: "any key closes it" in text and "dim: cannot be chosen" in text)
+    screen.press("x")
+    screen.wait_for(lambda text: "next: 20 (java)" in text.rpartition("any key closes it")[2])
     assert shown.poll() is None
 
 
@@ -127,7 +147,7 @@ def test_a_cgroup_that_is_removed_ends_it_with_a_message(screen: Terminal, serve
     server.mount_v2()
     directory = server.cgroup("/db", (10, 11), memory__max="819200000", memory__current="409600000")
     process = screen.start("top", "--simple", "--cgroup", "/db", "-d", "0.1", OOMCTL_PROC=str(server.root))
-    screen.wait_for(lambda text: "cgroup /db: 390.6MiB left" in text)
+    screen.wait_for(lambda text: "scope: cgroup /db" in text)
     directory.rename(server.root.parent / "removed")
     assert screen.ended(process) == 7
     assert_left_in_order(screen)

@@ -41,6 +41,24 @@ def test_the_first_look_reads_everybody(crowd: ProcTree) -> None:
     assert look.details[120].user is not None
 
 
+def test_a_glance_reads_the_first_and_counts_the_others(crowd: ProcTree) -> None:
+    eyes = Sampler(str(crowd.root))
+    found_first = eyes.glance(3)
+    assert found_first is not None
+    look, _ = found_first
+    assert 200 in pids(look)
+    assert len(pids(look)) + look.scenario.unread_candidates == 41
+    assert look.scenario.unread_candidates > 30
+    assert look.details[200].user is not None
+    assert pids(eyes.look()[0]) == {*range(100, 140), 200}
+
+
+def test_there_is_no_glance_at_a_cgroup_nor_at_few(crowd: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Sampler(str(crowd.root), "/db").glance(3) is None
+    monkeypatch.setattr(sampler, "SHARE", 41)
+    assert Sampler(str(crowd.root)).glance(3) is None
+
+
 def test_a_process_whose_score_moved_is_read_at_once(crowd: ProcTree) -> None:
     eyes = Sampler(str(crowd.root))
     eyes.look()

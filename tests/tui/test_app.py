@@ -40,10 +40,10 @@ def test_who_is_next_how_sure_and_what_the_kill_frees(server: ProcTree) -> None:
 
     async def steps(user: Driver) -> None:
         await user.press("ctrl+l")
-        await user.sees("some 1.5 %, full 0.2 % of 10 s waited for memory; 3 killable, 3 not")
-        assert user.lines[0] == "machine: 1.91GiB left of 3.81GiB, no swap"
-        assert user.lines[2] == "next: 20 (java), certain, leads by 274.4MiB; its kill frees 352.6MiB"
-        assert user.lines[3].split()[:5] == ["RANK", "MEM", "ADJ", "PID", "USER"]
+        await user.sees("2 % of the time somebody waits for memory; 3 killable, 3 not")
+        assert user.lines[0] == "next: 20 (java), certain, leads by 274.4MiB; its kill frees 352.6MiB"
+        assert user.lines[1].endswith("█░░░░░░░░░░░░░░░ 1.91GiB left of 3.81GiB")
+        assert user.lines[3].split()[:4] == ["RANK", "RISK", "PID", "USER"]
         assert user.rows[0] == ["1", "████████", "20", "54321", "0", "352.6MiB", "351.6MiB", "app.ser…", "java"]
         assert user.pids() == [20, 11, 10, 1, 30, 40]
         assert user.selected == 20
@@ -267,10 +267,12 @@ def test_a_cgroup_is_chosen_from_a_list_with_limit_and_usage(server: ProcTree) -
         await user.sees("390.6MiB of 781.2MiB   /system.slice/pg.service")
         await user.sees("1.0MiB of no limit   /user.slice")
         await user.press("down", "enter")
-        await user.sees("cgroup /system.slice/pg.service: 390.6MiB left of 781.2MiB")
+        await user.sees("scope: cgroup /system.slice/pg.service")
+        await user.sees("390.6MiB left")
         await user.until(lambda: user.pids() == [10, 11])
         await user.press("c", "up", "enter")
-        await user.sees("machine: 1.91GiB left of 3.81GiB")
+        await user.sees_no("scope: ")
+        await user.sees("1.91GiB left of 3.81GiB")
         assert len(user.pids()) == 6
 
     drive(server, steps)
@@ -278,11 +280,11 @@ def test_a_cgroup_is_chosen_from_a_list_with_limit_and_usage(server: ProcTree) -
 
 def test_a_cgroup_that_is_removed_leads_back_to_the_machine(server: ProcTree) -> None:
     async def steps(user: Driver) -> None:
-        await user.sees("cgroup /system.slice/pg.service: 390.6MiB left")
+        await user.sees("scope: cgroup /system.slice/pg.service")
         (server.cgroup_mount / "system.slice/pg.service").rename(server.root.parent / "removed")
         await user.press("ctrl+l")
         await user.sees("back to the machine")
-        await user.sees("machine: 1.91GiB left of 3.81GiB")
+        await user.sees_no("scope: ")
 
     drive(server, steps, cgroup="/system.slice/pg.service")
 
@@ -589,7 +591,7 @@ def test_proc_that_goes_away_is_said_and_the_last_look_stays(server: ProcTree) -
 def test_targets_and_columns_hold_here_too(server: ProcTree) -> None:
     async def steps(user: Driver) -> None:
         assert user.pids() == [10, 11]
-        assert user.lines[3].split() == ["RANK", "MEM", "ADJ", "PID", "RSS", "CMDLINE"]
+        assert user.lines[3].split() == ["RANK", "RISK", "PID", "RSS", "CMDLINE"]
         await user.sees("postgres -D")
 
     server.write("10/cmdline", b"postgres\0-D\0")

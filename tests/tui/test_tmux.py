@@ -92,8 +92,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def test_keys_in_and_screen_out(start: Start, server: ProcTree) -> None:
     tmux = start("top", "-d", "0.2", OOMCTL_PROC=str(server.root))
     screen = tmux.sees("next: 20 (java), certain", "10 root", "? Help").splitlines()
-    assert screen[0] == "machine: 1.91GiB left of 3.81GiB, no swap"
-    assert screen[3].split()[:4] == ["RANK", "MEM", "ADJ", "PID"]
+    assert screen[1].endswith(" 1.91GiB left of 3.81GiB")
+    assert screen[3].split()[:3] == ["RANK", "RISK", "PID"]
     tmux.press("Down", "+", "F8")
     tmux.sees("*200", "next would be 10 (postgres)")
     tmux.press("Enter")
@@ -163,7 +163,7 @@ def test_no_color_leaves_no_colour(start: Start, server: ProcTree) -> None:
 
 def test_colours_are_those_of_the_terminal(start: Start, server: ProcTree) -> None:
     """Only the palette that a terminal has chosen for its own background, and its own background."""
-    tmux = start("top", OOMCTL_PROC=str(server.root))
+    tmux = start("top", "--theme", "terminal", OOMCTL_PROC=str(server.root))
     tmux.sees("next: 20 (java)")
     tmux.press("s")
     tmux.sees("what if:")
