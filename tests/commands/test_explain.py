@@ -34,15 +34,16 @@ def test_every_term_adds_up_to_the_badness(server: ProcTree) -> None:
     assert ask(server, "explain", "10") == Ran(
         0,
         """\
-10 (postgres), root, no cgroup
+10 (postgres) would be 3rd to die of 3
+  root, no cgroup
   rank 3 of 3; oom_score 600, oom_score_adj -100
-  set by: nobody that oomctl knows: root or a service, for a value below 0 takes privilege (possible)
   TERM               PAGES       SIZE
   RSS                50000   195.3MiB
   swap                   0          0
   page tables           10    0.04MiB
   adj -100 x 1000  -100000  -390.6MiB
   badness           -49990  -195.3MiB
+  set by: nobody that oomctl knows: root or a service, for a value below 0 takes privilege (possible)
   would be first from an oom_score_adj of 41 on
 """,
         "",
@@ -51,8 +52,9 @@ def test_every_term_adds_up_to_the_badness(server: ProcTree) -> None:
 
 def test_the_first_in_line_is_told_what_would_save_it(server: ProcTree) -> None:
     lines = ask(server, "explain", "java").stdout.splitlines()
-    assert lines[1] == "  rank 1 of 3; oom_score 726, oom_score_adj 0"
-    assert lines[-1] == "  first in line; at -71 or less another process would be taken"
+    assert lines[0] == "20 (java) would die first — certain"
+    assert lines[2] == "  rank 1 of 3; oom_score 726, oom_score_adj 0"
+    assert "  " + lines[-1].strip() == "  first in line; at -71 or less another process would be taken"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_the_first_in_line_is_told_what_would_save_it(server: ProcTree) -> None:
 )
 def test_who_cannot_be_chosen_is_told_why(server: ProcTree, pid: int, reason: str) -> None:
     lines = ask(server, "explain", str(pid)).stdout.splitlines()
-    assert lines[1] == f"  cannot be chosen: {reason}"
+    assert lines[0].endswith(f") cannot be killed: {reason}")
     process = explained(server, str(pid))[pid]
     assert (process["killable"], process["reason"], process["rank"]) == (False, reason, None)
     assert process["flip"] == {"first_at": None, "spared_at": None}
