@@ -32,7 +32,7 @@ _TERMS: tuple[Column, ...] = (
     Column("+ PGTABLES", right=True, goes=2),
     Column(_ROOT_BONUS, right=True, goes=4),
     Column("+ ADJ", right=True, goes=6),
-    Column("COMMAND", least=15),
+    Column("COMMAND", least=12),
 )
 
 
@@ -224,11 +224,9 @@ def terms_table(ranking: Sequence[Candidate], page: int, indented: int, width: i
         columns = _TERMS[:bonus] + _TERMS[bonus + 1 :]
         cells = [row[:bonus] + row[bonus + 1 :] for row in cells]
     lines = fitted(columns, cells, width).split("\n")
-    if width is not None:
-        longest = max(map(len, lines))
-        if longest + indented > width:
-            lines = fitted(columns, cells, min(width, longest - 1)).split("\n")
-            indented = max(min(indented, width - max(map(len, lines))), 0)
+    if width is not None and max(map(len, lines)) + indented > width:
+        lines = fitted(columns[1:], [row[1:] for row in cells], width).split("\n")  # the order says the rank
+        indented = max(min(indented, width - max(map(len, lines))), 0)
     return [" " * indented + line for line in lines]
 
 

@@ -145,6 +145,27 @@ def test_the_root_bonus_of_old_kernels_is_a_term(proc_tree: ProcTree) -> None:
     assert "  3 % off for CAP_SYS_ADMIN" in ask(proc_tree, "explain", "10").stdout
 
 
+def test_who_may_be_first_is_told_so(proc_tree: ProcTree) -> None:
+    proc_tree.add(10, "a", 5000, uid=0)
+    proc_tree.add(11, "b", 5000, uid=0)
+    answers = [text.splitlines()[0] for text in ask(proc_tree, "explain", "10", "11").stdout.split("\n\n")[:2]]
+    assert sorted(answer.partition(") ")[2] for answer in answers) == [
+        "would be 2nd to die of 2 — close: it may be the first",
+        "would die first — close",
+    ]
+
+
+def test_where_the_kernel_panics_nobody_is_said_to_die(server: ProcTree) -> None:
+    server.write("sys/vm/panic_on_oom", "1\n")
+    first = ask(server, "explain", "java").stdout.splitlines()[0]
+    assert first.startswith("20 (java) is 1st of 3, but panic: vm.panic_on_oom is 1: ")
+
+
+def test_whoever_asks_may_die_before_the_first(server: ProcTree) -> None:
+    server.write("sys/vm/oom_kill_allocating_task", "1\n")
+    assert ask(server, "explain", "10").stdout.splitlines()[0].endswith(" 3rd to die of 3 — close: it may be the first")
+
+
 def test_terms_add_up_in_every_document(server: ProcTree) -> None:
     for process in explained(server, "*").values():
         terms = process["terms"]

@@ -259,6 +259,23 @@ def test_a_cgroup_has_the_room_that_its_limit_leaves(app: ProcTree) -> None:
     assert demand["fits"]
 
 
+def test_page_cache_is_room_under_the_limit_of_a_cgroup(app: ProcTree) -> None:
+    (app.cgroup_mount / "app" / "memory.stat").write_text("inactive_file 10485760\nactive_file 0\n")
+    app.write("zoneinfo", ZONE.format(node=0, free=500_000, spanned=1_000_000, present=1_000_000, file=0))
+    assert "left now: 48.7MiB of 781.2MiB" in ask(app, "simulate", "--cgroup", "/app").stdout
+    assert "nearest: the limit of cgroup /app, 48.7MiB away\n" in ask(app, "simulate", "--for", "20").stdout
+
+
+def test_a_limit_above_may_be_nearer(app: ProcTree) -> None:
+    first = ask(app, "simulate", "--cgroup", "/free", "--add", "1M").stdout.splitlines()[0]
+    assert first.startswith("1.0MiB fits: ")
+    assert (
+        " stay to the machine's memory; when memory runs out, nobody would die: the cgroup /free has no limit" in first
+    )
+    first = ask(app, "simulate", "--cgroup", "/app/inner", "--add", "1G").stdout.splitlines()[0]
+    assert first.startswith("short by 987.3MiB, for the limit of cgroup /app is nearer; at the limit asked about, ")
+
+
 def test_what_is_added_is_no_longer_left(server: ProcTree) -> None:
     left = document(server)["left_bytes"]
     assert document(server, "--grow", "java=1G")["left_bytes"] == left - (1 << 30)
