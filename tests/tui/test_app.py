@@ -221,7 +221,7 @@ def test_details_explain_the_selected_process(server: ProcTree) -> None:
 
     async def steps(user: Driver) -> None:
         await user.press("down", "enter")
-        await user.sees("11 (postgres), root, pg.service")
+        await user.sees("11 (postgres) would be 2nd to die of 3")
         await user.sees("postgres: walwriter")
         await user.sees("rank 2 of 3; oom_score 679, oom_score_adj 0")
         await user.sees("would be first from an oom_score_adj of 71 on")
