@@ -26,6 +26,21 @@ def emit_text(text: str) -> None:
     emit(text)
 
 
+def emit_answer(text: str) -> None:
+    """Write sentences to stdout; on a terminal their first line, which is the answer, stands out."""
+    width = terminal_width()
+    if width is None:
+        emit(text)
+        return
+    from oomctl.render.folding import folded
+
+    answer, newline, rest = text.partition("\n")
+    answer = folded(answer, width)
+    if os.environ.get("TERM", "dumb") != "dumb":
+        answer = click.style(answer, bold=True)
+    emit(answer + newline + folded(rest, width))
+
+
 def terminal_width() -> int | None:
     """Return the columns of the terminal that shows stdout; None: it is none, and nothing is shortened for it."""
     import shutil

@@ -8,9 +8,10 @@ import click
 
 from oomctl.cli.options import cgroup_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
-from oomctl.console import complain, emit, emit_text
+from oomctl.console import complain, emit, emit_answer, emit_text, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE
-from oomctl.kernel.selection import ranked_rows, scan
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.kernel.selection import ranked_rows
 from oomctl.kernel.whatif import first_adjs_that_win
 from oomctl.model.kernel import Scenario
 from oomctl.origins import known as origins
@@ -44,7 +45,7 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
     asked, _ = resolved(targets)
     procfs = machine_procfs()
     scenario = _read(procfs, cgroup, asked)
-    order = scan(scenario.tasks, scenario.context, procfs.rules)
+    result = out_of_memory(scenario, procfs.rules)
     matches = matching(asked, scenario.tasks, procfs)
     unmatched = [target for target, tasks in matches.items() if not tasks]
     for target in unmatched:
@@ -52,7 +53,7 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
     if len(unmatched) == len(matches):
         return ANSWER_IS_NO
     wanted = {task.pid for tasks in matches.values() for task in tasks}
-    rows = [row for row in ranked_rows(order.ranking, order.spared) if row.task.pid in wanted]
+    rows = [row for row in ranked_rows(result.ranking, result.spared) if row.task.pid in wanted]
     rows = with_details(rows, procfs, cmdline=True)
     facts = facts_of(rows, procfs, declared_values([row.details for row in rows]), scenario.tasks)
     first_adjs = first_adjs_that_win(scenario, [row.task.pid for row in rows if row.candidate], procfs.rules)
@@ -60,11 +61,14 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
         render.Entry(row, first_adjs.get(row.task.pid), origins.origin(known), known.declared)
         for row, known in zip(rows, facts, strict=True)
     ]
-    answer = render.Explanation(scenario, entries, len(order.ranking), memory_now(procfs, scenario))
+    answer = render.Explanation(scenario, entries, len(result.ranking), memory_now(procfs, scenario), result)
     if as_json:
         emit(render.document(answer))
     else:
-        emit_text(render.text(answer))
+        for index, paragraph in enumerate(render.paragraphs(answer, terminal_width())):
+            emit("\n" if index else "")
+            emit_answer(paragraph)
+        emit_text("".join(f"\n{paragraph}" for paragraph in render.trigger(answer)))
     return PARTLY_DONE if unmatched else DONE
 
 

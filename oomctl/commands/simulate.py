@@ -6,18 +6,18 @@ import click
 
 from oomctl.cli.options import json_option, shortage_options
 from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
-from oomctl.console import emit_parts, emit_text, terminal_width
+from oomctl.console import emit_answer, emit_parts, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, IMPOSSIBLE_HERE
-from oomctl.kernel import whatif
 from oomctl.kernel.invocation import rounds
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.scenario_rules import rules_of
-from oomctl.model.kernel import Decisive, Outcome, Round, Scenario, Task, WhyEnded
+from oomctl.model.kernel import Decisive, Outcome, Round, Task, WhyEnded
 from oomctl.model.listing import Row
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
 from oomctl.render import simulation as render
 from oomctl.scenario import question as questions
+from oomctl.scenario.supposed import Supposed, suppose
 from oomctl.targets.words import Target
 
 _NEAREST = 5
@@ -112,7 +112,7 @@ def simulate(
         scenario = scenario._replace(context=scenario.context._replace(current=current))
     if sudden:
         scenario = questions.at_once(scenario)
-    changed = _changed(scenario, question, adjs, growths, added, gone)
+    changed, demand = suppose(scenario, question, Supposed(adjs, growths, added, gone))
     if question.unlimited:
         results = [Round(Outcome.NO_OOM, WhyEnded(Decisive.UNLIMITED, memcg=scenario.context.memcg))]
     else:
@@ -127,47 +127,16 @@ def simulate(
         baseline,
         question.limits,
         question.memory,
+        demand,
+        goal,
     )
     if as_json:
         emit_parts(render.document(answer))
     else:
-        emit_text(render.text(answer, terminal_width()))
+        emit_answer(render.text(answer, terminal_width()))
     if results[0].outcome is Outcome.UNKNOWN:
         return IMPOSSIBLE_HERE
     return DONE if results[0].victim is not None else ANSWER_IS_NO
-
-
-def _changed(
-    scenario: Scenario,
-    question: questions.Question,
-    adjs: tuple[tuple[Target, int], ...],
-    growths: tuple[tuple[Target, int], ...],
-    added: tuple[Addition, ...],
-    gone: tuple[Target, ...],
-) -> Scenario:
-    """Apply the what-if options: first who is there, then how big, then which adj."""
-    for target in gone:
-        for task in questions.find_tasks(question, target):
-            scenario = whatif.without(scenario, task.pid)
-    for size, adj in added:
-        scenario = whatif.with_process(scenario, _pages(size, scenario), adj)
-    for target, size in growths:
-        for task in _still_there(scenario, questions.find_tasks(question, target)):
-            scenario = whatif.with_growth(scenario, task.pid, _pages(size, scenario))
-    for target, adj in adjs:
-        for task in _still_there(scenario, questions.tasks_to_set(question, target, adj)):
-            scenario = whatif.with_adj(scenario, task.pid, adj)
-    return scenario
-
-
-def _still_there(scenario: Scenario, tasks: list[Task]) -> list[Task]:
-    """Leave out what ``--without`` took away."""
-    pids = {task.pid for task in scenario.tasks}
-    return [task for task in tasks if task.pid in pids]
-
-
-def _pages(size_bytes: int, scenario: Scenario) -> int:
-    return -(-size_bytes // scenario.page_size)
 
 
 def _rows(result: Round, question: questions.Question) -> render.Rows:

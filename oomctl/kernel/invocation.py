@@ -13,6 +13,7 @@ from oomctl.kernel.execution import (
     families,
     freed_pages,
     killed_with,
+    oom_group,
     will_free_memory,
 )
 from oomctl.kernel.rules import Rules
@@ -156,7 +157,8 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
             settled=False,
         )
     killed = killed_with(victim.task, scenario, rules)
-    return result._replace(killed=killed, freed_pages=freed_pages(killed, scenario))
+    group = oom_group(victim.task, scenario.context) if rules.oom_group else None
+    return result._replace(killed=killed, group=group, freed_pages=freed_pages(killed, scenario))
 
 
 def _by_badness(result: Round, scenario: Scenario, rules: Rules) -> Round:

@@ -48,11 +48,21 @@ def with_process(scenario: Scenario, pages: int, adj: int = 0) -> Scenario:
     """Add a process of ``pages`` of private memory that started last; its PID is negative."""
     context = scenario.context
     pid = min([0, *(task.pid for task in scenario.tasks)]) - 1
-    # Leaf page tables of 4 KiB pages hold 512 entries; the upper levels are three more.
-    pgtables = -(-pages // (scenario.page_size // 8)) + 3
+    pgtables = pages_with_tables(pages, scenario.page_size) - pages
     memcg = context.memcg if context.constraint is Constraint.MEMCG else None
     added = Task(pid, "added", rss_pages=pages, anon_pages=pages, pgtables_pages=pgtables, adj=adj, memcg=memcg)
     return scenario._replace(tasks=(*scenario.tasks, added._replace(rss_exact_pages=pages)))
+
+
+def pages_with_tables(pages: int, page_size: int) -> int:
+    """Return how many pages a new process of ``pages`` takes together with its page tables."""
+    # Leaf page tables of 4 KiB pages hold 512 entries; the upper levels are three more.
+    return pages + -(-pages // (page_size // 8)) + 3
+
+
+def pages_within(room: int, page_size: int) -> int:
+    """Return how many pages a new process can have where there are ``room``, page tables included."""
+    return max(2 * room - pages_with_tables(room, page_size), 0)
 
 
 def without(scenario: Scenario, pid: int) -> Scenario:
@@ -63,11 +73,11 @@ def without(scenario: Scenario, pid: int) -> Scenario:
 
 
 def with_more_left(scenario: Scenario, pages: int) -> Scenario:
-    """Let so many pages more be left before the memory runs out, where that is known."""
+    """Let so many pages more (fewer, when negative) be left before the memory runs out, where that is known."""
     left = scenario.context.left_pages
     if left is None:
         return scenario
-    return scenario._replace(context=scenario.context._replace(left_pages=left + pages))
+    return scenario._replace(context=scenario.context._replace(left_pages=max(left + pages, 0)))
 
 
 def task_of(scenario: Scenario, pid: int) -> Task:

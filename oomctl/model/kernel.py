@@ -376,6 +376,8 @@ class Round(NamedTuple):
     """All that is left is less than that, so no single other process can become first."""
     killed: tuple[Task, ...] = ()
     """Everyone who gets SIGKILL, the victim first."""
+    group: str | None = None
+    """The memory cgroup that is killed as a whole (``memory.oom.group``)."""
     freed_pages: int = 0
     """Private RAM, swap and page tables of the killed; what others share stays."""
     ranking: tuple[Candidate, ...] = ()

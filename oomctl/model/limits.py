@@ -21,4 +21,18 @@ class Limit(NamedTuple):
     kind: LimitKind
     left_bytes: int
     memcg: str | None = None
+    swap_bytes: int = 0
+    """So much of what is left is swap."""
     allowed: frozenset[int] = frozenset()
+
+
+class Demand(NamedTuple):
+    """Whether there is room for what a what-if adds."""
+
+    asked_bytes: int
+    stays_bytes: int
+    """So much is left with it and the page tables that it needs."""
+    short_bytes: int
+    """So much is missing; 0: it fits."""
+    limit: Limit
+    """The nearest limit, and what was left under it."""

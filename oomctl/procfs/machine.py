@@ -41,7 +41,8 @@ def machine_line(scenario: Scenario, procfs: Procfs) -> Machine:
     limit, usage = memcgs.limits(path).memory_pages, memcgs.usage(path)
     if limit is None:
         return machine._replace(scope=f"cgroup {path} (no limit), machine")
-    left = max(limit * scenario.page_size - usage.memory, 0)
+    # Page cache goes before the killer comes, as it does in MemAvailable.
+    left = max(limit * scenario.page_size - usage.memory + memcgs.cache_bytes(path), 0)
     return machine._replace(
         scope=f"cgroup {path}",
         memory_total=limit * scenario.page_size,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
-from oomctl.model.kernel import Doubt, Doubtful, Task
+from oomctl.model.kernel import Constraint, Context, Doubt, Doubtful, Task
 from oomctl.model.limits import Limit, LimitKind
 from oomctl.procfs import nodes
 from oomctl.procfs.cgroup import Memcgs
@@ -34,8 +34,7 @@ def reach(procfs: Procfs, task: Task) -> Reach:
 
     Raises ImpossibleHere where it is in a memory cgroup whose limit, or that of one above it, cannot be looked at.
     """
-    info = procfs.meminfo
-    limits = [Limit(LimitKind.MACHINE, info.mem_available + info.swap_free)]
+    limits = [_machine_limit(procfs)]
     memcgs = Memcgs.of(procfs)
     if memcgs is None:
         doubts = _without_mount(procfs, task)
@@ -47,9 +46,31 @@ def reach(procfs: Procfs, task: Task) -> Reach:
     known = frozenset(nodes.nodes(procfs))
     allowed = nodes.with_nodes(task, procfs, policies=False).mems
     if allowed is not None and known - allowed and known & allowed:
-        room = nodes.room_pages(procfs, allowed) * procfs.page_size + info.swap_free
-        limits.append(Limit(LimitKind.NODES, room, allowed=allowed & known))
+        limits.append(_nodes_limit(procfs, allowed & known))
     return Reach(tuple(sorted(limits, key=lambda limit: limit.left_bytes)), doubts)
+
+
+def room(procfs: Procfs, context: Context) -> Limit:
+    """Return the limit that whoever grows in the memory of ``context`` hits first, with what is left under it."""
+    limits = [_machine_limit(procfs)]
+    memcgs = Memcgs.of(procfs) if context.constraint is Constraint.MEMCG else None
+    if memcgs is not None and context.memcg is not None:
+        limits += _memcg_limits(memcgs, memcgs.charged(context.memcg), procfs)
+    allowed = context.current_mems if context.constraint is Constraint.CPUSET else context.nodemask
+    if allowed is not None:
+        limits.append(_nodes_limit(procfs, allowed))
+    return min(limits, key=lambda limit: limit.left_bytes)
+
+
+def _machine_limit(procfs: Procfs) -> Limit:
+    info = procfs.meminfo
+    return Limit(LimitKind.MACHINE, info.mem_available + info.swap_free, swap_bytes=info.swap_free)
+
+
+def _nodes_limit(procfs: Procfs, allowed: frozenset[int]) -> Limit:
+    swap = procfs.meminfo.swap_free
+    left = nodes.room_pages(procfs, allowed) * procfs.page_size + swap
+    return Limit(LimitKind.NODES, left, swap_bytes=swap, allowed=allowed)
 
 
 def _charged(procfs: Procfs, memcgs: Memcgs, task: Task) -> list[str]:
@@ -132,5 +153,5 @@ def _memcg_limits(memcgs: Memcgs, paths: Sequence[str], procfs: Procfs) -> list[
             swap_left = min(swap_left, max(limits.swap_pages * page - usage.swap, 0))
         if limits.memory_pages is not None:
             left = limits.memory_pages * page - usage.memory + cache + swap_left
-            nearest.append(Limit(LimitKind.MEMCG, max(left, 0), path))
+            nearest.append(Limit(LimitKind.MEMCG, max(left, 0), path, swap_bytes=swap_left))
     return nearest

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
-from oomctl.model.kernel import Constraint, Scenario
+from oomctl.model.kernel import Constraint, Outcome, Round, Scenario
 from oomctl.model.listing import Row
 from oomctl.model.memory import Accounting
 from oomctl.model.origin import Origin, OriginKind
 from oomctl.render import reasons
-from oomctl.render.cgroups import short_name
+from oomctl.render.cgroups import cut, short_name
 from oomctl.render.document import json_line
 from oomctl.render.fields import process_document, short_place
 from oomctl.render.memory import accounting_document, now_lines
 from oomctl.render.text import aligned, named, size, visible
+from oomctl.render.verdict import certain, of_round
+
+_MOST_LINES = 4
+"""A command that is longer is cut on a terminal."""
 
 
 class Entry(NamedTuple):
@@ -37,6 +41,8 @@ class Explanation(NamedTuple):
     candidates: int
     memory: Accounting | None = None
     """Where the memory is now, the cgroup's or the machine's."""
+    result: Round | None = None
+    """Whom the kernel would take now; None: that was not asked."""
 
 
 def document(answer: Explanation) -> str:
@@ -75,10 +81,16 @@ def _spared_at(entry: Entry) -> int | None:
 
 def text(answer: Explanation) -> str:
     """Return a paragraph for each process, and one for the memory that they would be killed for."""
-    return "\n".join([*(_paragraph(entry, answer) for entry in answer.entries), *_trigger(answer)])
+    return "\n".join([*paragraphs(answer), *trigger(answer)])
 
 
-def _trigger(answer: Explanation) -> list[str]:
+def paragraphs(answer: Explanation, width: int | None = None) -> list[str]:
+    """Return a paragraph for each process, which begins with its answer; ``width``: no command takes many lines."""
+    return [_paragraph(entry, answer, width) for entry in answer.entries]
+
+
+def trigger(answer: Explanation) -> list[str]:
+    """Return the paragraph of the memory, if that is known."""
     if answer.memory is None:
         return []
     context = answer.scenario.context
@@ -89,33 +101,67 @@ def _trigger(answer: Explanation) -> list[str]:
     return ["\n  ".join(lines) + "\n"]
 
 
-def _paragraph(entry: Entry, answer: Explanation) -> str:
-    row, page = entry.row, answer.scenario.page_size
-    task, candidate, details = row.task, row.candidate, row.details
+def _paragraph(entry: Entry, answer: Explanation, width: int | None) -> str:
+    row = entry.row
+    task, details = row.task, row.details
     where = short_place(details) or "no cgroup"
-    lines = [f"{named(task)}, {visible(details.user or '?')}, {where}"]
-    if details.cmdline:
-        lines.append(f"  {visible(details.cmdline)}")
-    total = answer.scenario.context.totalpages
-    if candidate is None:
-        lines.append(f"  cannot be chosen: {visible(reasons.spared(row.reason) if row.reason else '')}")
-        lines.append(f"  oom_score {task.oom_score}, oom_score_adj {task.adj}")
-        lines += _origin(entry)
-        return "\n".join(lines) + "\n"
-    lines.append(f"  rank {row.rank} of {answer.candidates}; oom_score {task.oom_score}, oom_score_adj {task.adj}")
+    rank = "" if row.rank is None else f"rank {row.rank} of {answer.candidates}; "
+    lines = [
+        f"{named(task)} {_fate(entry, answer)}",
+        f"  {visible(details.user or '?')}, {where}",
+        f"  {rank}oom_score {task.oom_score}, oom_score_adj {task.adj}",
+    ]
+    lines += _terms(entry, answer.scenario)
     lines += _origin(entry)
+    if row.candidate is not None:
+        lines.append(f"  {_flip(entry)}")
+    if details.cmdline:
+        command = visible(details.cmdline)
+        lines.append(f"  command:  {command if width is None else cut(command, _MOST_LINES * width)}")
+    return "\n".join(lines) + "\n"
+
+
+def _fate(entry: Entry, answer: Explanation) -> str:
+    """Say what would become of a process: the answer, in the first line."""
+    row, result = entry.row, answer.result
+    if row.candidate is None or row.rank is None:
+        return f"cannot be killed: {visible(reasons.spared(row.reason) if row.reason else '')}"
+    fate = "would die first" if row.rank == 1 else f"would be {_ordinal(row.rank)} to die of {answer.candidates}"
+    if result is None:
+        return fate
+    if result.outcome is not Outcome.KILL or result.victim is None:
+        return f"is {_ordinal(row.rank)} of {answer.candidates}, but {of_round(result, answer.scenario.page_size)}"
+    if row.task.pid == result.victim.task.pid:
+        return f"would die first — {certain(result)}"
+    if any(task.pid == row.task.pid for task in result.contenders):
+        return f"{fate} — {certain(result)}: it may be the first"
+    if row.rank == 1:  # a child dies in its place, or whoever asks for memory does
+        return f"is first of {answer.candidates}, but {visible(reasons.ended(result.reason))}"
+    return fate
+
+
+def _ordinal(rank: int) -> str:
+    """Return ``1st``, ``22nd``, ``113th``."""
+    ends = {1: "st", 2: "nd", 3: "rd"} if rank % 100 not in (11, 12, 13) else {}
+    return f"{rank}{ends.get(rank % 10, 'th')}"
+
+
+def _terms(entry: Entry, scenario: Scenario) -> list[str]:
+    task, candidate = entry.row.task, entry.row.candidate
+    if candidate is None:
+        return []
+    page, total = scenario.page_size, scenario.context.totalpages
     terms = [
         ("  RSS", str(task.rss_pages), size(task.rss_pages * page)),
         ("  swap", str(task.swap_pages), size(task.swap_pages * page)),
         ("  page tables", str(task.pgtables_pages), size(task.pgtables_pages * page)),
     ]
     if candidate.root_bonus_pages:
-        terms.append(("  3 % off for CAP_SYS_ADMIN", str(-candidate.root_bonus_pages), ""))
+        off = candidate.root_bonus_pages
+        terms.append(("  3 % off for CAP_SYS_ADMIN", str(-off), size(-off * page)))
     terms.append((f"  adj {task.adj} x {total // 1000}", str(candidate.adj_pages), size(candidate.adj_pages * page)))
     terms.append(("  badness", str(candidate.badness), size(candidate.badness * page)))
-    lines += aligned([("  TERM", "PAGES", "SIZE"), *terms], [False, True, True]).splitlines()
-    lines.append(f"  {_flip(entry)}")
-    return "\n".join(lines) + "\n"
+    return aligned([("  TERM", "PAGES", "SIZE"), *terms], [False, True, True]).splitlines()
 
 
 def _origin(entry: Entry) -> list[str]:

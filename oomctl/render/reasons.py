@@ -58,6 +58,16 @@ _DOUBTED = {
     Doubtful.OTHER_TOTALPAGES: "the kernel's own scores contradict the size of memory that is shown here; ask on the"
     " host",
 }
+_DOUBTED_SHORTLY = {
+    Doubtful.HIDDEN_PROCESSES: "{number} hidden",
+    Doubtful.UNSEEN_MEMBERS: "members of the cgroup may be unseen",
+    Doubtful.UNSEEN_LIMITS: "limits may be unseen",
+    Doubtful.ALLOCATING_TASK: "whoever asks for memory dies",
+    Doubtful.UNKNOWN_FIELDS: "{number} not understood",
+    Doubtful.GUESSED_RULES: "the kernel's rules are guessed",
+    Doubtful.OTHER_COUNTERS: "another kernel counts otherwise",
+    Doubtful.OTHER_TOTALPAGES: "the size of memory is in doubt",
+}
 _PROBED = {
     Probed.SIGNED: "oom_score shows that negative badness keeps its order",
     Probed.UNSIGNED: "oom_score shows that negative badness counts as 1",
@@ -88,6 +98,11 @@ def doubted(doubt: Doubt) -> str:
     """Say why nothing is certain, and what would change that; names are not made harmless."""
     number = count(doubt.number, *_COUNTED.get(doubt.kind, ("",)))
     return _DOUBTED[doubt.kind].format(number=number, detail=doubt.detail)
+
+
+def doubted_shortly(doubt: Doubt) -> str:
+    """Say the same in a few words, beside the answer."""
+    return _DOUBTED_SHORTLY[doubt.kind].format(number=count(doubt.number, *_COUNTED.get(doubt.kind, ("",))))
 
 
 def probed(seen: Probed) -> str:

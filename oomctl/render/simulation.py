@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
-from oomctl.model.kernel import Candidate, Constraint, Doubt, Outcome, Round, Scenario, Task
-from oomctl.model.limits import Limit, LimitKind
+from oomctl.model.kernel import Candidate, Constraint, Decisive, Outcome, Round, Scenario
+from oomctl.model.limits import Demand, Limit
 from oomctl.model.listing import Machine, Row
 from oomctl.model.memory import Accounting
 from oomctl.render import reasons
@@ -16,13 +16,23 @@ from oomctl.render.document import members, with_array
 from oomctl.render.fields import pid_of, process_document, victim_document
 from oomctl.render.fitting import Column, fitted
 from oomctl.render.memory import accounting_document, now_lines
-from oomctl.render.text import count, named, size, visible
+from oomctl.render.text import count, size, visible
+from oomctl.render.verdict import limit_name, name_of, node_list, verdict
 
 _NEAREST = 5
-_TERMS = (
+_MOST_NAMES = 8
+_ROOT_BONUS = "- ROOT 3%"
+_TERMS: tuple[Column, ...] = (
     Column("RANK", right=True, goes=1),
-    *(Column(title, right=True) for title in ("PID", "ADJ", "BADNESS", "= RSS", "+ SWAP", "+ PGTABLES", "+ ADJ")),
-    Column("COMMAND", least=15),
+    Column("PID", right=True),
+    Column("ADJ", right=True),
+    Column("BADNESS", right=True),
+    Column("= RSS", right=True, goes=5),
+    Column("+ SWAP", right=True, goes=3),
+    Column("+ PGTABLES", right=True, goes=2),
+    Column(_ROOT_BONUS, right=True, goes=4),
+    Column("+ ADJ", right=True, goes=6),
+    Column("COMMAND", least=12),
 )
 
 
@@ -48,6 +58,10 @@ class Answer(NamedTuple):
     """With ``--for``: each limit above the target, the nearest first."""
     memory: Accounting | None = None
     """Where the memory is now, the cgroup's or the whole machine's."""
+    demand: Demand | None = None
+    """Whether what is added and grown fits; None where nothing is, or where nobody knows."""
+    goal_bytes: int | None = None
+    """So much is to be freed by as many rounds as that takes."""
 
 
 def document(answer: Answer) -> Iterator[str]:
@@ -74,6 +88,7 @@ def document(answer: Answer) -> Iterator[str]:
         "probed": probed,
         "memory": accounting_document(answer.memory),
         "baseline": answer.baseline and _baseline(answer.baseline),
+        "demand": answer.demand and _demand(answer.demand),
     }
     yield f"}}], {members(rest)}}}\n"
 
@@ -107,21 +122,49 @@ def _baseline(result: Round) -> dict[str, Any]:
     return {"outcome": result.outcome.value, "victim": victim_document(result.victim and result.victim.task)}
 
 
+def _demand(demand: Demand) -> dict[str, Any]:
+    return {
+        "asked_bytes": demand.asked_bytes,
+        "fits": not demand.short_bytes,
+        "stays_bytes": demand.stays_bytes,
+        "short_by_bytes": demand.short_bytes,
+    }
+
+
 def text(answer: Answer, width: int | None = None) -> str:
-    """Return the three stages, a block for each round; ``width``: of its tables, None: any."""
-    blocks = [_trigger(answer)]
+    """Return the answer in the first line, then why, then the three stages; ``width``: of its table, None: any."""
+    first, page = answer.rounds[0], answer.scenario.page_size
+    blocks = [
+        verdict(
+            answer.rounds,
+            answer.scenario.context,
+            page,
+            demand=answer.demand,
+            baseline=answer.baseline,
+            goal_bytes=answer.goal_bytes,
+        ),
+        *_why(first, answer.scenario),
+        _trigger(answer),
+        _selection(first, answer.scenario, width),
+    ]
     for number, (result, rows) in enumerate(zip(answer.rounds, answer.rows, strict=True), start=1):
-        if len(answer.rounds) > 1:
-            blocks.append(f"Round {number}")
-        if number == 1 or result.outcome is not Outcome.KILL:
-            blocks.append(_selection(result, answer.scenario, width))
-        blocks.append(_execution(result, rows, answer.scenario))
-    if len(answer.rounds) > 1:
-        freed = sum(result.freed_pages for result in answer.rounds) * answer.scenario.page_size
-        blocks.append(f"In all     {size(freed)} freed in {count(len(answer.rounds), 'round')}")
-    if answer.baseline is not None:
-        blocks.append(f"What if    without the changes the victim is {_victim_name(answer.baseline)}")
+        label = f"Round {number}" if len(answer.rounds) > 1 else "Execution"
+        blocks.append(_labelled(label, _execution(result, rows, answer.scenario)))
     return "\n".join(blocks) + "\n"
+
+
+def _labelled(label: str, lines: Sequence[str]) -> str:
+    """Put a label before the first of ``lines``, and the others below it."""
+    return "\n".join(f"{label if index == 0 else '':<11}{line}" for index, line in enumerate(lines))
+
+
+def _why(result: Round, scenario: Scenario) -> list[str]:
+    """Say how far the victim leads, what keeps that from being certain, and what would change it."""
+    lines = [] if result.outcome is not Outcome.KILL else [_lead(result, scenario)]
+    lines += [visible(reasons.doubted(doubt)) for doubt in result.doubts]
+    growth = _growth(result, scenario) if result.outcome is Outcome.KILL else None
+    lines += [growth] if growth else []
+    return [_labelled("Why", lines)] if lines else []
 
 
 def _trigger(answer: Answer) -> str:
@@ -129,20 +172,21 @@ def _trigger(answer: Answer) -> str:
     domain = {
         Constraint.NONE: "the whole machine runs out of memory",
         Constraint.MEMCG: f"the memory cgroup {short_name(context.memcg or '/')} hits its limit",
-        Constraint.CPUSET: f"the nodes {_nodes(context.current_mems)} of a cpuset run out of memory",
-        Constraint.MEMPOLICY: f"the nodes {_nodes(context.nodemask)} of a memory policy run out of memory",
+        Constraint.CPUSET: f"the nodes {node_list(context.current_mems)} of a cpuset run out of memory",
+        Constraint.MEMPOLICY: f"the nodes {node_list(context.nodemask)} of a memory policy run out of memory",
     }[context.constraint]
     if context.sysrq and not context.sudden:
         domain = "somebody asks for a kill by hand (SysRq f); memory need not be short"
     lines = [f"Trigger    {domain}"]
     for index, limit in enumerate(answer.limits):
-        away = f"{_limit_name(limit)}, {size(limit.left_bytes)} away"
+        swap = f", {size(limit.swap_bytes)} of it swap" if limit.swap_bytes else ""
+        away = f"{limit_name(limit)}, {size(limit.left_bytes)} away{swap}"
         lines.append(f"           {'nearest' if index == 0 else 'next'}: {away}")
     machine = answer.machine
-    if machine is not None:
+    if machine is not None and not answer.limits:
         swap = f", swap {size(machine.swap_left)} of {size(machine.swap_total)}" if machine.swap_total else ", no swap"
         lines.append(f"           left now: {size(machine.memory_left)} of {size(machine.memory_total)}{swap}")
-    else:
+    elif machine is None:
         lines.append(f"           by the rules of kernel {visible(scenario.kernel)}")
     if answer.memory is not None:
         confined = context.constraint in (Constraint.CPUSET, Constraint.MEMPOLICY)
@@ -150,14 +194,6 @@ def _trigger(answer: Answer) -> str:
     for seen in sorted(scenario.probed):
         lines.append(f"           not as the kernel's release says: {reasons.probed(seen)}")
     return "\n".join(lines)
-
-
-def _limit_name(limit: Limit) -> str:
-    return {
-        LimitKind.MEMCG: f"the limit of {told(limit.memcg or '/')}",
-        LimitKind.NODES: f"the memory of node {_nodes(limit.allowed)}, all that its cpuset allows",
-        LimitKind.MACHINE: "the machine's memory",
-    }[limit.kind]
 
 
 def _selection(result: Round, scenario: Scenario, width: int | None) -> str:
@@ -172,29 +208,30 @@ def _selection(result: Round, scenario: Scenario, width: int | None) -> str:
     nearest = result.ranking[:_NEAREST]
     if nearest:
         lines += terms_table(nearest, page, 11, width)
-    if result.outcome is Outcome.KILL:
-        lines.append(f"           {visible(reasons.ended(result.reason))}")
     return "\n".join(lines)
 
 
 def terms_table(ranking: Sequence[Candidate], page: int, indented: int, width: int | None) -> list[str]:
     """Lay the terms of each candidate's badness side by side, the first one first.
 
-    ``indented``: by so many spaces, or fewer where ``width`` has no room for them.
+    ``indented``: by so many spaces, or fewer where ``width`` has no room for them. What older kernels take off for
+    CAP_SYS_ADMIN has a column where that is somebody's.
     """
     cells = [_terms(rank, candidate, page) for rank, candidate in enumerate(ranking, start=1)]
-    lines = fitted(_TERMS, cells, width).split("\n")
-    if width is not None:
-        longest = max(map(len, lines))
-        if longest + indented > width:
-            lines = fitted(_TERMS, cells, min(width, longest - 1)).split("\n")
-            indented = max(min(indented, width - max(map(len, lines))), 0)
+    columns = _TERMS
+    if not any(candidate.root_bonus_pages for candidate in ranking):
+        bonus = next(index for index, column in enumerate(_TERMS) if column.title == _ROOT_BONUS)
+        columns = _TERMS[:bonus] + _TERMS[bonus + 1 :]
+        cells = [row[:bonus] + row[bonus + 1 :] for row in cells]
+    lines = fitted(columns, cells, width).split("\n")
+    if width is not None and max(map(len, lines)) + indented > width:
+        lines = fitted(columns[1:], [row[1:] for row in cells], width).split("\n")  # the order says the rank
+        indented = max(min(indented, width - max(map(len, lines))), 0)
     return [" " * indented + line for line in lines]
 
 
 def _terms(rank: int, candidate: Candidate, page: int) -> tuple[str, ...]:
     task = candidate.task
-    adj = size((candidate.adj_pages - candidate.root_bonus_pages) * page)
     return (
         str(rank),
         str(task.pid) if task.pid > 0 else "-",
@@ -203,42 +240,39 @@ def _terms(rank: int, candidate: Candidate, page: int) -> tuple[str, ...]:
         size(task.rss_pages * page),
         size(task.swap_pages * page),
         size(task.pgtables_pages * page),
-        adj,
+        size(candidate.root_bonus_pages * page),
+        size(candidate.adj_pages * page),
         visible(task.comm),
     )
 
 
-def _execution(result: Round, rows: Rows, scenario: Scenario) -> str:
-    if result.outcome is not Outcome.KILL:
-        ended = f"Execution  {result.outcome.value}: {visible(reasons.ended(result.reason))}"
-        return "\n".join([ended, *map(_doubt, result.doubts)])
+def _execution(result: Round, rows: Rows, scenario: Scenario) -> list[str]:
+    if result.outcome is not Outcome.KILL or result.victim is None:
+        return [f"{result.outcome.value}: {visible(reasons.ended(result.reason))}"]
     freed = size(result.freed_pages * scenario.page_size)
-    lines = [f"Execution  SIGKILL to {_victim_name(result)}; {freed} would be freed"]
+    lines = [f"SIGKILL to {name_of(result.victim.task)}; {freed} would be freed"]
     others = rows.killed[1:]
     if others:
-        names = ", ".join(_name(row.task) for row in others[:8]) + (", …" if len(others) > 8 else "")
+        names = ", ".join(name_of(row.task) for row in others[:_MOST_NAMES])
         dying = count(len(others), "more process dies", "more processes die")
-        lines.append(f"           {dying} with it: {names}")
-    lines.append(f"Certainty  {_certainty(result, scenario)}")
-    lines += map(_doubt, result.doubts)
-    growth = _growth(result, scenario)
-    return "\n".join([*lines, f"           {growth}"] if growth else lines)
+        lines.append(f"{dying} with it: {names}{', …' if len(others) > _MOST_NAMES else ''}")
+        if result.group is not None:
+            lines.append(f"memory.oom.group is set on {told(result.group)}")
+    return lines
 
 
-def _certainty(result: Round, scenario: Scenario) -> str:
-    margin = "" if result.margin_pages is None else f" by {size(result.margin_pages * scenario.page_size)}"
-    bound = f"what the killer finds may differ by {size(result.error_bound_pages * scenario.page_size)}"
-    word = result.certainty.value if len(result.contenders) > 1 or not result.doubts else "not certain"
-    if len(result.contenders) == 1:
-        lead = f"it leads{margin}" if margin else "there is no other candidate"
-        return f"{word}: {lead}, {bound}"
-    names = ", ".join(_name(task) for task in result.contenders[:8])
-    more = f" and {len(result.contenders) - 8} more" if len(result.contenders) > 8 else ""
-    return f"{word}: it leads{margin or ' by 0'}, {bound}; one of {names}{more}"
-
-
-def _doubt(doubt: Doubt) -> str:
-    return f"           {visible(reasons.doubted(doubt))}"
+def _lead(result: Round, scenario: Scenario) -> str:
+    """Say what decides, and by how much what is read now may be off."""
+    page, why = scenario.page_size, result.reason
+    lead = visible(reasons.ended(why))
+    if why.kind is Decisive.HIGHEST_BADNESS and why.task and why.other and why.margin_pages is not None:
+        lead = f"{name_of(why.task)} leads {name_of(why.other)} by {size(why.margin_pages * page)}"
+    said = f"{lead}; what the killer finds may differ by {size(result.error_bound_pages * page)}"
+    if len(result.contenders) < 2:
+        return said
+    names = ", ".join(name_of(task) for task in result.contenders[:_MOST_NAMES])
+    more = len(result.contenders) - _MOST_NAMES
+    return f"{said}; it may be {names}{f' and {more} more' if more > 0 else ''}"
 
 
 def _growth(result: Round, scenario: Scenario) -> str | None:
@@ -251,16 +285,4 @@ def _growth(result: Round, scenario: Scenario) -> str | None:
     # By this adj a process that has all that is left is still behind.
     spared_below = (result.victim.badness - left) // max(scenario.context.totalpages // 1000, 1)
     unless = f" (unless its adj is below {spared_below})" if ADJ_MIN < spared_below < 0 else ""
-    return f"whoever uses up the {size(left * page)} that are left will itself be first{unless}"
-
-
-def _victim_name(result: Round) -> str:
-    return "nobody" if result.victim is None else _name(result.victim.task)
-
-
-def _name(task: Task) -> str:
-    return named(task) if task.pid > 0 else f"the added process ({visible(task.comm)})"
-
-
-def _nodes(nodes: frozenset[int] | None) -> str:
-    return ",".join(map(str, sorted(nodes or ())))
+    return f"whoever uses up all that is left, {size(left * page)} at most, will itself be first{unless}"

@@ -34,15 +34,16 @@ def test_every_term_adds_up_to_the_badness(server: ProcTree) -> None:
     assert ask(server, "explain", "10") == Ran(
         0,
         """\
-10 (postgres), root, no cgroup
+10 (postgres) would be 3rd to die of 3
+  root, no cgroup
   rank 3 of 3; oom_score 600, oom_score_adj -100
-  set by: nobody that oomctl knows: root or a service, for a value below 0 takes privilege (possible)
   TERM               PAGES       SIZE
   RSS                50000   195.3MiB
   swap                   0          0
   page tables           10    0.04MiB
   adj -100 x 1000  -100000  -390.6MiB
   badness           -49990  -195.3MiB
+  set by: nobody that oomctl knows: root or a service, for a value below 0 takes privilege (possible)
   would be first from an oom_score_adj of 41 on
 """,
         "",
@@ -51,8 +52,9 @@ def test_every_term_adds_up_to_the_badness(server: ProcTree) -> None:
 
 def test_the_first_in_line_is_told_what_would_save_it(server: ProcTree) -> None:
     lines = ask(server, "explain", "java").stdout.splitlines()
-    assert lines[1] == "  rank 1 of 3; oom_score 726, oom_score_adj 0"
-    assert lines[-1] == "  first in line; at -71 or less another process would be taken"
+    assert lines[0] == "20 (java) would die first — certain"
+    assert lines[2] == "  rank 1 of 3; oom_score 726, oom_score_adj 0"
+    assert "  " + lines[-1].strip() == "  first in line; at -71 or less another process would be taken"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_the_first_in_line_is_told_what_would_save_it(server: ProcTree) -> None:
 )
 def test_who_cannot_be_chosen_is_told_why(server: ProcTree, pid: int, reason: str) -> None:
     lines = ask(server, "explain", str(pid)).stdout.splitlines()
-    assert lines[1] == f"  cannot be chosen: {reason}"
+    assert lines[0].endswith(f") cannot be killed: {reason}")
     process = explained(server, str(pid))[pid]
     assert (process["killable"], process["reason"], process["rank"]) == (False, reason, None)
     assert process["flip"] == {"first_at": None, "spared_at": None}
@@ -141,6 +143,27 @@ def test_the_root_bonus_of_old_kernels_is_a_term(proc_tree: ProcTree) -> None:
     process = explained(proc_tree, "10")[10]
     assert process["terms"]["root_bonus_pages"] == (10_000 + 10) * 3 // 100
     assert "  3 % off for CAP_SYS_ADMIN" in ask(proc_tree, "explain", "10").stdout
+
+
+def test_who_may_be_first_is_told_so(proc_tree: ProcTree) -> None:
+    proc_tree.add(10, "a", 5000, uid=0)
+    proc_tree.add(11, "b", 5000, uid=0)
+    answers = [text.splitlines()[0] for text in ask(proc_tree, "explain", "10", "11").stdout.split("\n\n")[:2]]
+    assert sorted(answer.partition(") ")[2] for answer in answers) == [
+        "would be 2nd to die of 2 — close: it may be the first",
+        "would die first — close",
+    ]
+
+
+def test_where_the_kernel_panics_nobody_is_said_to_die(server: ProcTree) -> None:
+    server.write("sys/vm/panic_on_oom", "1\n")
+    first = ask(server, "explain", "java").stdout.splitlines()[0]
+    assert first.startswith("20 (java) is 1st of 3, but panic: vm.panic_on_oom is 1: ")
+
+
+def test_whoever_asks_may_die_before_the_first(server: ProcTree) -> None:
+    server.write("sys/vm/oom_kill_allocating_task", "1\n")
+    assert ask(server, "explain", "10").stdout.splitlines()[0].endswith(" 3rd to die of 3 — close: it may be the first")
 
 
 def test_terms_add_up_in_every_document(server: ProcTree) -> None:

@@ -57,7 +57,12 @@ def test_the_three_stages(server: ProcTree) -> None:
     ran = ask(server, "simulate")
     assert (ran.status, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
-    assert lines[:-2] == [
+    assert lines[0] == "20 (java) would die, 352.6MiB would be freed — certain"
+    assert lines[1].startswith(
+        "Why        20 (java) leads 11 (postgres) by 274.4MiB; what the killer finds may differ by "
+    )
+    assert lines[2].startswith("           whoever uses up all that is left, 3.8")
+    assert lines[3:] == [
         "Trigger    the whole machine runs out of memory",
         "           left now: 1.91GiB of 3.81GiB, no swap",
         "Selection  3 candidates, 3 unkillable; totalpages 1000000 (3.81GiB), one point of adj is 3.9MiB",
@@ -65,11 +70,8 @@ def test_the_three_stages(server: ProcTree) -> None:
         "              1   20     0   352.6MiB  351.6MiB  1.0MiB     0.04MiB          0  java",
         "              2   11     0    78.2MiB   78.1MiB       0     0.04MiB          0  postgres",
         "              3   10  -100  -195.3MiB  195.3MiB       0     0.04MiB  -390.6MiB  postgres",
-        "           20 (java) has the highest badness, 70256 pages ahead of 11 (postgres)",
         "Execution  SIGKILL to 20 (java); 352.6MiB would be freed",
     ]
-    assert lines[-2].startswith("Certainty  certain: it leads by 274.4MiB, what the killer finds may differ by ")
-    assert lines[-1].startswith("           whoever uses up the 3.8")
 
 
 ROUND = {
@@ -154,7 +156,9 @@ def test_for_names_the_limit_that_is_nearest(app: ProcTree) -> None:
     found = document(app, "--for", "java")
     assert (found["memcg"], found["victim"]["pid"]) == ("/app", 21)
     lines = ask(app, "simulate", "--for", "20").stdout.splitlines()
-    assert lines[1].split(": ")[1].startswith("the limit of cgroup /app, ")
+    [nearest] = [line for line in lines if line.startswith("           nearest: ")]
+    assert nearest == "           nearest: the limit of cgroup /app, 38.7MiB away"
+    assert "left now" not in "".join(lines)  # one limit, one number
     assert document(app, "--for", "10")["constraint"] == "none"
 
 
@@ -212,14 +216,75 @@ def test_what_if(server: ProcTree, argv: list[str], expected: int) -> None:
 
 
 def test_an_added_process_has_no_pid(server: ProcTree) -> None:
-    found = document(server, "--add", "8G@300")
+    found = document(server, "--add", "1G@300")
     assert (found["victim"]["pid"], found["victim"]["comm"]) == (None, "added")
-    assert found["victim"]["rss_bytes"] == 8 << 30
+    assert found["victim"]["rss_bytes"] == 1 << 30
     assert found["contenders"] == [None]
     assert found["baseline"]["victim"]["pid"] == 20
-    text = ask(server, "simulate", "--add", "8G@300").stdout
-    assert "Execution  SIGKILL to the added process (added); " in text
-    assert text.splitlines()[-1] == "What if    without the changes the victim is 20 (java)"
+    lines = ask(server, "simulate", "--add", "1G@300").stdout.splitlines()
+    assert lines[0].startswith(
+        "1.00GiB fits: 927.1MiB stay; when memory runs out, the added process would die, 1.00GiB "
+    )
+    assert lines[0].endswith(" — certain; without the changes: 20 (java)")
+    assert "Execution  SIGKILL to the added process; 1.00GiB would be freed" in lines
+
+
+def test_what_does_not_fit_gets_and_gives_back_no_more_than_is_left(server: ProcTree) -> None:
+    found = document(server, "--add", "1G", "--add", "6G@300")
+    demand = found["demand"]
+    left = 2_000_000 * 1024
+    assert (demand["asked_bytes"], demand["fits"], demand["stays_bytes"]) == (7 << 30, False, 0)
+    assert demand["short_by_bytes"] >= (7 << 30) - left
+    assert found["freed_bytes"] <= left - (1 << 30)
+    first = ask(server, "simulate", "--add", "1G", "--add", "6G@300").stdout.splitlines()[0]
+    assert first.startswith("short by 5.11GiB: then the added process would die, ")
+
+
+def test_what_grows_needs_room_as_well(server: ProcTree) -> None:
+    demand = document(server, "--grow", "java=1G", "--add", "512M")["demand"]
+    assert (demand["fits"], demand["asked_bytes"], demand["short_by_bytes"]) == (True, 3 << 29, 0)
+    assert not document(server, "--grow", "java=3G")["demand"]["fits"]
+    assert document(server, "--set", "java=5")["demand"] is None
+
+
+def test_who_goes_makes_room(server: ProcTree) -> None:
+    assert not document(server, "--add", "2G")["demand"]["fits"]
+    assert document(server, "--add", "2G", "--without", "java")["demand"]["fits"]
+
+
+def test_a_cgroup_has_the_room_that_its_limit_leaves(app: ProcTree) -> None:
+    first = ask(app, "simulate", "--cgroup", "/app", "--add", "1G").stdout.splitlines()[0]
+    assert first.startswith("short by 987.3MiB: then ")
+    demand = document(app, "--cgroup", "/app", "--add", "1M")["demand"]
+    assert demand["fits"]
+
+
+def test_page_cache_is_room_under_the_limit_of_a_cgroup(app: ProcTree) -> None:
+    (app.cgroup_mount / "app" / "memory.stat").write_text("inactive_file 10485760\nactive_file 0\n")
+    app.write("zoneinfo", ZONE.format(node=0, free=500_000, spanned=1_000_000, present=1_000_000, file=0))
+    assert "left now: 48.7MiB of 781.2MiB" in ask(app, "simulate", "--cgroup", "/app").stdout
+    assert "nearest: the limit of cgroup /app, 48.7MiB away\n" in ask(app, "simulate", "--for", "20").stdout
+
+
+def test_a_limit_above_may_be_nearer(app: ProcTree) -> None:
+    first = ask(app, "simulate", "--cgroup", "/free", "--add", "1M").stdout.splitlines()[0]
+    assert first.startswith("1.0MiB fits: ")
+    assert (
+        " stay to the machine's memory; when memory runs out, nobody would die: the cgroup /free has no limit" in first
+    )
+    first = ask(app, "simulate", "--cgroup", "/app/inner", "--add", "1G").stdout.splitlines()[0]
+    assert first.startswith("short by 987.3MiB, for the limit of cgroup /app is nearer; at the limit asked about, ")
+
+
+def test_what_is_added_is_no_longer_left(server: ProcTree) -> None:
+    left = document(server)["left_bytes"]
+    assert document(server, "--grow", "java=1G")["left_bytes"] == left - (1 << 30)
+
+
+def test_a_document_does_not_say_whether_it_fits(proc_tree: ProcTree, paper: Path) -> None:
+    found = document(proc_tree, "--from", str(paper), "--add", "900G")
+    assert found["demand"] is None
+    assert found["victim"]["rss_bytes"] == 900 << 30
 
 
 def test_rounds_go_on_killing(server: ProcTree) -> None:
@@ -227,14 +292,19 @@ def test_rounds_go_on_killing(server: ProcTree) -> None:
     assert [one["victim"]["pid"] for one in found["rounds"]] == [20, 11]
     assert [one["outcome"] for one in document(server, "--rounds", "9")["rounds"]] == ["kill"] * 3 + ["panic"]
     lines = ask(server, "simulate", "--rounds", "2").stdout.splitlines()
-    assert [line for line in lines if line.startswith("Round")] == ["Round 1", "Round 2"]
-    assert lines[-1] == "In all     430.8MiB freed in 2 rounds"
+    assert [line[:7] for line in lines if line.startswith("Round")] == ["Round 1", "Round 2"]
+    assert lines[0] == "20 (java), then 11 (postgres) would die, 430.8MiB would be freed — certain"
+    ended = ask(server, "simulate", "--rounds", "9").stdout.splitlines()
+    assert "; then panic: no killable process: " in ended[0]
+    assert ended[-1].startswith("Round 4    panic: no killable process: ")
 
 
 def test_free_goes_on_until_enough_is_freed(server: ProcTree) -> None:
     assert len(document(server, "--free", "1M")["rounds"]) == 1
     assert len(document(server, "--free", "400M")["rounds"]) == 2
     assert document(server, "--free", "100G")["rounds"][-1]["victim"] is None
+    told = ask(server, "simulate", "--free", "100G").stdout
+    assert "would die, only 626.1MiB of 100.00GiB would be freed — certain; then panic: " in told.splitlines()[0]
     assert len(document(server, "--free", "100G", "--rounds", "2")["rounds"]) == 2
 
 
@@ -274,7 +344,9 @@ def test_who_of_equals_in_cgroups_without_the_memory_controller_dies_is_not_cert
         proc_tree.cgroup(f"/m/{name}", (pid,))
     found = document(proc_tree, "--cgroup", "/m")
     assert (found["certainty"], sorted(found["contenders"])) == ("close", [10, 20])
-    assert "one of 10 (newer), 20 (older)\n" in ask(proc_tree, "simulate", "--cgroup", "/m").stdout
+    lines = ask(proc_tree, "simulate", "--cgroup", "/m").stdout.splitlines()
+    assert lines[0] in ("close: 10 (newer) or 20 (older) would die", "close: 20 (older) or 10 (newer) would die")
+    assert lines[1].endswith("; it may be 10 (newer), 20 (older)")
 
 
 def test_a_group_dies_together(app: ProcTree) -> None:
@@ -282,6 +354,7 @@ def test_a_group_dies_together(app: ProcTree) -> None:
     found = document(app, "--cgroup", "/app")
     assert [process["pid"] for process in found["killed"]] == [21, 20]
     text = ask(app, "simulate", "--cgroup", "/app").stdout
+    assert text.startswith("21 (worker) would die with its whole cgroup (cgroup /app, 2 processes), ")
     assert "           1 more process dies with it: 20 (java)\n" in text
 
 
@@ -430,7 +503,7 @@ def test_growth_that_would_overtake_is_told_beside_what_is_left(server: ProcTree
     assert found["left_bytes"] == 400_000 * 1024 + 128 * 4096 * os.sysconf("SC_NPROCESSORS_ONLN")
     assert not found["settled"]
     assert found["overtaken_by_growth_bytes"] < found["left_bytes"]
-    assert ask(server, "simulate").stdout.splitlines()[-1].startswith("           whoever uses up the 39")
+    assert ask(server, "simulate").stdout.splitlines()[2].startswith("           whoever uses up all that is left, 39")
 
 
 def test_all_that_is_left_is_not_enough(proc_tree: ProcTree) -> None:
@@ -438,7 +511,9 @@ def test_all_that_is_left_is_not_enough(proc_tree: ProcTree) -> None:
     proc_tree.add(10, rss=900_000)
     proc_tree.add(11, rss=50_000)
     assert document(proc_tree)["settled"]
-    told = ask(proc_tree, "simulate").stdout.splitlines()[-1]
+    lines = ask(proc_tree, "simulate").stdout.splitlines()
+    assert lines[0].endswith(" — certain, settled")
+    told = lines[2]
     assert told.startswith("           settled: another one is first if it grows by 3.24GiB, and 98.")
     assert not document(proc_tree, "--without", "10")["settled"]
 
@@ -451,6 +526,7 @@ def test_where_nobody_can_be_seen_the_outcome_is_unknown(proc_tree: ProcTree) ->
     assert (ran.status, found["outcome"], found["victim"], found["certainty"]) == (7, "unknown", None, "close")
     assert [doubt["id"] for doubt in found["doubts"]] == ["hidden_processes"]
     told = ask(proc_tree, "simulate").stdout
+    assert told.startswith("unknown: nobody who could be killed is visible from here\n")
     assert "Execution  unknown: nobody who could be killed is visible from here" in told
     assert "1 process is hidden and not judged; root of the host sees all" in told
 
@@ -460,7 +536,9 @@ def test_beside_hidden_processes_nothing_is_certain(server: ProcTree) -> None:
     server.write("12/oom_score", "no number")
     found = document(server)
     assert (found["outcome"], found["certainty"], found["settled"]) == ("kill", "close", False)
-    assert "Certainty  not certain: it leads by " in ask(server, "simulate").stdout
+    assert ask(server, "simulate").stdout.startswith(
+        "not certain (1 process is hidden): 20 (java) would die, 352.6MiB "
+    )
 
 
 def test_whoever_asks_may_die_where_the_kernel_is_set_so(server: ProcTree) -> None:
@@ -469,6 +547,7 @@ def test_whoever_asks_may_die_where_the_kernel_is_set_so(server: ProcTree) -> No
     assert found["certainty"] == "close"
     assert set(found["contenders"]) == {10, 11, 20}
     assert [doubt["id"] for doubt in found["doubts"]] == ["allocating_task"]
+    assert ask(server, "simulate").stdout.startswith("close: whoever asks for memory then (one of 3) would die\n")
     assert document(server, "--allocating", "11")["doubts"] == []
 
 

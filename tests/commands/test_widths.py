@@ -69,8 +69,42 @@ def test_the_largest_numbers_of_a_simulation(tmp_path: Path) -> None:
     scenario.write_text(json.dumps({**document, "tasks": LARGEST}))
     lines = shown(["simulate", "--from", str(scenario)])
     assert too_wide(lines) == []
-    row = next(line for line in lines if line.strip().startswith("4194303 ")).split()
+    row = next(line for line in lines if line.strip().startswith("4194303 -999 ")).split()
     assert row[:6] == ["4194303", "-999", row[2], "1023.8MiB", "1023.8MiB", "1023.8MiB"]
+
+
+@pytest.mark.parametrize("columns", [80, 60, 40])
+def test_a_simulation_breaks_no_word_and_no_number(server: ProcTree, columns: int) -> None:
+    lines = shown(["simulate", "--add", "40G@300", "--rounds", "2"], columns, OOMCTL_PROC=str(server.root))
+    assert too_wide(lines, columns) == []
+    whole = ask(server, "simulate", "--add", "40G@300", "--rounds", "2").stdout.split()
+    titles = {"RANK", "+", "-", "=", "SWAP", "PGTABLES"}  # columns that may go
+    assert set(" ".join(lines).split()) <= {*whole, *titles}
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_an_explanation_ends_with_the_command_cut_between_words(server: ProcTree, columns: int) -> None:
+    server.write("20/cmdline", b"\0".join([b"java", *[b"-Dkey=value"] * 300]))
+    lines = shown(["explain", "20"], columns, OOMCTL_PROC=str(server.root))
+    assert too_wide(lines, columns) == []
+    assert lines[0] == "20 (java) would die first — certain"
+    begins = next(index for index, line in enumerate(lines) if line.startswith("  command:  java"))
+    folded = lines[begins + 1 :]
+    assert 3 <= len(folded) <= 8
+    assert all(line.startswith(" " * 12) for line in folded)
+    assert ask(server, "explain", "20").stdout.count("-Dkey=value") == 300
+
+
+def test_the_answer_alone_is_bold_on_a_terminal(server: ProcTree) -> None:
+    for argv in (["simulate"], ["explain", "20"]):
+        with terminal(80, 50) as screen:
+            assert screen.ended(screen.start(*argv, OOMCTL_PROC=str(server.root))) == 0
+        answer, _, rest = screen.written.partition("\r\n")
+        assert (answer[:4], answer[-4:]) == ("\x1b[1m", "\x1b[0m")
+        assert "\x1b" not in answer[4:-4] + rest
+        with terminal(80, 50) as screen:
+            assert screen.ended(screen.start(*argv, OOMCTL_PROC=str(server.root), TERM="dumb")) == 0
+        assert "\x1b" not in screen.written
 
 
 def test_the_ranking_shortens_cgroups_and_keeps_numbers(server: ProcTree) -> None:
@@ -91,7 +125,7 @@ def test_a_pipe_gets_the_whole_path_of_a_cgroup_and_its_short_name(server: ProcT
     ran = ask(server, "top", "-n", "1", "-o", "cgroup,group")
     assert ran.stdout.splitlines()[1] == f"{path}  pod eded8c65 container 00748bf4e957"
     assert ask(server, "top", "-n", "1", "-o", "group", "--format", "tsv").stdout.splitlines()[1].endswith(".scope")
-    assert ask(server, "explain", "50").stdout.splitlines()[0].endswith(", pod eded8c65 container 00748bf4e957")
+    assert ask(server, "explain", "50").stdout.splitlines()[1].endswith(", pod eded8c65 container 00748bf4e957")
 
 
 def test_a_policy_with_long_reasons(server: ProcTree, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from oomctl.kernel.rules import rules_for
 from oomctl.kernel.whatif import (
     first_adj_that_wins,
     first_adjs_that_win,
+    pages_with_tables,
+    pages_within,
     task_of,
     with_adj,
     with_growth,
@@ -154,3 +156,10 @@ def test_whoever_shares_the_memory_is_no_rival() -> None:
     sharers = task(10, rss=900, mm="a"), task(11, rss=900, mm="a")
     third = task(12, rss=500)
     assert [winning_adj(pid, *sharers, third, totalpages=1000) for pid in (10, 11)] == [-399, -399]
+
+
+@pytest.mark.parametrize("room", [0, 3, 4, 512, 513, 516, 517, 100_000])
+def test_the_largest_process_that_fits_leaves_no_room_for_a_page_more(room: int) -> None:
+    pages = pages_within(room, 4096)
+    assert pages == 0 or pages_with_tables(pages, 4096) <= room
+    assert pages_with_tables(pages + 2, 4096) > room

@@ -211,7 +211,7 @@ def test_a_click_selects_and_a_second_one_explains(server: ProcTree) -> None:
         await user.pilot.click("#ranking", offset=(10, 2))
         await user.until(lambda: user.selected == 10)
         await user.pilot.click("#ranking", offset=(10, 1), times=2)
-        await user.sees("11 (postgres), root, pg.service")
+        await user.sees("11 (postgres) would be 2nd to die of 3")
 
     drive(server, steps)
 
@@ -221,14 +221,14 @@ def test_details_explain_the_selected_process(server: ProcTree) -> None:
 
     async def steps(user: Driver) -> None:
         await user.press("down", "enter")
-        await user.sees("11 (postgres), root, pg.service")
+        await user.sees("11 (postgres) would be 2nd to die of 3")
         await user.sees("postgres: walwriter")
         await user.sees("rank 2 of 3; oom_score 679, oom_score_adj 0")
         await user.sees("would be first from an oom_score_adj of 71 on")
         await user.press("end", "up")
-        await user.sees("cannot be chosen: oom_score_adj is -1000")
+        await user.sees("cannot be killed: oom_score_adj is -1000")
         await user.press("escape")
-        await user.sees_no("cannot be chosen")
+        await user.sees_no("cannot be killed")
 
     drive(server, steps, size=(80, 40))
 

@@ -1,0 +1,124 @@
+"""The answer of ``simulate`` in one sentence: who would die, what that frees, how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oomctl.model.kernel import Certainty, Constraint, Context, Doubtful, Outcome, Round, Task
+from oomctl.model.limits import Demand, Limit, LimitKind
+from oomctl.render import reasons
+from oomctl.render.cgroups import told
+from oomctl.render.text import count, named, size, visible
+
+_ENDS = {Outcome.PANIC: "panic", Outcome.UNKNOWN: "unknown"}
+_MOST_NAMES = 3
+_ADDED = "added"
+
+
+def verdict(
+    rounds: Sequence[Round],
+    context: Context,
+    page_size: int,
+    *,
+    demand: Demand | None = None,
+    baseline: Round | None = None,
+    goal_bytes: int | None = None,
+) -> str:
+    """Return the answer to what was asked: all rounds, whether there is room, and what it is without the changes."""
+    said = of_round(rounds[0], page_size) if len(rounds) == 1 else _in_turn(rounds, page_size, goal_bytes)
+    if demand is not None:
+        said = f"{_room(demand, context)} {said}"
+    return said if baseline is None else f"{said}; {_without_changes(rounds[0], baseline)}"
+
+
+def of_round(result: Round, page_size: int) -> str:
+    """Return the answer of one round."""
+    if result.outcome is not Outcome.KILL or result.victim is None:
+        return f"{_ENDS.get(result.outcome, 'nobody would die')}: {visible(reasons.ended(result.reason))}"
+    if len(result.contenders) > 1:
+        return f"close: {_one_of(result, result.victim.task)} would die"
+    sure = certain(result)
+    freed = size(result.freed_pages * page_size)
+    dies = f"{name_of(result.victim.task)} would die{_along(result)}, {freed} would be freed"
+    return f"{dies} — {sure}" if result.certainty is Certainty.CERTAIN else f"{sure}: {dies}"
+
+
+def certain(result: Round) -> str:
+    """Return how sure it is in a few words: ``certain, settled``, ``close``, or ``not certain`` and why."""
+    if result.certainty is Certainty.CERTAIN:
+        return "certain, settled" if result.settled else "certain"
+    if len(result.contenders) > 1 or not result.doubts:
+        return "close"
+    return f"not certain ({', '.join(visible(reasons.doubted_shortly(doubt)) for doubt in result.doubts)})"
+
+
+def name_of(task: Task) -> str:
+    """Return ``812 (sshd)``; one that exists only in a what-if has no PID."""
+    if task.pid > 0:
+        return named(task)
+    return "the added process" if task.comm == _ADDED else f"the added process ({visible(task.comm)})"
+
+
+def limit_name(limit: Limit) -> str:
+    """Return which limit it is."""
+    return {
+        LimitKind.MEMCG: f"the limit of {told(limit.memcg or '/')}",
+        LimitKind.NODES: f"the memory of node {node_list(limit.allowed)}, all that its cpuset allows",
+        LimitKind.MACHINE: "the machine's memory",
+    }[limit.kind]
+
+
+def node_list(nodes: frozenset[int] | None) -> str:
+    """Return ``0,2``."""
+    return ",".join(map(str, sorted(nodes or ())))
+
+
+def _one_of(result: Round, victim: Task) -> str:
+    if any(doubt.kind is Doubtful.ALLOCATING_TASK for doubt in result.doubts):
+        return f"whoever asks for memory then (one of {len(result.contenders)})"
+    others = [task for task in result.contenders if task.pid != victim.pid]
+    if len(others) >= _MOST_NAMES:
+        return f"one of {len(result.contenders)}, {name_of(victim)} by the numbers of now,"
+    *before, last = [name_of(task) for task in (victim, *others)]
+    return f"{', '.join(before)} or {last}"
+
+
+def _along(result: Round) -> str:
+    """Say how many die with the victim, and why."""
+    others = len(result.killed) - 1
+    if not others:
+        return ""
+    if result.group is not None:
+        return f" with its whole cgroup ({told(result.group)}, {count(others + 1, 'process', 'processes')})"
+    return f" with {count(others, 'other')} that {'shares' if others == 1 else 'share'} its memory"
+
+
+def _in_turn(rounds: Sequence[Round], page_size: int, goal_bytes: int | None) -> str:
+    kills = [result for result in rounds if result.outcome is Outcome.KILL and result.victim is not None]
+    names = [name_of(result.victim.task) for result in kills if result.victim is not None]
+    more = [f"{len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+    freed = sum(result.freed_pages for result in rounds) * page_size
+    frees = f"{size(freed)} would be freed"
+    if goal_bytes is not None and freed < goal_bytes:
+        frees = f"only {size(freed)} of {size(goal_bytes)} would be freed"
+    unsure = [(number, result) for number, result in enumerate(kills, 1) if result.certainty is not Certainty.CERTAIN]
+    sure = f"round {unsure[0][0]} is {certain(unsure[0][1])}" if unsure else "certain"
+    said = f"{', then '.join(names[:_MOST_NAMES] + more)} would die, {frees} — {sure}"
+    return said if rounds[-1].outcome is Outcome.KILL else f"{said}; then {of_round(rounds[-1], page_size)}"
+
+
+def _room(demand: Demand, context: Context) -> str:
+    limit = demand.limit
+    asked_about = limit.memcg == context.memcg if context.constraint is Constraint.MEMCG else True
+    if not demand.short_bytes:
+        under = "" if asked_about else f" to {limit_name(limit)}"
+        return f"{size(demand.asked_bytes)} fits: {size(demand.stays_bytes)} stay{under}; when memory runs out,"
+    short = f"short by {size(demand.short_bytes)}"
+    return f"{short}: then" if asked_about else f"{short}, for {limit_name(limit)} is nearer; at the limit asked about,"
+
+
+def _without_changes(changed: Round, baseline: Round) -> str:
+    was, now = baseline.victim and baseline.victim.task, changed.victim and changed.victim.task
+    if (baseline.outcome, was and was.pid) == (changed.outcome, now and now.pid):
+        return "the same without the changes"
+    return f"without the changes: {'nobody' if was is None else name_of(was)}"

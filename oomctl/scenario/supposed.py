@@ -1,0 +1,96 @@
+"""What if: processes more or less, grown ones, other adjs, all in the model; and whether there is room for that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from oomctl.kernel import whatif
+from oomctl.kernel.execution import freed_pages
+from oomctl.model.kernel import Scenario, Task
+from oomctl.model.limits import Demand
+from oomctl.procfs.reach import room
+from oomctl.scenario.question import Question, find_tasks, tasks_to_set
+from oomctl.targets.words import Target
+
+
+class Supposed(NamedTuple):
+    """What the options suppose; sizes in bytes."""
+
+    adjs: Sequence[tuple[Target, int]] = ()
+    growths: Sequence[tuple[Target, int]] = ()
+    added: Sequence[tuple[int, int]] = ()
+    """Size and adj of each."""
+    gone: Sequence[Target] = ()
+
+
+def suppose(scenario: Scenario, question: Question, supposed: Supposed) -> tuple[Scenario, Demand | None]:
+    """Return the changed scenario: first who is there, then how big, then which adj.
+
+    With it comes whether what is added and grown fits; None where nothing is, and for a document, which does not say
+    what is left. What does not fit gets what is left: no process can have more when the memory runs out.
+    """
+    page = scenario.page_size
+    limit = None
+    if question.procfs is not None and (supposed.added or supposed.growths):
+        limit = room(question.procfs, scenario.context)
+    space = _Space(None if limit is None else limit.left_bytes // page)
+    for target in supposed.gone:
+        for task in find_tasks(question, target):
+            space.give(freed_pages([task], scenario))
+            scenario = whatif.without(scenario, task.pid)
+    for size, adj in supposed.added:
+        scenario = _with_added(scenario, _pages(size, page), adj, space)
+    for target, size in supposed.growths:
+        for task in _still_there(scenario, find_tasks(question, target)):
+            scenario = _with_grown(scenario, task, _pages(size, page), space)
+    for target, adj in supposed.adjs:
+        for task in _still_there(scenario, tasks_to_set(question, target, adj)):
+            scenario = whatif.with_adj(scenario, task.pid, adj)
+    if limit is None:
+        return scenario, None
+    return scenario, Demand(space.asked * page, space.left * page, space.short * page, limit)
+
+
+class _Space:
+    """Pages that are left for what is supposed; any number of them where that is not known."""
+
+    def __init__(self, left: int | None) -> None:
+        self._limited = left is not None
+        self.left = left or 0
+        self.asked = self.short = 0
+
+    def give(self, pages: int) -> None:
+        self.left += pages
+
+    def take(self, asked: int, tables: int = 0) -> int:
+        """Return how many of the pages that are ``asked`` for, and of those for page tables, can be had."""
+        wanted = asked + tables
+        got = min(wanted, self.left) if self._limited else wanted
+        self.asked += asked
+        self.short += wanted - got
+        self.left -= got if self._limited else 0
+        return got
+
+
+def _with_added(scenario: Scenario, pages: int, adj: int, space: _Space) -> Scenario:
+    wanted = whatif.pages_with_tables(pages, scenario.page_size)
+    got = space.take(pages, wanted - pages)
+    if got < wanted:
+        pages = whatif.pages_within(got, scenario.page_size)
+    return whatif.with_more_left(whatif.with_process(scenario, pages, adj), -got)
+
+
+def _with_grown(scenario: Scenario, task: Task, pages: int, space: _Space) -> Scenario:
+    got = space.take(pages)
+    return whatif.with_more_left(whatif.with_growth(scenario, task.pid, got), -got)
+
+
+def _still_there(scenario: Scenario, tasks: list[Task]) -> list[Task]:
+    """Leave out what is gone."""
+    pids = {task.pid for task in scenario.tasks}
+    return [task for task in tasks if task.pid in pids]
+
+
+def _pages(size_bytes: int, page_size: int) -> int:
+    return -(-size_bytes // page_size)
