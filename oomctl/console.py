@@ -72,12 +72,14 @@ def emit_after_change(text: str) -> None:
             complain(f"the change was made, but it cannot be reported: {error.strerror}")
 
 
-def complain(message: str) -> None:
-    """Write one line to stderr, if that is possible."""
+def complain(message: str, detail: str | None = None) -> None:
+    """Write one line to stderr, if that is possible; ``detail``: and below it another one, of why and what helps."""
     from oomctl.render.text import visible
 
     with contextlib.suppress(OSError):  # nobody may be listening
         click.echo(f"oomctl: {visible(message)}", err=True)
+        if detail:
+            click.echo(f"  {visible(detail)}", err=True)
 
 
 def discard_stdout() -> None:

@@ -9,10 +9,9 @@ from oomctl.console import complain, emit, emit_after_change
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded, Status
-from oomctl.model.kernel import Scenario
+from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.render import changes as render
-from oomctl.render.text import named
 
 _STATUS_OF = {Status.DENIED: errors.NOT_PERMITTED, Status.VANISHED: errors.VANISHED, Status.REFUSED: errors.REFUSED}
 
@@ -26,6 +25,7 @@ def report(
     as_json: bool,
     undone: Recorded | None = None,
     unit_changes: Sequence[Persisted] = (),
+    children: Sequence[Task] = (),
 ) -> None:
     """Say what changed, the ranks, the next victim, and on stderr what could not be done."""
     after = before
@@ -33,12 +33,12 @@ def report(
         if change.status in (Status.CHANGED, Status.DRY_RUN) and change.after is not None:
             after = whatif.with_adj(after, change.pid, change.after)
     was, will_be = out_of_memory(before, procfs.rules), out_of_memory(after, procfs.rules)
-    outcome = render.report_of(changes, was, will_be, left_alone)._replace(undone=undone, persisted=unit_changes)
+    outcome = render.report_of(changes, was, will_be, left_alone)
+    outcome = outcome._replace(undone=undone, persisted=unit_changes, children=children)
     was_made = Status.CHANGED in statuses_of(changes, unit_changes)
     (emit_after_change if was_made else emit)(render.document(outcome, command) if as_json else render.text(outcome))
-    for change in changes:
-        if change.status in _STATUS_OF:
-            complain(f"{named(change)}: {change.reason}")
+    for message, detail in render.failures([change for change in changes if change.status in _STATUS_OF]):
+        complain(message, detail)
     for persisted in unit_changes:
         if persisted.status is Status.INEFFECTIVE:
             complain(f"{persisted.path}: {persisted.reason}")

@@ -47,7 +47,7 @@ def write(procfs: Procfs, meant: Meant, scope: Scope, dry_run: bool = False) -> 
     with procfs.held([task.pid]):
         if still_meant(meant.target, task, procfs, meant.adj, scope, meant.facts):
             return write_adj(procfs, task, meant.adj, dry_run)
-    reason = f"PID {task.pid} is no longer the process that {meant.target.word} meant; it was not touched"
+    reason = f"no longer what {meant.target.word} meant; it was not touched"
     return Change(task.pid, task.comm, None, None, Status.VANISHED, reason)
 
 
@@ -73,3 +73,17 @@ def choose(
         selection.unmatched,
         [(meant(task), reason) for task, reason in selection.risky],
     )
+
+
+def children_left(
+    chosen: Chosen, targets: Sequence[Target], scenario: Scenario, procfs: Procfs, adj: int, scope: Scope
+) -> Sequence[Task]:
+    """Return the descendants of what is lowered that ``--tree`` would take, too, and refuse none."""
+    lowered = {meant.task.pid for meant in chosen.meant if adj < meant.task.adj}
+    if not lowered.intersection(task.ppid for task in scenario.tasks):
+        return ()
+    with_tree = choose(targets, scenario, procfs, adj, scope._replace(tree=True))
+    if len(with_tree.refused) > len(chosen.refused):
+        return ()
+    known = {meant.task.pid for meant in chosen.meant} | {entry.pid for entry in chosen.left_alone}
+    return [meant.task for meant in with_tree.meant if meant.task.pid not in known and adj < meant.task.adj]

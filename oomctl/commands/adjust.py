@@ -11,7 +11,7 @@ import click
 from oomctl import errors
 from oomctl.changes import recording
 from oomctl.changes.outcome import exit_status, report, statuses_of
-from oomctl.changes.writing import Chosen, choose, write
+from oomctl.changes.writing import Chosen, children_left, choose, write
 from oomctl.cli.options import dry_run_option, json_option
 from oomctl.cli.parameters import ADJ, TARGET, NumbersAsArguments
 from oomctl.console import complain
@@ -170,6 +170,7 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
     if not scope.force and not options.persist:  # a unit's next start has the value, however many it starts
         _check_number(command, chosen, options.dry_run)
 
+    children = () if options.persist or scope.tree else children_left(chosen, targets, scenario, procfs, adj, scope)
     changes = [
         Change(entry.pid, entry.comm, None, None, Status.REFUSED, refusals.left_alone(entry.reason))
         for entry in chosen.refused
@@ -179,7 +180,16 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
         lambda dry_run: [write(procfs, meant, scope, dry_run) for meant in chosen.meant], tasks, unit_changes
     )
     record.complain()
-    report(command, changes, chosen.left_alone, scenario, procfs, options.as_json, unit_changes=unit_changes)
+    report(
+        command,
+        changes,
+        chosen.left_alone,
+        scenario,
+        procfs,
+        options.as_json,
+        unit_changes=unit_changes,
+        children=children,
+    )
     if adj == ADJ_MIN:
         _warn_of_limits(tasks, procfs)
     return exit_status(statuses_of(changes, unit_changes), bool(chosen.unmatched), bool(chosen.left_alone))

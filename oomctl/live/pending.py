@@ -80,7 +80,7 @@ def question(asked: Report) -> list[str]:
 def outcome(done: Report) -> list[str]:
     """Return what became of it, the refusals first."""
     refused = [
-        f"{named(change)}: {change.status.value}: {visible(change.reason or '')}"
+        f"{named(change)}: {change.status.value}: {visible(change.whole_reason or '')}"
         for change in done.changes
         if change.status in (Status.REFUSED, Status.DENIED, Status.VANISHED)
     ]

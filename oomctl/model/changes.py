@@ -35,8 +35,16 @@ class Change(NamedTuple):
     status: Status
     """Any but INEFFECTIVE."""
     reason: str | None = None
+    """The cause, short, and where that fits on the line what would help."""
     rank_before: int | None = None
     rank_after: int | None = None
+    detail: str | None = None
+    """More of the cause, and what would help."""
+
+    @property
+    def whole_reason(self) -> str | None:
+        """All that is known of why, in one line."""
+        return f"{self.reason}; {self.detail}" if self.detail else self.reason
 
 
 class Doubt(Enum):
@@ -88,6 +96,8 @@ class WhyLeftAlone(NamedTuple):
     path: str | None = None
     """Of its executable or cgroup, where that is why."""
     unit: str | None = None
+    also: Doubt | Follower | Refusal | Risk | None = None
+    """What would be refused even if the first reason did not count."""
     by_rule: bool = False
     """A rule of a policy leaves it alone: a key of the rule lifts that, not an option."""
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 
+from oomctl.kernel.badness import ADJ_MAX
 from oomctl.model.kernel import Task
 from oomctl.model.listing import Details
 from oomctl.model.origin import Confidence, Origin, OriginKind
@@ -256,14 +257,15 @@ def origin(facts: Facts) -> Origin:
     parent = facts.parent
     if task.adj == 0:
         if parent is None or parent.adj == 0:
-            return Origin(OriginKind.DEFAULT, "the kernel's default", SURE, "kernel: init_task")
+            return Origin(OriginKind.DEFAULT, "the kernel's default, or a reset to it", LIKELY, "kernel: init_task")
         return _first(RESET, facts) or Origin(
             OriginKind.UNKNOWN, f"set to 0 again below {_name(parent)}", POSSIBLE, None
         )
     if parent is not None and parent.adj == task.adj:
-        return Origin(
-            OriginKind.INHERITED, f"inherited from {_name(facts.source or parent)}", LIKELY, "kernel: copy_signal()"
-        )
+        by = f"inherited from {_name(facts.source or parent)}, which has the same value"
+        # The ends of the scale are what people write, and to many processes at once.
+        confidence = POSSIBLE if abs(task.adj) == ADJ_MAX else LIKELY
+        return Origin(OriginKind.INHERITED, by, confidence, "kernel: copy_signal()")
     starter = _first(KNOWN_STARTERS, facts)
     if starter is not None:
         return starter

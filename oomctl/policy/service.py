@@ -113,7 +113,7 @@ class Service:
         change = write_adj(self._procfs, task, _OWN_ADJ)
         if change.status is not Status.CHANGED:
             after = write_adj(self._procfs, task, min(task.adj, 0)).after
-            self._log.say(NOTICE, "own-risk", adj=after, wanted=_OWN_ADJ, reason=change.reason)
+            self._log.say(NOTICE, "own-risk", adj=after, wanted=_OWN_ADJ, reason=change.whole_reason)
 
     def _subscribe(self) -> None:
         why = "asked for by --poll" if self._only_poll else None
@@ -182,7 +182,7 @@ class Service:
             after=change.after,
             wanted=decision.rule.adj if denied else None,
             rule=decision.rule.place,
-            reason=change.reason,
+            reason=change.whole_reason,
         )
 
 

@@ -14,38 +14,39 @@ _WHOLE_ID_RANGE = 4294967295
 _LONGEST = 1 << 20  # a status with 65,536 groups
 
 
-def why_no_sys_resource(procfs: Procfs) -> str:
-    """Say who took CAP_SYS_RESOURCE away, as the end of a sentence that begins with its name."""
+def without_sys_resource(procfs: Procfs) -> tuple[str, str]:
+    """Say who lacks CAP_SYS_RESOURCE here, in a few words, and then what would help."""
     if not _in_initial_user_namespace(procfs):
         return (
-            "counts only in the initial user namespace and this is another one (rootless container, unshare);"
-            " write from the host"
+            "this user namespace cannot give it",
+            "it counts only in the initial one, which this is not (rootless container, unshare): write from the host",
         )
     status = _text(procfs, "self/status")
     if not _bounding(status) & _CAP_SYS_RESOURCE:
         return _who_bounded_it(procfs)
     if os.geteuid() == 0:
-        return "this process does not have although it is root; run it without dropping capabilities"
+        return "this process lacks it although it is root", "run it without dropping capabilities"
     if re.search(r"^NoNewPrivs:\s*1", status, re.MULTILINE):
-        return "a plain user does not have, and sudo cannot give it here (NoNewPrivs is set); write from another login"
-    return "a plain user does not have; use sudo"
+        return "sudo cannot give it here", "NoNewPrivs is set for this process: write from another login"
+    return "you are not root", "use sudo"
 
 
-def _who_bounded_it(procfs: Procfs) -> str:
+def _who_bounded_it(procfs: Procfs) -> tuple[str, str]:
     """PID 1 passes its bounding set on to everything; what has less than PID 1 lost it on the way."""
     first = _text(procfs, "1/status")
     if first and not _bounding(first) & _CAP_SYS_RESOURCE:
         return (
-            "PID 1 passes on to nothing in this container or virtual machine; write from the host, or start the"
-            " container with --cap-add SYS_RESOURCE (Kubernetes: securityContext.capabilities.add)"
+            "this container or virtual machine lacks it",
+            "PID 1 passes it on to nothing: write from the host, or start the container with --cap-add SYS_RESOURCE"
+            " (Kubernetes: securityContext.capabilities.add)",
         )
     unit = unit_in(_text(procfs, "self/cgroup")) or ""
     if unit.endswith(".service"):
         return (
-            f"CapabilityBoundingSet= of {unit} leaves out; write from a login, or add CAP_SYS_RESOURCE"
-            f" with systemctl edit {unit}"
+            f"{unit} lacks it",
+            f"its CapabilityBoundingSet= leaves it out: write from a login, or add it with systemctl edit {unit}",
         )
-    return "was taken from this session (its bounding set lacks it); write from another login"
+    return "this session lacks it", "it was taken from its bounding set: write from another login"
 
 
 def _bounding(status: str) -> int:

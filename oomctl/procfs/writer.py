@@ -8,7 +8,7 @@ import re
 
 from oomctl.model.changes import Change, Status
 from oomctl.model.kernel import Task
-from oomctl.procfs.privilege import why_no_sys_resource
+from oomctl.procfs.privilege import without_sys_resource
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
 from oomctl.procfs.statfiles import adj_at, start_ticks_at
@@ -22,11 +22,11 @@ def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_
     (``Task.inode``); where that is not known the caller holds the process open from its look at it
     (``Procfs.held``).
     """
-    gone = Change(task.pid, task.comm, None, None, Status.VANISHED, f"process {task.pid} has ended")
+    gone = Change(task.pid, task.comm, None, None, Status.VANISHED, "it has ended")
     try:
         with procfs.open_task(task.pid) as directory:
             if start_ticks_at(directory) != task.start_ticks or _is_another(directory, task):
-                return gone._replace(reason=f"PID {task.pid} now belongs to another process; it was not touched")
+                return gone._replace(reason="its PID now belongs to another process; it was not touched")
             return write_adj_at(procfs, directory, task, adj, dry_run, only_if)
     except PermissionError:
         return _out_of_sight(procfs, task)
@@ -68,15 +68,16 @@ def write_adj_at(
     try:
         _write(directory, adj)
     except PermissionError:
-        return outcome._replace(after=before, status=Status.DENIED, reason=_denial(procfs, directory, before, adj))
+        cause, detail = _denial(procfs, directory, before, adj)
+        return outcome._replace(after=before, status=Status.DENIED, reason=cause, detail=detail)
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-        reason = f"{procfs.root} is mounted read-only; write from outside the container, or remount it rw"
-        return outcome._replace(after=before, status=Status.DENIED, reason=reason)
+        reason, detail = f"{procfs.root} is mounted read-only", "write from outside the container, or remount it rw"
+        return outcome._replace(after=before, status=Status.DENIED, reason=reason, detail=detail)
     after = adj_at(directory)
     if after != adj:
-        reason = f"the kernel took {adj}, but {after} was read back: something else sets it, too"
+        reason = f"something else sets it, too: the kernel took {adj}, but {after} was read back"
         return outcome._replace(after=after, status=Status.DENIED, reason=reason)
     return outcome._replace(status=Status.CHANGED)
 
@@ -87,11 +88,9 @@ def _is_another(directory: int, task: Task) -> bool:
 
 
 def _out_of_sight(procfs: Procfs, task: Task) -> Change:
-    reason = (
-        f"{procfs.root} hides process {task.pid} from you (mounted with hidepid=); ask as its owner, as root, or as"
-        " a member of the group that its gid= names"
-    )
-    return Change(task.pid, task.comm, None, None, Status.DENIED, reason)
+    reason = f"{procfs.root} hides it from you (mounted with hidepid=)"
+    detail = "ask as its owner, as root, or as a member of the group that its gid= names"
+    return Change(task.pid, task.comm, None, None, Status.DENIED, reason, detail=detail)
 
 
 def _write(directory: int, adj: int) -> None:
@@ -103,28 +102,24 @@ def _write(directory: int, adj: int) -> None:
         os.close(fd)
 
 
-def _denial(procfs: Procfs, directory: int, before: int, adj: int) -> str:
-    """Say which rule of the kernel (``__set_oom_adj``, proc file permissions) refused the write."""
+def _denial(procfs: Procfs, directory: int, before: int, adj: int) -> tuple[str, str]:
+    """Say which rule of the kernel (``__set_oom_adj``, proc file permissions) refused the write, and what helps."""
     you = os.geteuid()
     if not os.access("oom_score_adj", os.W_OK, dir_fd=directory, effective_ids=True):
         owner = _owner(directory)
         if you == owner:
-            return "the process gave up being inspected (not dumpable), so its files belong to root; write as root"
+            return "it gave up being inspected (not dumpable)", "its files belong to root: write as root"
         if you != 0:
-            return f"the process belongs to uid {owner}, not to you (uid {you}); write as that user or as root"
-        return (
-            f"the process belongs to uid {owner}, and root here lacks CAP_DAC_OVERRIDE;"
-            " write as that user or from the host"
-        )
+            return f"it belongs to uid {owner}, not to you (uid {you})", "write as that user or as root"
+        return f"it belongs to uid {owner}, and root here lacks CAP_DAC_OVERRIDE", "write as that user or from the host"
     if adj > before:
         return (
-            f"a security module refused it (SELinux, AppArmor), for raising it to {adj} needs no privilege;"
-            " look for the denial in the audit log"
+            "a security module refused it (SELinux, AppArmor)",
+            f"raising it to {adj} needs no privilege; look for the denial in the audit log",
         )
-    return (
-        f"lowering it to {adj} goes below its floor, the last value that a privileged writer set (0 at first);"
-        f" that takes CAP_SYS_RESOURCE, which {why_no_sys_resource(procfs)}"
-    )
+    lack, help_ = without_sys_resource(procfs)
+    below = "lowering goes below its floor, the last value that a privileged writer set (0 at first)"
+    return f"needs CAP_SYS_RESOURCE; {lack}", f"{below}; {help_}"
 
 
 def _owner(directory: int) -> int:

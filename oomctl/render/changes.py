@@ -11,7 +11,10 @@ from oomctl.model.kernel import Round, Task
 from oomctl.render import refusals
 from oomctl.render.document import json_line
 from oomctl.render.fields import victim_document
-from oomctl.render.text import count, named, named_or_nobody, visible
+from oomctl.render.text import Named, count, named, named_or_nobody, visible
+
+_MOST_NAMES = 20
+_ONE_LINE = 120
 
 
 class Report(NamedTuple):
@@ -24,6 +27,8 @@ class Report(NamedTuple):
     undone: Recorded | None = None
     """What ``undo`` puts back."""
     persisted: Sequence[Persisted] = ()
+    children: Sequence[Task] = ()
+    """Descendants of what was lowered that nothing named, and that ``--tree`` takes as well."""
 
 
 def report_of(changes: Sequence[Change], was: Round, will_be: Round, left_alone: Sequence[LeftAlone] = ()) -> Report:
@@ -43,7 +48,7 @@ def document(report: Report, command: str) -> str:
     """Return the JSON document of ``set``, ``protect``, ``sacrifice``, ``reset`` and ``undo``."""
     result: dict[str, Any] = {
         "schema": f"oomctl.{command}/1",
-        "changes": [change._asdict() for change in report.changes],
+        "changes": [_change(change) for change in report.changes],
         "left_alone": [
             {"pid": entry.pid, "comm": entry.comm, "reason": refusals.left_alone(entry.reason)}
             for entry in report.left_alone
@@ -56,6 +61,36 @@ def document(report: Report, command: str) -> str:
     if report.undone is not None:
         result["undone"] = {"what": report.undone.what, "time": report.undone.time}
     return json_line(result)
+
+
+def _change(change: Change) -> dict[str, Any]:
+    document = change._asdict()
+    del document["detail"]
+    return document | {"reason": change.whole_reason}
+
+
+def failures(failed: Sequence[Change]) -> list[tuple[str, str | None]]:
+    """Return a line for each cause with all that it stopped, and what more there is to say of it."""
+    by_cause: dict[tuple[str | None, str | None], list[Change]] = {}
+    for change in failed:
+        by_cause.setdefault((change.reason, change.detail), []).append(change)
+    return [_failure(f"{_names(stopped)}: {cause}", detail) for (cause, detail), stopped in by_cause.items()]
+
+
+def _failure(line: str, detail: str | None) -> tuple[str, str | None]:
+    """Take what is short into the first line."""
+    whole = f"{line}; {detail}" if detail else line
+    return (whole, None) if len(whole) <= _ONE_LINE else (line, detail)
+
+
+def _names(processes: Sequence[Named]) -> str:
+    """Return ``812, 813 (sshd), 20 (java)``: each name once, behind those who have it."""
+    pids: dict[str, list[str]] = {}
+    for process in processes[:_MOST_NAMES]:
+        pids.setdefault(visible(process.comm), []).append(str(process.pid))
+    names = ", ".join(f"{', '.join(of_name)} ({name})" for name, of_name in pids.items())
+    more = len(processes) - _MOST_NAMES
+    return f"{names} and {more} more" if more > 0 else names
 
 
 def text(report: Report) -> str:
@@ -73,12 +108,21 @@ def text(report: Report) -> str:
     ]
     for reason, number in Counter(refusals.left_alone(entry.reason) for entry in report.left_alone).items():
         lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
+    if report.children:
+        lines.append(_staying(report.children))
     before, after = named_or_nobody(report.victim_before), named_or_nobody(report.victim_after)
     if lines and before == after:
         lines.append(f"next victim: {before}, as before")
     elif lines:
         lines.append(f"next victim: {before} -> {after}")
     return "".join(line + "\n" for line in head + lines)
+
+
+def _staying(children: Sequence[Task]) -> str:
+    """Say who is not protected with its parent, and what would take it, too."""
+    one = len(children) == 1
+    stay = "child or grandchild stays a candidate" if one else "children and grandchildren stay candidates"
+    return f"{len(children)} {stay}: {_names(children)} (--tree takes {'it' if one else 'them'} as well)"
 
 
 def _drop_in(persisted: Persisted) -> list[str]:

@@ -166,7 +166,9 @@ def _terms(entry: Entry, scenario: Scenario) -> list[str]:
 
 def _origin(entry: Entry) -> list[str]:
     origin, task, unit = entry.origin, entry.row.task, visible(entry.row.details.unit or "")
-    source = f"; {origin.source}" if origin.source else ""
+    # People read whose habit it is; the document also says where in its code.
+    whose = (origin.source or "").partition(":")[0]
+    source = f"; {whose}" if whose and whose != "kernel" else ""
     lines = [f"  set by: {visible(origin.by)} ({origin.confidence.value}{source})"]
     # A program that sets its own value does so at its next start as well.
     if entry.declared not in (None, task.adj) and origin.kind not in (OriginKind.PROGRAM, OriginKind.RUNTIME):

@@ -19,8 +19,8 @@ _LEFT_ALONE: dict[Enum, str] = {
     Doubt.USER_NOT_NAMED: "belongs to {user}, who was not named",
     Doubt.NOT_OF_SYSTEM_UNIT: f"{_ELSEWHERE} the system's service manager's {{unit}}; --user means your own units",
     Doubt.NOT_OF_OWN_UNIT: f"{_ELSEWHERE} your own service manager's {{unit}}",
-    Follower.NOT_MAIN_PROCESS: "not the main process of {unit}",
-    Follower.CHILD: "child of another match",
+    Follower.NOT_MAIN_PROCESS: "not the main process of {unit}, and still a candidate",
+    Follower.CHILD: "child of another match, and still a candidate",
     Refusal.ZOMBIE: "it has already exited and only waits to be reaped",
     Refusal.KTHREAD: "kernel thread: it is never chosen, whatever its adj",
     Refusal.INIT: "PID 1: the OOM killer never takes it, and everything started later would inherit the value",
@@ -41,6 +41,8 @@ _LIFTED_BY: dict[type[Enum], tuple[str, str]] = {
 def left_alone(why: WhyLeftAlone) -> str:
     """Say why a process is not changed, and what lifts that; names are not made harmless."""
     sentence = _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
+    if why.also is not None:  # an option that only leads to the next refusal is no advice
+        return f"{sentence}; {_LEFT_ALONE[why.also]}"
     if why.kind is Refusal.ZOMBIE:
         return sentence
     option, key = _LIFTED_BY[type(why.kind)]

@@ -83,7 +83,9 @@ def select(
             if lowering and (reason := _distrust(target, task, procfs, scope, facts, task.pid in direct)):
                 left_alone.setdefault(task.pid, LeftAlone(task.pid, task.comm, reason))
             elif lowering and task.pid in followers:
-                left_alone[task.pid] = LeftAlone(task.pid, task.comm, followers[task.pid])
+                besides = refusal(task, procfs, lowering, scope.force)
+                reason = followers[task.pid]._replace(also=besides.kind if besides else None)
+                left_alone[task.pid] = LeftAlone(task.pid, task.comm, reason)
             elif reason := refusal(task, procfs, lowering, scope.force):
                 refused[task.pid] = LeftAlone(task.pid, task.comm, reason)
             elif adj > task.adj and not scope.force and (reason := risk_of_raising(task, procfs)):

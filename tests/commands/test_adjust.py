@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_the_document_of_a_change(server: ProcTree) -> None:
                 "comm": "java",
                 "reason": "belongs to 54321, and anyone can use that name (--any-user takes it)",
             },
-            {"pid": 11, "comm": "postgres", "reason": "child of another match (--all takes it)"},
+            {"pid": 11, "comm": "postgres", "reason": "child of another match, and still a candidate (--all takes it)"},
         ],
         "victim_before": {"pid": 20, "comm": "java", "oom_score_adj": 0},
         "victim_after": {"pid": 20, "comm": "java", "oom_score_adj": 0},
@@ -126,7 +127,7 @@ def test_lowering_goes_to_the_root_of_each_match(family: ProcTree) -> None:
     ran = ask(family, "set", "-500", "db", "--any-user")
     assert ran.status == 0
     assert adjs(family, 10, 11, 12, 13, 20) == [-500, 0, 0, 0, -500]
-    assert "left alone: 2 processes: child of another match (--all takes it)\n" in ran.stdout
+    assert "left alone: 2 processes: child of another match, and still a candidate (--all takes it)\n" in ran.stdout
 
 
 def test_all_lowers_every_match(family: ProcTree) -> None:
@@ -211,6 +212,36 @@ def test_the_ssh_listener_is_no_login_session(proc_tree: ProcTree) -> None:
     proc_tree.write("20/cmdline", LISTENER.encode() + b"\0")
     assert ask(proc_tree, "protect", "sshd").status == 0
     assert adjs(proc_tree, 20) == [-1000]
+
+
+def test_what_is_advised_is_not_refused(family: ProcTree) -> None:
+    """The options that the output names, each tried as it says, until nothing is left to protect."""
+    argv = ["protect", "db", "--any-user"]
+    advised: list[str] = []
+    while (words := re.findall(r"\((--\S+) takes", ask(family, *argv, "--dry-run").stdout)) and len(advised) < 5:
+        advised += words[:1]
+        argv += words[:1]
+        assert ask(family, *argv, "--dry-run").status == 0
+    assert advised == ["--all", "--tree"]
+    assert ask(family, *argv).status == 0
+    assert adjs(family, 10, 11, 12, 13, 20) == [-1000] * 5
+
+
+def test_children_of_another_name_are_told_to_stay_candidates(family: ProcTree) -> None:
+    ran = ask(family, "protect", "12")
+    assert "1 child or grandchild stays a candidate: 13 (helper) (--tree takes it as well)\n" in ran.stdout
+    assert "stay" not in ask(family, "sacrifice", "13").stdout
+
+
+def test_no_option_is_advised_for_sessions_of_sshd(proc_tree: ProcTree) -> None:
+    proc_tree.add(20, "sshd", uid=0)
+    proc_tree.write("20/cmdline", LISTENER.encode() + b"\0")
+    proc_tree.add(21, "sshd", uid=0, ppid=20)
+    proc_tree.write("21/cmdline", b"sshd: ann [priv]\0")
+    proc_tree.add(22, "bash", uid=0, ppid=21)
+    ran = ask(proc_tree, "protect", "sshd")
+    assert "left alone: 1 process: child of another match, and still a candidate; a login session: " in ran.stdout
+    assert "--" not in ran.stdout
 
 
 def test_raising_sshd_asks_for_force(proc_tree: ProcTree) -> None:
@@ -304,7 +335,7 @@ def test_a_value_that_something_else_changed_meanwhile_is_no_success(server: Pro
     ran = ask(server, "set", "500", "20")
     assert ran.status == 4
     assert ran.stdout == ""
-    assert ran.stderr == "oomctl: 20 (java): the kernel took 500, but 5000 was read back: something else sets it, too\n"
+    assert ran.stderr == "oomctl: 20 (java): something else sets it, too: the kernel took 500, but 5000 was read back\n"
 
 
 def test_nobody_is_left_to_be_chosen(proc_tree: ProcTree) -> None:

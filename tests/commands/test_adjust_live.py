@@ -22,8 +22,10 @@ pytestmark = [pytest.mark.live, pytest.mark.unprivileged, pytest.mark.usefixture
 
 
 def said(text: str) -> str:
+    """What the one error says, of which long details stand in a second line."""
     assert text.startswith("oomctl: ")
-    assert text.count("\n") == 1
+    assert all(line.startswith("  ") for line in text.splitlines()[1:])
+    assert text.count("\n") <= 2
     return text.removeprefix("oomctl: ").rstrip("\n")
 
 
@@ -76,7 +78,7 @@ def test_a_process_that_has_ended_is_reported_as_vanished(sleeper: Sleeper) -> N
     process.kill()
     process.wait()
     change = write_adj(Procfs(), task, 500)
-    assert (change.status, change.reason) == ("vanished", f"process {task.pid} has ended")
+    assert (change.status, change.reason) == ("vanished", "it has ended")
 
 
 def test_a_process_with_another_start_time_is_not_written(sleeper: Sleeper) -> None:
@@ -84,7 +86,7 @@ def test_a_process_with_another_start_time_is_not_written(sleeper: Sleeper) -> N
     task = procfs.task(sleeper().pid)
     change = write_adj(procfs, task._replace(start_ticks=task.start_ticks - 1), 500)
     assert change.status == "vanished"
-    assert change.reason == f"PID {task.pid} now belongs to another process; it was not touched"
+    assert change.reason == "its PID now belongs to another process; it was not touched"
     assert adj_of(task.pid) == 0
 
 
@@ -168,8 +170,8 @@ second.wait()
 @pytest.mark.parametrize(
     ("moment", "reason"),
     [
-        ("after the look-up", r"PID \d+ is no longer the process that .* meant; it was not touched"),
-        ("after the start time was checked", r"process \d+ has ended"),
+        ("after the look-up", r"no longer what .* meant; it was not touched"),
+        ("after the start time was checked", r"it has ended"),
     ],
 )
 def test_a_pid_that_is_taken_over_meanwhile_is_never_written(moment: str, reason: str, target: str) -> None:
@@ -178,7 +180,7 @@ def test_a_pid_that_is_taken_over_meanwhile_is_never_written(moment: str, reason
     ran = subprocess.run(in_namespace, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert ran.stderr == ""
     if target == "{}":  # held open from the beginning, so the other process is never even looked at
-        reason = r"process \d+ has ended"
+        reason = r"it has ended"
     assert re.fullmatch(f"5 {reason} 0\n\n", ran.stdout)
 
 
@@ -187,7 +189,7 @@ def test_a_foreign_owner_is_named(sleeper: Sleeper) -> None:
     pid = sleeper().pid
     ran = program("set", "500", str(pid), before=NOBODY)
     assert (ran.status, ran.stdout) == (4, "")
-    reason = "the process belongs to uid 0, not to you (uid 65534); write as that user or as root"
+    reason = "it belongs to uid 0, not to you (uid 65534); write as that user or as root"
     assert said(ran.stderr) == f"{pid} (sleep): {reason}"
     assert adj_of(pid) == 0
 
@@ -202,8 +204,8 @@ def test_the_owner_may_raise_but_not_go_below_the_floor(sleeper: Sleeper) -> Non
     ran = program("set", "-500", str(pid), before=NOBODY)
     assert (ran.status, ran.stdout) == (4, "")
     assert said(ran.stderr).startswith(
-        f"{pid} (sleep): lowering it to -500 goes below its floor, the last value that a privileged writer set"
-        " (0 at first); that takes CAP_SYS_RESOURCE, which "
+        f"{pid} (sleep): needs CAP_SYS_RESOURCE; this container or virtual machine lacks it\n"
+        "  lowering goes below its floor, the last value that a privileged writer set (0 at first); PID 1 "
     )
     assert adj_of(pid) == 0
 
@@ -216,8 +218,9 @@ def test_a_container_without_the_capability_is_named_as_the_reason(sleeper: Slee
     ran = program(before=before)
     assert (ran.status, ran.stdout) == (4, "0\n")
     assert said(ran.stderr).endswith(
-        "that takes CAP_SYS_RESOURCE, which PID 1 passes on to nothing in this container or virtual machine; write"
-        " from the host, or start the container with --cap-add SYS_RESOURCE"
+        "needs CAP_SYS_RESOURCE; this container or virtual machine lacks it\n"
+        "  lowering goes below its floor, the last value that a privileged writer set (0 at first); PID 1 passes it on"
+        " to nothing: write from the host, or start the container with --cap-add SYS_RESOURCE"
         " (Kubernetes: securityContext.capabilities.add)"
     )
 
@@ -228,8 +231,7 @@ def test_a_user_namespace_is_named_as_the_reason(sleeper: Sleeper) -> None:
     ran = program("protect", str(pid), before=("unshare", "--map-root-user"))
     assert ran.status == 4
     assert said(ran.stderr).endswith(
-        "which counts only in the initial user namespace and this is another one (rootless container, unshare);"
-        " write from the host"
+        "it counts only in the initial one, which this is not (rootless container, unshare): write from the host"
     )
     assert adj_of(pid) == 0
 
@@ -244,7 +246,7 @@ def test_a_process_that_is_not_dumpable_is_told_apart_from_a_foreign_one(sleeper
     ran = program("set", "500", str(process.pid), before=NOBODY)
     assert ran.status == 4
     assert said(ran.stderr).endswith(
-        "the process gave up being inspected (not dumpable), so its files belong to root; write as root"
+        "it gave up being inspected (not dumpable); its files belong to root: write as root"
     )
     assert program("set", "500", str(process.pid)).status == 0
 
@@ -256,7 +258,7 @@ def test_root_that_lost_its_power_over_files_is_told_so(sleeper: Sleeper) -> Non
     ran = program("set", "500", str(process.pid), before=before)
     assert ran.status == 4
     assert said(ran.stderr).endswith(
-        "the process belongs to uid 65534, and root here lacks CAP_DAC_OVERRIDE; write as that user or from the host"
+        "it belongs to uid 65534, and root here lacks CAP_DAC_OVERRIDE; write as that user or from the host"
     )
 
 
@@ -302,7 +304,7 @@ def test_a_process_that_is_hidden_has_not_vanished(sleeper: Sleeper, hidepid: in
         timeout=30,
     )
     assert ran.stderr == ""
-    assert ran.stdout.startswith(f"denied: /proc hides process {task.pid} from you (mounted with hidepid=); ask as ")
+    assert ran.stdout.startswith("denied: /proc hides it from you (mounted with hidepid=)")
 
 
 @needs_root

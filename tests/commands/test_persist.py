@@ -58,7 +58,10 @@ def test_the_value_is_there_now_and_after_the_next_start(web: ProcTree, systemd:
         f"nginx.service: OOMScoreAdjust=-500 written to {drop_in(systemd)}",
         "10 (nginx): oom_score_adj 0 -> -500, rank 1 -> rank 3",
     ]
-    assert "left alone: 2 processes: not the main process of nginx.service (--all takes it)" in ran.stdout
+    assert (
+        "left alone: 2 processes: not the main process of nginx.service, and still a candidate (--all takes it)"
+        in ran.stdout
+    )
     assert drop_in(systemd).read_text().endswith("[Service]\nOOMScoreAdjust=-500\n")
     assert drop_in(systemd).stat().st_mode & 0o777 == 0o644
     assert os.listdir(drop_in(systemd).parent) == ["90-oomctl.conf"]

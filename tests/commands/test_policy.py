@@ -44,7 +44,7 @@ def test_apply_makes_it_so_and_diff_is_silent_then(server: ProcTree, policy: Pat
         0,
         "10 (postgres): oom_score_adj -100 -> -900, rank 3 -> rank 3\n"
         "20 (java): oom_score_adj 0 -> 300, rank 1 -> rank 1\n"
-        'left alone: 1 process: child of another match (scope = "all" takes it)\n'
+        'left alone: 1 process: child of another match, and still a candidate (scope = "all" takes it)\n'
         "next victim: 20 (java), as before\n",
         "",
     )
@@ -190,7 +190,8 @@ def test_explain_names_the_rule(server: ProcTree, policy: Path) -> None:
 def test_explain_says_why_a_matched_process_is_left_alone(server: ProcTree, policy: Path) -> None:
     policy.write_text(SERVER)
     first = ask(server, "policy", "explain", "11", "-f", str(policy)).stdout.splitlines()[0]
-    assert first == ('11 (postgres): oom_score_adj is 0, left alone: child of another match (scope = "all" takes it)')
+    why = 'child of another match, and still a candidate (scope = "all" takes it)'
+    assert first == f"11 (postgres): oom_score_adj is 0, left alone: {why}"
 
 
 def test_explain_says_that_no_rule_matches(server: ProcTree, policy: Path) -> None:
@@ -291,7 +292,7 @@ def test_what_is_not_permitted_is_said(sleeper: Sleeper, policy: Path) -> None:
     policy.write_text(rule("cmd:^sleep 61\\.75", 400))
     ran = program("policy", "apply", "-f", str(policy), before=NOBODY)
     assert ran.status == 4
-    assert ran.stderr.startswith(f"oomctl: {pid} (sleep): the process belongs to uid 0, not to you")
+    assert ran.stderr.startswith(f"oomctl: {pid} (sleep): it belongs to uid 0, not to you")
     assert adj_of(pid) == 0
 
 

@@ -81,7 +81,7 @@ def test_who_ended_is_named_and_the_others_come_back(server: ProcTree) -> None:
     ask(server, "set", "500", "11", "java")
     (server.root / "11").rename(server.root / "ended")
     ran = undone(server)
-    assert (ran.status, ran.stderr) == (3, "oomctl: 11 (postgres): process 11 has ended\n")
+    assert (ran.status, ran.stderr) == (3, "oomctl: 11 (postgres): it has ended\n")
     assert adjs(server, 20) == [0]
     assert undone(server).status == 1
 
@@ -92,7 +92,7 @@ def test_whoever_took_over_a_pid_is_not_touched(server: ProcTree) -> None:
     ran = undone(server)
     assert (ran.status, ran.stderr) == (
         5,
-        "oomctl: 20 (java): PID 20 now belongs to another process; it was not touched\n",
+        "oomctl: 20 (java): its PID now belongs to another process; it was not touched\n",
     )
     assert adjs(server, 20) == [500]
 

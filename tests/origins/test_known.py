@@ -149,7 +149,7 @@ def test_who_set_it(adj: int, facts: dict[str, Any], kind: str, by: str) -> None
 
 def test_the_highest_ancestor_with_the_value_is_named() -> None:
     parent, above, top = task(5, comm="sh", adj=7), task(4, comm="make", adj=7), task(3, comm="ci", adj=0)
-    assert found(7, "cc", parent, above, top) == ("inherited", "inherited from 4 (make)")
+    assert found(7, "cc", parent, above, top) == ("inherited", "inherited from 4 (make), which has the same value")
 
 
 def test_in_a_long_line_each_is_looked_up_once() -> None:
@@ -179,11 +179,21 @@ def test_a_line_that_was_gone_up_before_is_not_gone_up_again() -> None:
     assert [ancestry.source(child).pid for child in (third, first, second, top)] == [11, 11, 11, 1]
 
 
-def test_only_what_is_recorded_or_declared_or_default_is_sure() -> None:
+def test_only_what_is_recorded_or_declared_is_sure() -> None:
     assert origin(Facts(task(10), recorded="set 0 x")).confidence == "sure"
-    assert origin(Facts(task(10, adj=0))).confidence == "sure"
     assert origin(Facts(task(10, adj=-5), declared=-5)).confidence == "sure"
     assert all(known.confidence in ("likely", "possible") for known in (*KNOWN, *KNOWN_STARTERS, *RESET))
+
+
+def test_a_value_of_0_may_as_well_be_a_reset() -> None:
+    """Nobody can tell: the kernel records no writer, and root's journal is root's."""
+    answer = origin(Facts(task(10, adj=0)))
+    assert (answer.confidence, answer.by) == ("likely", "the kernel's default, or a reset to it")
+
+
+@pytest.mark.parametrize(("adj", "confidence"), [(500, "likely"), (1000, "possible"), (-1000, "possible")])
+def test_what_people_write_to_many_at_once_is_only_possibly_inherited(adj: int, confidence: str) -> None:
+    assert origin(Facts(task(10, adj=adj), parent=task(5, adj=adj))).confidence == confidence
 
 
 def test_every_habit_has_a_source_and_something_to_know_it_by() -> None:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from oomctl.procfs.privilege import why_no_sys_resource
+from oomctl.procfs.privilege import without_sys_resource
 from tests.proc_tree import ProcTree
 
 ALL, WITHOUT = "000001ffffffffff", "000001fffeffffff"
@@ -17,18 +17,47 @@ SERVICE = "0::/system.slice/backup.service\n"
 @pytest.mark.parametrize(
     ("uid", "own", "first", "uid_map", "cgroup", "no_new_privs", "expected"),
     [
-        pytest.param(0, ALL, ALL, "0 1000 1\n", "0::/\n", 0, "counts only in the initial user namespace", id="userns"),
-        pytest.param(0, WITHOUT, WITHOUT, HOST, SERVICE, 0, "PID 1 passes on to nothing in this container", id="all"),
         pytest.param(
-            0, WITHOUT, ALL, HOST, SERVICE, 0, "CapabilityBoundingSet= of backup.service leaves out", id="unit"
+            0,
+            ALL,
+            ALL,
+            "0 1000 1\n",
+            "0::/\n",
+            0,
+            "this user namespace cannot give it; it counts only in the initial",
+            id="userns",
         ),
-        pytest.param(0, WITHOUT, ALL, HOST, "0::/user.slice/session-2.scope\n", 0, "was taken from this", id="session"),
-        pytest.param(0, WITHOUT, None, HOST, SERVICE, 0, "CapabilityBoundingSet= of backup", id="PID 1 is hidden"),
-        pytest.param(1000, WITHOUT, WITHOUT, HOST, SERVICE, 0, "PID 1 passes on to nothing", id="sudo would not help"),
-        pytest.param(1000, ALL, ALL, HOST, SERVICE, 0, "a plain user does not have; use sudo", id="plain user"),
-        pytest.param(1000, ALL, ALL, HOST, SERVICE, 1, "a plain user does not have, and sudo cannot", id="no new"),
-        pytest.param(0, ALL, ALL, HOST, SERVICE, 0, "this process does not have although it is root", id="dropped"),
-        pytest.param(0, ALL, ALL, "", SERVICE, 0, "this process does not have although", id="no user namespaces"),
+        pytest.param(
+            0, WITHOUT, WITHOUT, HOST, SERVICE, 0, "this container or virtual machine lacks it; PID 1 passes", id="all"
+        ),
+        pytest.param(
+            0, WITHOUT, ALL, HOST, SERVICE, 0, "backup.service lacks it; its CapabilityBoundingSet=", id="unit"
+        ),
+        pytest.param(
+            0,
+            WITHOUT,
+            ALL,
+            HOST,
+            "0::/user.slice/session-2.scope\n",
+            0,
+            "this session lacks it; it was taken",
+            id="session",
+        ),
+        pytest.param(0, WITHOUT, None, HOST, SERVICE, 0, "backup.service lacks it", id="PID 1 is hidden"),
+        pytest.param(
+            1000,
+            WITHOUT,
+            WITHOUT,
+            HOST,
+            SERVICE,
+            0,
+            "this container or virtual machine lacks it",
+            id="sudo would not help",
+        ),
+        pytest.param(1000, ALL, ALL, HOST, SERVICE, 0, "you are not root; use sudo", id="plain user"),
+        pytest.param(1000, ALL, ALL, HOST, SERVICE, 1, "sudo cannot give it here; NoNewPrivs", id="no new"),
+        pytest.param(0, ALL, ALL, HOST, SERVICE, 0, "this process lacks it although it is root", id="dropped"),
+        pytest.param(0, ALL, ALL, "", SERVICE, 0, "this process lacks it although", id="no user namespaces"),
     ],
 )
 def test_who_took_it(
@@ -48,4 +77,4 @@ def test_who_took_it(
         proc_tree.write("1/status", f"Name:\tsystemd\nCapBnd:\t{first}\n")
     proc_tree.write("self/uid_map", uid_map)
     proc_tree.write("self/cgroup", cgroup)
-    assert why_no_sys_resource(proc_tree.procfs()).startswith(expected)
+    assert "; ".join(without_sys_resource(proc_tree.procfs())).startswith(expected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from oomctl.model.changes import Change, Follower, LeftAlone, Risk, Status, WhyLeftAlone
-from oomctl.render.changes import Report, document, text
+from oomctl.render.changes import Report, document, failures, text
 from tests.tasks import task
 
 CHANGED = Change(10, "db", 0, -500, Status.CHANGED, None, 1, 3)
@@ -24,10 +24,26 @@ def test_only_what_went_well_is_told_on_stdout() -> None:
 def test_who_was_left_alone_is_counted_by_reason() -> None:
     alone = [LeftAlone(1, "a", CHILD), LeftAlone(2, "b", CHILD), LeftAlone(3, "c", WhyLeftAlone(Risk.SSHD))]
     assert text(Report([CHANGED], alone, None, None)).splitlines()[1:] == [
-        "left alone: 2 processes: child of another match (--all takes it)",
+        "left alone: 2 processes: child of another match, and still a candidate (--all takes it)",
         "left alone: 1 process: sshd: without it nobody can log in to help (--force overrides)",
         "next victim: nobody, as before",
     ]
+
+
+def test_one_cause_is_told_once_with_all_that_it_stopped() -> None:
+    cause, detail = "needs CAP_SYS_RESOURCE; this session lacks it", "write from another login " * 5
+    denied = [
+        DENIED._replace(pid=pid, comm=comm, reason=cause, detail=detail)
+        for pid, comm in ((1, "db"), (2, "db"), (3, "web"))
+    ]
+    gone = DENIED._replace(pid=9, status=Status.VANISHED, reason="it has ended", detail="look again")
+    assert failures([denied[0], gone, *denied[1:]]) == [
+        (f"1, 2 (db), 3 (web): {cause}", detail),
+        ("9 (db): it has ended; look again", None),
+    ]
+    many = failures([DENIED._replace(pid=pid) for pid in range(500)])
+    assert [line.endswith("19 (db) and 480 more: the kernel refused") for line, _ in many] == [True]
+    assert json.loads(document(Report(denied, [], None, None), "set"))["changes"][0]["reason"].startswith("needs CAP_")
 
 
 def test_hostile_names_are_harmless_in_the_sentences() -> None:
@@ -42,6 +58,8 @@ def test_the_document_carries_every_field() -> None:
     assert [sorted(change) for change in found["changes"]] == [
         ["after", "before", "comm", "pid", "rank_after", "rank_before", "reason", "status"]
     ] * 2
-    assert found["left_alone"] == [{"pid": 3, "comm": "c", "reason": "child of another match (--all takes it)"}]
+    assert found["left_alone"] == [
+        {"pid": 3, "comm": "c", "reason": "child of another match, and still a candidate (--all takes it)"}
+    ]
     assert found["victim_before"] == {"pid": 10, "comm": "task10", "oom_score_adj": 7}
     assert found["victim_after"] is None

@@ -516,7 +516,7 @@ def test_a_pid_that_was_taken_over_is_not_written(server: ProcTree) -> None:
         await user.sees("Write oom_score_adj")
         server.add(20, "innocent", 100, start=999)
         await user.press("y")
-        await user.sees("PID 20 now belongs to another process; it was not touched")
+        await user.sees("its PID now belongs to another process; it was not touched")
 
     drive(server, steps, size=(120, 24))
     assert written_adj(server, 20) == 0
