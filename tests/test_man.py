@@ -145,7 +145,7 @@ LEFT_TO_THE_MANUAL = {
     "oomctl.8": ("Targets", "Who set a value", "Completion", "EXIT STATUS", "THE OTHER OOMCTL"),
     "oomctl-top.8": ("Columns", "THE LIVE VIEW", "What-if", "Keys"),
     "oomctl-set.8": ("What is left alone, and what is refused", "Capabilities", "Undo", "Values that last"),
-    "oomctl-policy.8": ("Once, and again", "The service", "Set up the service"),
+    "oomctl-policy.8": ("For configuration management", "The service", "Set up the service"),
     "oomctl-policy.5": ("Keys", "What is left alone", "Whose files", "Mistakes"),
     "oomctl-simulate.8": ("How sure the answer is", "What it does not know"),
     "oomctl-json.5": ("Schema files", "DOCUMENTS", "A check for monitoring"),

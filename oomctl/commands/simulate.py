@@ -52,7 +52,7 @@ _ALL_ROUNDS = 10_000
     help="What if there was one more process.",
 )
 @click.option("--without", "gone", type=TARGET, multiple=True, help="What if TARGET was not there.")
-@click.option("--rounds", "count", type=click.IntRange(1, _ALL_ROUNDS), default=1, help="Go on killing this often.")
+@click.option("--rounds", "count", type=click.IntRange(1, _ALL_ROUNDS), default=1, help="Kill this many times.")
 @click.option("--free", "goal", type=SIZE, help="Go on killing until this much is freed.")
 @click.option("--allocating", type=TARGET, help="The task whose allocation fails (oom_kill_allocating_task).")
 @click.option("--sudden", is_flag=True, help="It comes at once, as by SysRq f: without reclaim before it.")
