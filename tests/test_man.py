@@ -29,8 +29,8 @@ PROJECT = Path(__file__).parents[1]
 MAN = PROJECT / "man"
 PAGES = sorted(MAN.glob("*.[578]"))
 CHANGING = ("set", "protect", "sacrifice", "reset")
-NOT_HERE = {"history": (0, 1, 7), "selftest": (0, 7), "policy": (0, 1)}
-"""Commands whose answer depends on the machine: the statuses they may end with."""
+NOT_HERE = {"history": (0, 1, 4, 7), "selftest": (0, 7), "policy": (0, 1)}
+"""Commands whose answer depends on the machine and on who asks: the statuses they may end with."""
 NO_SERVICE = (0, 1, 7)
 """``--persist`` of a service that this machine may not have, or without systemd."""
 
@@ -145,7 +145,7 @@ LEFT_TO_THE_MANUAL = {
     "oomctl.8": ("Targets", "Who set a value", "Completion", "EXIT STATUS", "THE OTHER OOMCTL"),
     "oomctl-top.8": ("Columns", "THE LIVE VIEW", "What-if", "Keys"),
     "oomctl-set.8": ("What is left alone, and what is refused", "Capabilities", "Undo", "Values that last"),
-    "oomctl-policy.8": ("Once, and again", "The service", "Set up the service"),
+    "oomctl-policy.8": ("For configuration management", "The service", "Set up the service"),
     "oomctl-policy.5": ("Keys", "What is left alone", "Whose files", "Mistakes"),
     "oomctl-simulate.8": ("How sure the answer is", "What it does not know"),
     "oomctl-json.5": ("Schema files", "DOCUMENTS", "A check for monitoring"),

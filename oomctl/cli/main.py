@@ -28,7 +28,7 @@ COMMANDS = {
     "sacrifice": ("oomctl.commands.adjust", "Offer TARGETs to the OOM killer before others: set 1000."),
     "reset": ("oomctl.commands.adjust", "Give TARGETs the kernel's default again: set 0."),
     "undo": ("oomctl.commands.undo", "Put back the values that your last change replaced."),
-    "policy": ("oomctl.commands.policy", "Give processes the oom_score_adj that rules in a file say."),
+    "policy": ("oomctl.commands.policy", "Give processes the oom_score_adj that the rules in a file set."),
     "run": ("oomctl.commands.run", "Run COMMAND with an oom_score_adj of its own."),
     "snapshot": ("oomctl.commands.snapshot", "Print this machine as a scenario for oomctl simulate --from."),
     "history": ("oomctl.commands.history", "List past OOM kills, or tell number N of them in full."),

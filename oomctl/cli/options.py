@@ -26,14 +26,16 @@ def dry_run_option(function: _Function) -> _Function:
 
 def cgroup_option(function: _Function) -> _Function:
     """Add ``--cgroup``: the path of a memory cgroup, or None."""
-    return click.option("--cgroup", metavar="PATH", help="Ask about this memory cgroup instead of the machine.")(
+    return click.option("--cgroup", metavar="PATH", help="Assume that this memory cgroup runs out, not the machine.")(
         function
     )
 
 
 def shortage_options(function: _Function) -> _Function:
     """Add ``--cgroup``, ``--nodes`` and ``--mempolicy``: which memory runs out."""
-    nodes = click.option("--nodes", metavar="LIST", help="A task confined to these NUMA nodes runs out (0,2-3).")
+    nodes = click.option(
+        "--nodes", metavar="LIST", help="A task confined to these NUMA nodes (0,2-3) runs out of memory."
+    )
     mempolicy = click.option("--mempolicy", is_flag=True, help="--nodes are set by a memory policy, not by a cpuset.")
     return cgroup_option(nodes(mempolicy(function)))
 

@@ -62,16 +62,14 @@ def _change_options(function: _Function) -> _Function:
             ),
             click.option("--tree", is_flag=True, help="All descendants of the matches as well."),
             click.option(
-                "--any-user", is_flag=True, help="When lowering: also what may not be the program it is called."
+                "--any-user", is_flag=True, help="When lowering: also processes that may only call themselves so."
             ),
             click.option(
                 "--force",
                 is_flag=True,
                 help=f"Also PID 1, login sessions, raising sshd, raising more than {MOST_RAISED} processes.",
             ),
-            click.option(
-                "--persist", is_flag=True, help="Also for the next start of the service, by a drop-in of systemd."
-            ),
+            click.option("--persist", is_flag=True, help="Also for later starts of the service, by a systemd drop-in."),
             click.option("--user", is_flag=True, help="Units are those of your own service manager."),
             json_option,
         )
@@ -104,7 +102,7 @@ def protect(level: int, targets: tuple[Target, ...], **options: Any) -> int:
     """Keep the OOM killer away from TARGETs: set -1000.
 
     At -1000 a process is never chosen, not even when its own cgroup is full; --level -999 leaves that
-    possible and is otherwise nearly as strong.
+    possible, and is otherwise nearly as strong.
 
     \b
     oomctl protect --level -999 postgres

@@ -46,7 +46,7 @@ def file_option(function: _Function) -> _Function:
 
 @click.group(cls=WholeSummaries)
 def policy() -> None:
-    """Give processes the oom_score_adj that rules in a file say.
+    """Give processes the oom_score_adj that the rules in a file set.
 
     \b
     [[rule]]
@@ -83,7 +83,7 @@ def check(paths: tuple[str, ...], as_json: bool) -> int:
 @file_option
 @json_option
 def diff(paths: tuple[str, ...], as_json: bool) -> int:
-    """Show which processes have another value than the policy says; status 1 if any has."""
+    """Show which processes have a value other than the policy's; status 1 if any has."""
     rules = loading.load_valid(paths).rules
     procfs = machine_procfs()
     tasks = procfs.tasks()
@@ -102,9 +102,9 @@ def diff(paths: tuple[str, ...], as_json: bool) -> int:
 @dry_run_option
 @json_option
 def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
-    """Give every process that a rule matches the value that the policy says.
+    """Set every process that a rule matches to the value of the policy.
 
-    A process that has it already is left as it is. What was changed can be taken back by oomctl undo.
+    A process that already has the value is left as it is. oomctl undo takes the changes back.
     """
     rules = loading.load_valid(paths).rules
     procfs = machine_procfs()
@@ -154,17 +154,17 @@ def explain(targets: tuple[Target, ...], paths: tuple[str, ...], as_json: bool) 
 
 @policy.command()
 @file_option
-@click.option("--poll", "only_poll", is_flag=True, help="Look at every process now and then; use no process events.")
+@click.option("--poll", "only_poll", is_flag=True, help="Look at every process at intervals; use no process events.")
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.1),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often to look, where it polls.",
+    help="How often to look when polling.",
 )
 def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
-    """Keep the policy true: processes that start, execute or change their user get their value.
+    """Keep applying the policy, also to processes that start, execute a program or change their user.
 
     It uses the kernel's process events where there are any, and polls elsewhere; the first line says which.
     SIGHUP reads the files again (a broken one changes nothing), SIGTERM and Ctrl-C end it.

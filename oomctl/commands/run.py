@@ -35,7 +35,7 @@ def run(adj: int, command: tuple[str, ...]) -> NoReturn:
     oomctl run -n -500 ./critical-job    needs CAP_SYS_RESOURCE
     """
     if not command[0]:
-        raise CommandNotFound("run: an empty word is no command")
+        raise CommandNotFound("run: an empty word is not a command")
     procfs = machine_procfs()
     try:
         # Not by number: where another PID namespace's /proc is mounted, this number is somebody else there.

@@ -57,7 +57,7 @@ _ALL_ROUNDS = 10_000
     type=click.IntRange(1, _ALL_ROUNDS),
     default=1,
     metavar="N",
-    help="Go on killing this often.",
+    help="Kill this many times.",
 )
 @click.option("--free", "goal", type=SIZE, help="Go on killing until this much is freed.")
 @click.option("--allocating", type=TARGET, help="The task whose allocation fails (oom_kill_allocating_task).")

@@ -56,9 +56,7 @@ def _at(path: str) -> list[Policy]:
     except (OSError, Distrusted) as error:
         return [_unusable(path, error)]
     if names is None:
-        message = (
-            f"expected at most {MOST_FILES} files, and {_MOST_NAMES} names in all; move what is no policy elsewhere"
-        )
+        message = f"expected at most {MOST_FILES} files, and {_MOST_NAMES} names in all; move other files elsewhere"
         return [Policy(mistakes=(Mistake(Place(path), message),))]
     return [_read(os.path.join(path, name)) for name in names]
 

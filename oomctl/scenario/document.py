@@ -84,7 +84,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(values) < len(pairs):
         times = Counter(name for name, _ in pairs)
         twice = next(name for name, count in times.items() if count > 1)
-        raise BadInput(f"scenario: {shortened(twice)!r} stands twice in one object")
+        raise BadInput(f"scenario: {shortened(twice)!r} appears twice in one object")
     return values
 
 

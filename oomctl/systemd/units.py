@@ -19,7 +19,7 @@ _SETTING = re.compile(r"^\s*OOMScoreAdjust\s*=\s*([+-]?\d{1,4})\s*$", re.MULTILI
 def check_name(unit: str) -> None:
     """Refuse what can be no unit, before it becomes part of a path."""
     if len(unit) > _LONGEST or _NAME.fullmatch(unit) is None or unit.startswith("."):
-        raise BadInput(f"{unit!r} is no name of a unit: letters, digits and :-_.\\@, with .service at the end")
+        raise BadInput(f"{unit!r} is not the name of a unit: letters, digits and :-_.\\@, with .service at the end")
 
 
 def check_persistable(unit: str, setting: int | None) -> None:

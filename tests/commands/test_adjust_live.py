@@ -59,11 +59,11 @@ def test_the_document_of_a_real_change(sleeper: Sleeper) -> None:
 
 
 def test_a_name_takes_processes_by_their_executable_too(sleeper: Sleeper, tmp_path: Path) -> None:
-    binary = shutil.copy(shutil.which("sleep") or "", tmp_path / "oomctl-test-with-a-long-name")
-    pid = sleeper(binary, "60").pid
-    assert program("set", "500", "oomctl-test-with-a-long-name").status == 0
+    name = f"oomctl-{os.getpid()}-with-a-long-name"  # nobody else's, not even another run's
+    pid = sleeper(shutil.copy(shutil.which("sleep") or "", tmp_path / name), "60").pid
+    assert program("set", "500", name).status == 0
     assert adj_of(pid) == 500
-    assert program("reset", "oomctl-test-wit*", "--dry-run").status == 0
+    assert program("reset", f"{name[:-3]}*", "--any-user", "--dry-run").status == 0
 
 
 def test_the_shell_that_runs_oomctl_can_be_set_by_its_pid() -> None:

@@ -252,7 +252,7 @@ def test_a_machine_without_systemd_is_told_what_to_do_instead(
     ("unit", "status", "message"),
     [
         ("nosuch.service", 1, "nosuch.service: the system's service manager knows no such unit; --user asks your own"),
-        ("../x.service", 2, "is no name of a unit"),
+        ("../x.service", 2, "is not the name of a unit"),
         ("getty@.service", 2, "is a template"),
     ],
 )

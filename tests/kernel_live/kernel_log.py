@@ -45,6 +45,8 @@ class KernelLog:
     def __init__(self) -> None:
         self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.lseek(self._fd, 0, os.SEEK_END)
+        self._new = select.poll()
+        self._new.register(self._fd, select.POLLIN)
         self._lines: list[str] = []
 
     def __enter__(self) -> KernelLog:
@@ -83,7 +85,7 @@ class KernelLog:
         return kills
 
     def _read(self, deadline: float) -> None:
-        select.select([self._fd], [], [], max(deadline - time.monotonic(), 0))
+        self._new.poll(max(deadline - time.monotonic(), 0) * 1000)  # select() takes no descriptor above 1023
         while True:
             try:
                 record = os.read(self._fd, 8192)

@@ -13,6 +13,7 @@ import pytest
 from oomctl.cli.main import cli
 from oomctl.policy.decision import decide
 from oomctl.policy.loading import load
+from tests.privileges import needs_root
 from tests.proc_tree import LISTENER, ProcTree
 
 PROJECT = Path(__file__).parents[2]
@@ -49,6 +50,7 @@ def test_the_manual_names_every_example() -> None:
     assert [path.name for path in EXAMPLES if f".Pa {path.name}\n" not in page] == []
 
 
+@needs_root
 def test_on_a_server_sshd_and_the_database_are_protected(proc_tree: ProcTree) -> None:
     proc_tree.add(10, "sshd", uid=0)
     proc_tree.write("10/cmdline", LISTENER)

@@ -145,6 +145,8 @@ def needs_events() -> None:
         pytest.skip(str(error))
 
 
+NOT_TAKEN = 1_999_999_973
+"""The number of a user whom nobody has: the service writes to all processes that a rule matches."""
 SLEEP = rule("cmd:^sleep 62", 500)
 BOTH = pytest.mark.parametrize("options", [("--interval", "0.2"), ("--poll", "--interval", "0.2")], ids=" ".join)
 
@@ -171,8 +173,10 @@ def test_exec_makes_another_process_of_it(service: Start, sleeper: Sleeper, opti
 @needs_root
 @BOTH
 def test_a_change_of_user_is_noticed(service: Start, sleeper: Sleeper, options: list[str]) -> None:
-    watch = service(rule("user:65534", 500), *options)
-    changing = sleeper(sys.executable, "-c", "import os, time; time.sleep(0.5); os.setuid(65534); time.sleep(60)")
+    watch = service(rule(f"user:{NOT_TAKEN}", 500), *options)
+    changing = sleeper(
+        sys.executable, "-c", f"import os, time; time.sleep(0.5); os.setuid({NOT_TAKEN}); time.sleep(60)"
+    )
     watch.set(changing)
     assert adj_of(changing.pid) == 500
 

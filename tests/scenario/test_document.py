@@ -186,7 +186,7 @@ def test_too_many_of_anything_are_refused_before_they_are_made() -> None:
 
 
 def test_a_name_that_stands_twice_in_an_object_is_refused() -> None:
-    assert refusal('{"kernel": "6.1", "kernel": "6.2"}') == "scenario: 'kernel' stands twice in one object"
+    assert refusal('{"kernel": "6.1", "kernel": "6.2"}') == "scenario: 'kernel' appears twice in one object"
 
 
 def test_of_unknown_fields_a_hundred_are_kept() -> None:

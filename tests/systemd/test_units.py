@@ -45,7 +45,7 @@ def test_a_name_of_a_unit(name: str) -> None:
     ],
 )
 def test_what_can_be_no_unit_never_becomes_a_path(name: str) -> None:
-    with pytest.raises(BadInput, match="is no name of a unit"):
+    with pytest.raises(BadInput, match="is not the name of a unit"):
         check_name(name)
 
 

@@ -9,6 +9,7 @@ from oomctl.render import refusals
 from oomctl.targets.selection import Scope, Selection, select
 from oomctl.targets.trust import UnitFacts
 from oomctl.targets.words import Target, TargetKind, parse_target
+from tests.privileges import needs_root
 from tests.proc_tree import CONTAINER, ProcTree
 
 ANY_USER = "(--any-user takes it)"
@@ -31,6 +32,7 @@ def why_not(proc_tree: ProcTree, word: str, **how: object) -> str:
     return refusals.left_alone(entry.reason)
 
 
+@needs_root
 def test_a_program_of_root_is_lowered_by_its_name_and_by_that_of_its_file(proc_tree: ProcTree) -> None:
     proc_tree.add(10, "postgres", uid=0)
     proc_tree.add(11, "renamed", uid=0, exe=proc_tree.program("database"))
@@ -38,12 +40,14 @@ def test_a_program_of_root_is_lowered_by_its_name_and_by_that_of_its_file(proc_t
     assert lowered(proc_tree, "database") == [11]
 
 
+@needs_root
 def test_a_system_user_s_process_is_lowered_by_the_name_of_its_file(proc_tree: ProcTree) -> None:
     proc_tree.add(10, "postgres", uid=112, exe=proc_tree.program("postgres"))
     assert lowered(proc_tree, "postgres") == [10]
     assert lowered(proc_tree, "post*") == [10]
 
 
+@needs_root
 def test_a_system_user_s_process_that_only_calls_itself_so_is_not(proc_tree: ProcTree) -> None:
     path = proc_tree.program("worker")
     proc_tree.add(10, "postgres", uid=33, exe=path)
@@ -75,6 +79,7 @@ def test_an_executable_that_others_may_write_proves_nothing(proc_tree: ProcTree)
     assert why_not(proc_tree, "postgres") == expected
 
 
+@needs_root
 def test_a_set_user_id_program_is_started_by_anybody_under_any_name(proc_tree: ProcTree) -> None:
     path = proc_tree.program("sudo", 0o4755)
     proc_tree.add(10, "postgres", uid=0, exe=path)
