@@ -35,7 +35,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "targets": ("model", "errors", "kernel", "procfs", "systemd", "guard"),
     "scenario": ("model", "errors", "kernel", "procfs", "oomlog", "targets", "console"),
     "changes": ("model", "errors", "kernel", "procfs", "systemd", "targets", "guard", "render", "console"),
-    "origins": ("model", "errors", "procfs", "changes.journal"),
+    "origins": ("model", "errors", "kernel.badness", "procfs", "changes.journal"),
     "policy": ("model", "errors", "kernel", "procfs", "targets", "guard"),
     "live": ("model", "errors", "kernel", "procfs", "targets", "render"),
     "tui": ("model", "errors", "kernel", "procfs", "oomlog", "targets", "changes", "origins", "live", "render"),
