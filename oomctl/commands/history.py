@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
-from itertools import chain
-from typing import TypeVar
 
 import click
 
 from oomctl.cli.options import json_option
-from oomctl.console import complain, emit, emit_parts, emit_text, terminal_width
+from oomctl.console import complain, emit, emit_answer, emit_parts, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, NothingMatched
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.selection import scan
 from oomctl.model.kernel import Candidate
 from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.mentions import Mentions
+from oomctl.oomlog.newest import Counted, Kept, last, memory_of, nth_newest
 from oomctl.oomlog.parser import parse_blocks
 from oomctl.oomlog.replay import scenario_of
-from oomctl.oomlog.sources import Source, open_source
-from oomctl.oomlog.wanted import Wanted, epoch_of
+from oomctl.oomlog.sources import KMSG, Source, open_source
+from oomctl.oomlog.wanted import Wanted, epoch_of, known_kernel
 from oomctl.procfs.machine import machine_procfs
 from oomctl.render import history as render
 from oomctl.render.killlist import listing
@@ -31,10 +30,7 @@ from oomctl.targets.matching import wildcards
 from oomctl.targets.words import is_unit
 
 _LARGE_FILE = 32 << 20
-_KEPT_BYTES = 64 << 20
-"""Memory for reports or lines that have to be kept until the last one is known; a log may hold any number."""
 _MOST_LINES = 10_000
-_Item = TypeVar("_Item")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -61,8 +57,20 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since
             raise click.BadParameter(message, ctx, param) from None
 
 
+class PlaceType(click.IntRange):
+    """Which event is meant: 1 or ``last`` is the newest."""
+
+    def __init__(self) -> None:
+        """Count from 1."""
+        super().__init__(1)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return its number in the list."""
+        return 1 if value == "last" else int(super().convert(value, param, ctx))  # type: ignore[arg-type]
+
+
 @click.command()
-@click.argument("number", type=click.IntRange(1), required=False, metavar="[N]")
+@click.argument("number", type=PlaceType(), required=False, metavar="[N]")
 @click.option("--file", "-f", "path", metavar="FILE", help="Read this log (plain, .gz, .xz) instead; - is stdin.")
 @click.option("--since", type=TimeType(), metavar="TIME", help="Only events since then: 2026-11-23, yesterday, 2h.")
 @click.option(
@@ -75,6 +83,7 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since
 @click.option("--cgroup", metavar="PATH", help="Only kills in that cgroup or below, or because of its limit.")
 @click.option("--unit", metavar="UNIT", help="Only kills in that systemd unit; * and ? are wildcards.")
 @click.option("--summary", is_flag=True, help="Count kills by victim, by cgroup and by day.")
+@click.option("--quiet", "-q", is_flag=True, help="No kill is no complaint: say nothing then, and exit with status 0.")
 @click.option("--follow", is_flag=True, help="Print each kill as it is logged, until Ctrl-C (-f is --file here).")
 @json_option
 def history(
@@ -86,18 +95,20 @@ def history(
     cgroup: str | None,
     unit: str | None,
     summary: bool,
+    quiet: bool,
     follow: bool,
     as_json: bool,
 ) -> int:
     """List past OOM kills, or tell number N of them in full.
 
-    N is the number that the list shows. Reads the journal (all boots), else the kernel's ring buffer.
+    N is the number that the list shows: 1, or last, is the newest. Reads the journal (all boots), else the
+    kernel's ring buffer.
     Each report is replayed by the rules of its own kernel: AGREES says whether oomctl would have predicted
     that victim.
 
     \b
     oomctl history
-    oomctl history 3
+    oomctl history last
     oomctl history --file /var/log/kern.log.2.gz --since 2026-11-01 --json
     oomctl history --summary --since 7d
     oomctl history --follow --json --unit nginx.service
@@ -107,38 +118,67 @@ def history(
     if follow:
         from oomctl.commands.following import follow as follow_log
 
-        return follow_log(path, lines, lambda report, epoch: wanted(report) and _is_since(epoch, since), as_json)
-    from oomctl.commands.events import event_of
-
+        is_wanted = lambda report, epoch: wanted(report) and _is_since(epoch, since)  # noqa: E731
+        return follow_log(path, lines, is_wanted, as_json, quiet)
     source = open_source(path)
-    boot_time = machine_procfs().boot_time() if path is None and source.name == "/dev/kmsg" else None
+    procfs = machine_procfs() if path is None and source.name == str(KMSG) else None
+    boot_time = procfs.boot_time() if procfs is not None else None
     log = Mentions(_watched(source, path))
-    every = _wanted(parse_blocks(iter(log)), number, since, boot_time)
-    reports: Iterator[OomReport] = (report for report in every if wanted(report))
+    counted = Counted(known_kernel(parse_blocks(iter(log)), procfs.kernel if procfs is not None else None))
+    if number is not None:
+        newest = nth_newest(counted, number)
+        these = _dated([newest] if newest is not None else [], since, boot_time)
+        return _tell([report for report in these if wanted(report)], number, source.name, boot_time, as_json)
+    reports: Iterator[OomReport] = (report for report in _dated(counted, since, boot_time) if wanted(report))
     if lines is not None:
-        reports = iter(_last(reports, lines, _memory_of))
+        reports = iter(_last(reports, lines))
     if summary:
         from oomctl.commands.counting import summarize
 
         status = summarize(((report, epoch_of(report, boot_time)) for report in reports), as_json)
-        return _nothing(source.name, since, wanted, as_json, log) if status else status
-    in_full = number is not None or as_json
-    answers = (
-        event_of(report, epoch_of(report, boot_time), _ranking(report) if number else (), in_full) for report in reports
-    )
-    first = next(answers, None)
-    if first is None and number is not None:
-        raise NothingMatched(f"history: {source.name} has no event {number}")
-    events = chain((first,) if first is not None else (), answers)
+    else:
+        status = (_print_json if as_json else _list)(reports, counted, boot_time)
+    if status == ANSWER_IS_NO and quiet:
+        return DONE
+    return _nothing(source.name, since, wanted, as_json, log) if status else status
+
+
+def _tell(reports: list[OomReport], number: int, name: str, boot_time: float | None, as_json: bool) -> int:
+    """Tell one event in full."""
+    from oomctl.commands.events import event_of
+
+    if not reports:
+        raise NothingMatched(f"history: {name} has no event {number}")
+    (report,) = reports
+    ranking, unranked = _ranking(report)
+    event = event_of(report, epoch_of(report, boot_time), ranking)._replace(unranked=unranked)
     if as_json:
-        emit_parts(render.document(events))
-    elif number is not None:
-        width = terminal_width()
-        emit_text("".join(render.full(event, width) for event in events))
-    elif first is not None:
-        width = terminal_width()
-        emit(listing(_last(map(render.cells, events), lines, _memory_of_cells), width))
-    return _nothing(source.name, since, wanted, as_json, log) if first is None else DONE
+        emit_parts(render.document([(number, render.members_of(event))]))
+    else:
+        emit_answer(render.full(event, number, name if os.path.isfile(name) else None, terminal_width()))
+    return DONE
+
+
+def _print_json(reports: Iterable[OomReport], counted: Counted, boot_time: float | None) -> int:
+    from oomctl.commands.events import event_of
+
+    with closing(Kept()) as kept:
+        for report in reports:
+            kept.add(report.number, render.members_of(event_of(report, epoch_of(report, boot_time))).encode())
+        emit_parts(render.document((counted.index(number), text.decode()) for number, text in kept))
+        return DONE if len(kept) else ANSWER_IS_NO
+
+
+def _list(reports: Iterable[OomReport], counted: Counted, boot_time: float | None) -> int:
+    from oomctl.commands.events import event_of
+
+    events = (event_of(report, epoch_of(report, boot_time), in_full=False) for report in reports)
+    rows, left_out = last(((event.report.number, render.cells(event)) for event in events), _MOST_LINES, _memory_of_row)
+    _say_left_out(left_out)
+    if not rows:
+        return ANSWER_IS_NO
+    emit(listing([(str(counted.index(number)), *cells) for number, cells in rows], terminal_width()))
+    return DONE
 
 
 def _nothing(name: str, since: datetime | None, wanted: Wanted, as_json: bool, log: Mentions) -> int:
@@ -170,50 +210,40 @@ def asked(victim: str | None, cgroup: str | None, unit: str | None) -> Wanted:
     )
 
 
-def _last(items: Iterable[_Item], wanted: int | None, memory_of: Callable[[_Item], int]) -> list[_Item]:
-    """Return the last ``wanted`` items, else as many as people read; says so where there is no memory for these."""
-    kept: deque[_Item] = deque()
-    kept_bytes = left_out = 0
-    for item in items:
-        kept.append(item)
-        kept_bytes += memory_of(item)
-        while len(kept) > (wanted or _MOST_LINES) or (kept_bytes > _KEPT_BYTES and len(kept) > 1):
-            kept_bytes -= memory_of(kept.popleft())
-            left_out += 1
-    if left_out and len(kept) < (wanted or len(kept) + 1):
-        complain(f"history: {left_out} earlier events are left out: too many to keep; --json alone lists all")
-    return list(kept)
+def _last(reports: Iterable[OomReport], wanted: int) -> list[OomReport]:
+    """Return the last ``wanted`` reports; says so where there is no memory for these."""
+    kept, left_out = last(reports, wanted, memory_of)
+    if len(kept) < wanted:
+        _say_left_out(left_out)
+    return kept
 
 
-def _memory_of(report: OomReport) -> int:
-    return 4000 + 500 * len(report.rows) + 300 * len(report.killed) + 4000 * len(report.memory.zones)
+def _say_left_out(events: int) -> None:
+    if events:
+        complain(f"history: {events} earlier events are left out: too many to keep; --json alone lists all")
 
 
-def _memory_of_cells(line: tuple[str, ...]) -> int:
-    return sum(map(sys.getsizeof, line))
+def _memory_of_row(row: tuple[int, tuple[str, ...]]) -> int:
+    return sum(map(sys.getsizeof, row[1]))
 
 
-def _ranking(report: OomReport) -> tuple[Candidate, ...]:
+def _ranking(report: OomReport) -> tuple[tuple[Candidate, ...], str | None]:
+    """Return the candidates by badness, or why they cannot be ranked."""
     try:
         scenario = scenario_of(report)
-    except BadInput:
-        return ()
-    return scan(scenario.tasks, scenario.context, rules_for(scenario.kernel)).ranking
+    except BadInput as error:
+        return (), str(error)
+    return scan(scenario.tasks, scenario.context, rules_for(scenario.kernel)).ranking, None
 
 
-def _wanted(
-    reports: Iterable[OomReport], number: int | None, since: datetime | None, boot_time: float | None
-) -> Iterator[OomReport]:
+def _dated(reports: Iterable[OomReport], since: datetime | None, boot_time: float | None) -> Iterator[OomReport]:
+    """Yield those that are not from before; says how many cannot be judged."""
     undated = 0
     for report in reports:
-        if number is not None and report.number != number:
-            continue
         epoch = epoch_of(report, boot_time)
         undated += since is not None and epoch is None
         if _is_since(epoch, since):
             yield report
-        if number is not None:
-            break
     if undated:
         complain(f"history: {undated} of the events carry no full date and are listed whatever --since says")
 

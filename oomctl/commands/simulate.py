@@ -63,7 +63,7 @@ _ALL_ROUNDS = 10_000
 @click.option("--allocating", type=TARGET, help="The task whose allocation fails (oom_kill_allocating_task).")
 @click.option("--sudden", is_flag=True, help="It comes at once, as by SysRq f: without reclaim before it.")
 @click.option("--kernel", metavar="RELEASE", help="By the rules of another kernel: 4.14, 6.1.20, rhel8.1.")
-@click.option("--from", "source", metavar="FILE", help="Ask a snapshot, or a kernel log (FILE#2: its second report).")
+@click.option("--from", "source", metavar="FILE", help="Ask a snapshot, or a kernel log (FILE#2: the second in it).")
 @json_option
 def simulate(
     cgroup: str | None,

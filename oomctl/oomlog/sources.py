@@ -198,8 +198,7 @@ def open_kmsg(path: Path = KMSG) -> int:
         raise ImpossibleHere(f"{path}: missing here, as in most containers; name a log file instead") from None
     except PermissionError:
         raise NotPermitted(
-            f"{path}: reading the kernel log was refused;"
-            " with kernel.dmesg_restrict=1 it needs CAP_SYSLOG, or name a log file"
+            f"{path}: reading the kernel log was refused; try sudo oomctl history, or --file FILE"
         ) from None
     except OSError as error:
         raise ImpossibleHere(f"{path}: {error.strerror}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from oomctl.kernel.constraint import below
@@ -53,3 +54,9 @@ def epoch_of(report: OomReport, boot_time: float | None) -> float | None:
     if report.epoch_s is None and boot_time is not None and report.uptime_s is not None:
         return boot_time + report.uptime_s
     return report.epoch_s
+
+
+def known_kernel(reports: Iterable[OomReport], release: str | None) -> Iterator[OomReport]:
+    """Give reports that do not tell their kernel that one: for a log that only the running kernel can have written."""
+    for report in reports:
+        yield report._replace(kernel=release) if release and report.kernel is None else report

@@ -8,10 +8,11 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oomctl.kernel.badness import ADJ_MIN
-from oomctl.model.kernel import Candidate
+from oomctl.model.kernel import Candidate, Constraint
 from oomctl.model.oomreport import KERNEL, Kill, OomReport, Replay, TableRow
 from oomctl.render import cgroups, killing
-from oomctl.render.document import with_array
+from oomctl.render.document import members
+from oomctl.render.fitting import Column, fitted
 from oomctl.render.simulation import terms_table
 from oomctl.render.text import count, named, size, visible
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 
 _MOST_ROWS = 15
+_OF_ROWS = (
+    *(Column(title, right=True) for title in ("PID", "ADJ", "RSS", "SWAP", "PGTABLES")),
+    Column("COMMAND", least=15),
+)
 _DEFAULT_PAGE = 4096
 
 
@@ -35,21 +40,29 @@ class Event(NamedTuple):
     memory: Accounting | None = None
     """Where the memory that ran out was."""
     shortage: Shortage | None = None
+    unranked: str | None = None
+    """Why the candidates cannot be ranked."""
 
 
-def document(events: Iterable[Event]) -> Iterator[str]:
-    """Yield the JSON document of ``history`` in parts, the first when the first event is known.
+def document(events: Iterable[tuple[int, str]]) -> Iterator[str]:
+    """Yield the JSON document of ``history`` in parts: each event's index, and its ``members_of``.
 
     A log may hold more events than there is memory for.
     """
-    yield from with_array('{"schema": "oomctl.history/1", "events": ', map(_event, events), "}\n")
+    yield '{"schema": "oomctl.history/1", "events": ['
+    for place, (index, event) in enumerate(events):
+        yield f'{", " if place else ""}{{"index": {index}, {event}}}'
+    yield "]}\n"
 
 
-def json_line(event: Event) -> str:
+def members_of(event: Event) -> str:
+    """Return the members of an event's JSON object, all but its ``index``."""
+    return members(_event(event))
+
+
+def json_line(event: Event, index: int) -> str:
     """Return one event as a JSON document of its own, on one line."""
-    import json
-
-    return json.dumps({"schema": "oomctl.history-event/1", **_event(event)}) + "\n"
+    return f'{{"schema": "oomctl.history-event/1", "index": {index}, {members_of(event)}}}\n'
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -66,7 +79,6 @@ def _event(event: Event) -> dict[str, Any]:
         "container": cgroups.container(inside) if inside else None,
     }
     return {
-        "index": report.number,
         "time": _iso(event),
         "uptime_seconds": report.uptime_s,
         "kernel": report.kernel,
@@ -141,11 +153,10 @@ def _task(row: TableRow, page: int) -> dict[str, Any]:
 
 
 def cells(event: Event) -> tuple[str, ...]:
-    """Return what ``listing`` says of one event."""
+    """Return what ``listing`` says of one event, all but its number."""
     report = event.report
     row = report.row_of(report.victim.pid) if report.victim else None
     return (
-        str(report.number),
         _when(event),
         killing.limit_or_path(report),
         _trigger(report),
@@ -189,13 +200,17 @@ def _in_brief(report: OomReport, page: int) -> str:
     return f"killed {named(report.victim)}{along}, {rss}, adj {adj}: {where}"
 
 
-def full(event: Event, width: int | None = None) -> str:
-    """Return one event with everything the log says of it, and what follows; ``width``: of its tables, None: any."""
+def full(event: Event, number: int, log: str | None, width: int | None = None) -> str:
+    """Return one event with everything the log says of it, and what follows.
+
+    ``number``: counted from the newest, 1; ``log``: the file it is from, which can be read again; ``width``: of its
+    tables, None: any.
+    """
     from oomctl.render.memory import accounting_lines
     from oomctl.render.shortage import shortage_lines
 
     report, page = event.report, page_size_of(event)
-    lines = [f"Event {report.number}   {_when(event)}, kernel {visible(report.kernel or '?')}"]
+    lines = [_answer(event), f"Event {number}   {_when(event)}, kernel {visible(report.kernel or '?')}"]
     lines.append(killing.killer_line(report) or killing.trigger_line(report))
     lines += killing.path_lines(report.oom_memcg)
     lines += [f"          {line}" for line in _memory(report)]
@@ -214,8 +229,33 @@ def full(event: Event, width: int | None = None) -> str:
     lines += _services(report, page)
     adj = _adj(report.victim, row) if report.victim else None
     ranked = {candidate.task.pid for candidate in event.ranking}
-    lines += [f"Remedy    {remedy}" for remedy in killing.remedies(report, adj, ranked)]
+    lines += [f"Remedy    {remedy}" for remedy in killing.remedies(report, adj, ranked, log)]
     return "\n".join(lines) + "\n"
+
+
+def _answer(event: Event) -> str:
+    """Return who was killed, and what for: the line that is read first."""
+    report = event.report
+    if report.victim is None:
+        return killing.without_victim(report) + _what_for(report)
+    others = len(report.killed) - 1
+    rss = None if others > 0 else _rss(report.victim, report.row_of(report.victim.pid), page_size_of(event))
+    who = named(report.victim) + ("" if rss is None else f", {size(rss)} of RSS,")
+    were = f" and {count(others, 'other')} were" if others > 0 else " was"
+    by = "" if report.elsewhere.killer == KERNEL else f" by {visible(report.elsewhere.killer or '?')}"
+    return f"{who}{were} killed{by}{_what_for(report)}"
+
+
+def _what_for(report: OomReport) -> str:
+    """Say which memory ran out, as the end of a line."""
+    where = killing.limit(report)
+    if report.elsewhere.killer != KERNEL or where == "-":
+        return ""
+    if report.requested:
+        return ": asked for by hand"
+    if report.constraint is Constraint.MEMCG:
+        return f": {visible(where)} hit its limit"
+    return ": the machine ran out of memory" if report.constraint is Constraint.NONE else f": {visible(where)}"
 
 
 def _section(title: str, lines: list[str]) -> list[str]:
@@ -234,9 +274,30 @@ def _ranking(event: Event, page: int, width: int | None) -> list[str]:
     )
     if total:
         head += f"; totalpages {total} ({size(total * page)})"
+    if event.unranked is not None:
+        why = "the limit is missing" if total is None else event.unranked
+        return [f"Tasks     {len(report.rows)} in the table, the largest first; cannot be ranked: {visible(why)}"] + [
+            f"          {line}" for line in _largest(report, page, None if width is None else width - 10)
+        ]
     if not event.ranking:
         return [head]
     return [head, *terms_table(event.ranking[:_MOST_ROWS], page, 10, width)]
+
+
+def _largest(report: OomReport, page: int, width: int | None) -> list[str]:
+    rows = sorted(report.rows, key=lambda row: -(row.rss_pages + (row.swap_pages or 0)))[:_MOST_ROWS]
+    cells = [
+        (
+            str(row.pid),
+            str(row.oom_score_adj),
+            size(row.rss_pages * page),
+            size(None if row.swap_pages is None else row.swap_pages * page),
+            size(row.pgtables_pages(page) * page),
+            visible(row.comm),
+        )
+        for row in rows
+    ]
+    return fitted(_OF_ROWS, cells, width).split("\n")
 
 
 def _memory(report: OomReport) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 
 from oomctl.model.kernel import Constraint
@@ -180,10 +181,21 @@ def in_few_words(report: OomReport) -> str:
     return f"killed {victim(report)}" if report.selected else "the log does not say who was killed"
 
 
-def remedies(report: OomReport, adj: int | None, ranked: Collection[int]) -> list[str]:
+def without_victim(report: OomReport) -> str:
+    """Return the same for the first line of all that is said of it."""
+    told = report.elsewhere
+    if told.killer == KERNEL and told.processes is None:
+        return in_few_words(report)
+    if told.cgroup is None and told.unit is None and told.processes is None:
+        return f"killed by {visible(told.killer or '?')}, the log does not say who"
+    return f"{_no_victim(report)}: killed" + ("" if told.killer == KERNEL else f" by {visible(told.killer or '?')}")
+
+
+def remedies(report: OomReport, adj: int | None, ranked: Collection[int], log: str | None = None) -> list[str]:
     """Return what could be done, only where it can work.
 
-    ``adj``: the victim's; ``ranked``: PIDs that ``simulate`` would choose from.
+    ``adj``: the victim's; ``ranked``: PIDs that ``simulate`` would choose from; ``log``: the file, for a command that
+    reads it again.
     """
     if report.elsewhere.killer != KERNEL:
         return [_GO_BY[report.elsewhere.killer]] if report.elsewhere.killer in _GO_BY else []
@@ -199,8 +211,10 @@ def remedies(report: OomReport, adj: int | None, ranked: Collection[int]) -> lis
         notes.append(f"raise the limit of {name}, or make what runs in it smaller")
     elif report.constraint is Constraint.NONE and report.machine.total_swap_bytes == 0 and not report.no_killable:
         notes.append("the machine has no swap: a little of it turns sudden kills into slowness that can be seen coming")
-    if kill is not None and report.constraint is not Constraint.MEMCG and kill.pid in ranked and len(ranked) > 1:
-        notes.append(f"oomctl simulate --from FILE#{report.number} --without {kill.pid} shows who would be next")
+    is_asked = report.constraint is not Constraint.MEMCG and len(ranked) > 1
+    if log is not None and kill is not None and kill.pid in ranked and is_asked:
+        source = shlex.quote(f"{log}#{report.number}")
+        notes.append(f"oomctl simulate --from {visible(source)} --without {kill.pid} shows who would be next")
     return notes
 
 

@@ -28,7 +28,9 @@ def events(name: str) -> list[dict[str, Any]]:
 
 
 def full(name: str, number: int = 1) -> list[str]:
-    return run("history", "--file", str(PASTED / name), str(number)).splitlines()
+    """What is told of the log's first, second, ... event, without the answer."""
+    index = events(name)[number - 1]["index"]
+    return run("history", "--file", str(PASTED / name), str(index)).splitlines()[1:]
 
 
 def places(event: dict[str, Any]) -> tuple[str | None, str | None, str | None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +111,58 @@ def test_the_kernel_keeps_15_characters_of_a_name_and_so_does_the_filter(proc_tr
 
 def test_numbers_stay_those_of_the_whole_list(proc_tree: ProcTree, log: Path) -> None:
     (line,) = history(proc_tree, log, "--victim", "postgres").stdout.splitlines()[1:]
-    assert line.split()[0] == "4"
-    assert "Event 4 " in history(proc_tree, log, "4").stdout
+    assert line.split()[0] == "1"
+    assert "Event 1 " in history(proc_tree, log, "1").stdout
+    (line,) = history(proc_tree, log, "--victim", "java", "-n", "1").stdout.splitlines()[1:]
+    assert line.split()[0] != "1"
+    told = history(proc_tree, log, line.split()[0]).stdout.splitlines()
+    assert told[0] == "3 (java), 0.05MiB of RSS, was killed: the machine ran out of memory"
+    assert told[1].startswith(f"Event {line.split()[0]} ")
+
+
+def test_the_newest_is_1_and_the_last(proc_tree: ProcTree, log: Path) -> None:
+    lines = history(proc_tree, log).stdout.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["4", "3", "2", "1"]
+    document = json.loads(history(proc_tree, log, "--json").stdout)
+    assert [(event["index"], event["victim"]["pid"]) for event in document["events"]] == [
+        (4, 1),
+        (3, 2),
+        (2, 3),
+        (1, 64),
+    ]
+    assert history(proc_tree, log, "last") == history(proc_tree, log, "1")
+    assert history(proc_tree, log, "4").stdout.startswith("1 (java)")
+    assert (history(proc_tree, log, "5").status, history(proc_tree, log, "0").status) == (1, 2)
+
+
+def test_many_large_reports_are_numbered_without_memory_for_all(
+    proc_tree: ProcTree, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oomctl.oomlog.newest.KEPT_BYTES", 1)
+    monkeypatch.setattr("oomctl.oomlog.newest._SPOOLED_BYTES", 1)
+    assert [history(proc_tree, log, str(number)).stdout.split()[0] for number in (1, 2, 3, 4)] == ["64", "3", "2", "1"]
+    assert pids(proc_tree, log) == [1, 2, 3, 64]
+
+
+def test_a_quiet_day_is_no_failure_with_quiet(proc_tree: ProcTree, log: Path, tmp_path: Path) -> None:
+    nothing = tmp_path / "quiet.log"
+    nothing.write_text("Aug 10 08:01:00 host kernel: usb 1-1: new device\n")
+    assert history(proc_tree, nothing).status == 1
+    for options in ((), ("--summary",), ("--json",), ("--since", "2h")):
+        ran = history(proc_tree, nothing, "--quiet", *options)
+        assert (ran.status, ran.stderr) == (0, "")
+    assert history(proc_tree, log, "-q") == history(proc_tree, log)
+
+
+def test_the_advice_is_a_command_that_works(proc_tree: ProcTree, tmp_path: Path) -> None:
+    """It is split as a shell would; the name of the file has what a shell takes for itself."""
+    path = tmp_path / "kern log $(x)'.1"
+    path.write_text((LOGS / "3.10-rhel7-machine-mysqld.log").read_text() * 2)
+    told = history(proc_tree, path, "1").stdout
+    (advice,) = re.findall(r"oomctl (simulate .*) shows who would be next", told)
+    assert shlex.split(advice)[2] == f"{path}#2"
+    ran = ask(proc_tree, *shlex.split(advice))
+    assert (ran.status, ran.stdout.split()[0]) == (0, "23992")
 
 
 def test_that_nothing_is_such_is_said(proc_tree: ProcTree, log: Path) -> None:
