@@ -59,6 +59,12 @@ def grouped(rows: Sequence[Row], group_by: str) -> list[Group]:
     return sorted((_group(name, found) for name, found in members.items()), key=_order)
 
 
+def members_of(group: Group, rows: Sequence[Row], group_by: str | None) -> list[Row]:
+    """Return those of ``rows`` that ``grouped`` has put into ``group``."""
+    key = GROUPINGS[group_by] if group_by else None
+    return [] if key is None else [row for row in rows if (key(row) or "-") == group.name]
+
+
 def _group(name: str, rows: Sequence[Row]) -> Group:
     return Group(
         name,

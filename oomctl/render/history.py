@@ -174,14 +174,24 @@ def _trigger(report: OomReport) -> str:
     return visible(report.trigger_comm or "?") if report.elsewhere.killer == KERNEL else "-"
 
 
-def brief(report: OomReport, boot_time: float, page_size: int) -> str:
-    """Return one report of this boot's log in few words; ``boot_time`` in seconds since 1970."""
+def brief(report: OomReport, boot_time: float, page_size: int) -> tuple[str, str, str, str, str]:
+    """Return one report of this boot's log in few words: when, who, RSS, adj, where.
+
+    ``boot_time`` in seconds since 1970.
+    """
     epoch = report.epoch_s
     if epoch is None and report.uptime_s is not None:
         epoch = boot_time + report.uptime_s
     moment = _moment(epoch)
     when = "?" if moment is None else f"{moment:%H:%M:%S}"
-    return f"{when} {_in_brief(report, report.page_size or page_size)}"
+    where = visible(killing.limit(report))
+    if report.victim is None:
+        return when, killing.in_few_words(report), "-", "-", where
+    row = report.row_of(report.victim.pid)
+    rss = size(_rss(report.victim, row, report.page_size or page_size))
+    others = len(report.killed) - 1
+    along = f" and {count(others, 'other')}" if others > 0 else ""
+    return when, f"killed {named(report.victim)}{along}", rss, _or_dash(_adj(report.victim, row)), where
 
 
 def line(event: Event) -> str:

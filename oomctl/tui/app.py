@@ -17,7 +17,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.css.query import NoMatches
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from oomctl.changes import recording
 from oomctl.errors import OomctlError
@@ -28,7 +28,7 @@ from oomctl.live.cmdlines import CommandLines
 from oomctl.live.pending import Mark, Marks
 from oomctl.live.shot import Shot, shoot
 from oomctl.live.standing import Standing, judged
-from oomctl.live.view import GROUPINGS, View, grouped, shown
+from oomctl.live.view import GROUPINGS, View, grouped, members_of, shown
 from oomctl.model.changes import Change, Recorded, Status
 from oomctl.model.kernel import Task
 from oomctl.model.listing import Row
@@ -39,17 +39,17 @@ from oomctl.procfs.sampler import Sampler
 from oomctl.render import palette
 from oomctl.render.changes import Report
 from oomctl.render.fields import FIELDS, Field, empty_fields, find
-from oomctl.render.lines import plain
 from oomctl.render.palette import PLAIN
-from oomctl.render.text import named, visible
+from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
 from oomctl.tui import keys, theme, writing
 from oomctl.tui.details import Details
 from oomctl.tui.dialogs import Choice, Confirm, Notice
 from oomctl.tui.events import Events
+from oomctl.tui.footer import Footer
 from oomctl.tui.heading import Heading
 from oomctl.tui.pane import Pane
-from oomctl.tui.prompt import Prompt
+from oomctl.tui.prompt import Prompt, Question
 from oomctl.tui.ranking import Contents, Ranking, Titles
 from oomctl.tui.scopes import scopes
 
@@ -97,6 +97,8 @@ class TopApp(App[int]):
         self._paused = False
         self._look_now = asyncio.Event()
         self._said = ""
+        self._found = 0, 0
+        """Processes that the filter leaves, and all."""
 
     # What is on the screen
 
@@ -110,8 +112,8 @@ class TopApp(App[int]):
             with Vertical(id="side"):
                 yield Details()
                 yield Events(self._kmsg, self._shot.procfs)
-        yield Prompt()
-        yield Static(id="status")
+        yield Question()
+        yield Footer()
 
     def on_mount(self) -> None:
         """Draw the first look, begin to look again and again, and listen to signals."""
@@ -172,7 +174,9 @@ class TopApp(App[int]):
         self.query_one(Heading).show(self._shot, self._standing, len(self._marks.marks))
         standing, view = self._standing, self._view
         page = standing.scenario.page_size
-        rows = shown(self._with_cmdlines(standing.rows), view, page, self._shot.only)[: self._ask.lines]
+        rows = shown(self._with_cmdlines(standing.rows), view, page, self._shot.only)
+        self._found = len(rows), len(standing.rows) if self._shot.only is None else len(self._shot.only)
+        rows = rows[: self._ask.lines]
         self._ranking.show(
             Contents(
                 grouped(rows, view.group_by) if view.group_by else rows,
@@ -187,6 +191,7 @@ class TopApp(App[int]):
             )
         )
         self._draw_details()
+        self._draw_status()
 
     def _with_cmdlines(self, rows: tuple[Row, ...]) -> list[Row]:
         if has_cmdlines(*self._ask.fields, self._view.sort):
@@ -198,9 +203,9 @@ class TopApp(App[int]):
 
     def _draw_status(self) -> None:
         paused = "paused  " if self._paused else ""
-        filtered = f"filter: {self._view.words}  " if self._view.words else ""
-        text = f"{paused}{filtered}{self._said or keys.bottom_line()}"
-        self.query_one("#status", Static).update(plain(text, max(self.size.width, 1), "reverse"))
+        left, all_of_them = self._found
+        filtered = f"filter: {self._view.words} ({left} of {all_of_them})  " if self._view.words else ""
+        self.query_one(Footer).show(paused + filtered, self._said, max(self.size.width, 1))
 
     def _say(self, text: str) -> None:
         """Show a sentence in place of the keys until something else happens."""
@@ -276,6 +281,10 @@ class TopApp(App[int]):
     def on_ranking_opened(self) -> None:
         """Do what Enter does."""
         self.action_details()
+
+    async def on_footer_clicked(self, event: Footer.Clicked) -> None:
+        """Do what that key does."""
+        await self.run_action(event.action)
 
     def on_titles_clicked(self, event: Titles.Clicked) -> None:
         """Sort by that column; by the one sorted by already, the other way round."""
@@ -383,28 +392,51 @@ class TopApp(App[int]):
 
         self.push_screen(Choice("Which memory runs out?", [str(scope) for scope in offered], now), chosen)
 
+    def _is_group(self) -> bool:
+        """Whether a group is selected, which has no adj of its own; says what can be done instead."""
+        if not self._view.group_by:
+            return False
+        self._say("a group is selected: p s r mark all of it, Enter shows its members")
+        return True
+
     # What if
 
     def action_step(self, step: int) -> None:
         """Mark the selected process with an adj that is ``step`` more than what it has or might get."""
+        if self._is_group():
+            return
         row = self._selected_row()
         if row is not None:
+            self._ranking.hold_selected()
             self._mark(self._standing.real(row.task.pid), pending.stepped(row.task.adj, step))
 
     def action_mark(self, adj: int) -> None:
-        """Mark the selected process with ``adj``."""
-        row = self._selected_row()
-        if row is not None:
-            self._mark(self._standing.real(row.task.pid), adj)
+        """Mark the selected process, or all of the selected group that may have it, with ``adj``; stay on that line."""
+        selected = self._ranking.selected
+        self._ranking.hold_line()
+        if isinstance(selected, Group):
+            self._mark_all(selected, adj)
+        elif selected is not None:
+            self._mark(self._standing.real(selected.task.pid), adj)
 
     def _mark(self, task: Task, adj: int) -> None:
-        if self._view.group_by:
-            self._say("a group is selected: Enter shows its members, one of which can be marked")
-            return
         self._marks = self._marks.with_adj(task, adj)
-        self._ranking.hold_selected()
         self._say("")
         self._judge()
+
+    def _mark_all(self, group: Group, adj: int) -> None:
+        rows = shown(self._standing.rows, self._view, self._standing.scenario.page_size, self._shot.only)
+        members = [self._standing.real(row.task.pid) for row in members_of(group, rows, self._view.group_by)]
+        asked = [Mark(task, adj) for task in members]
+        changes = writing.attempt(self._shot.procfs, self._shot.look.scenario, asked, dry_run=True)
+        may = {change.pid for change in changes if change.status in (Status.DRY_RUN, Status.UNCHANGED)}
+        for mark in asked:
+            if mark.task.pid in may:
+                self._marks = self._marks.with_adj(mark.task, adj)
+        refused = next((change for change in changes if change.pid not in may), None)
+        why = f"; {len(asked) - len(may)} left alone: {refused.whole_reason}" if refused else ""
+        self._judge()
+        self._say(f"{count(len(may), 'process', 'processes')} of {group.name} marked: {adj}{why}")
 
     def action_write(self) -> None:
         """Write all marks, after a question."""
@@ -479,7 +511,7 @@ class TopApp(App[int]):
     def action_type_adj(self) -> None:
         """Let an adj be typed for the selected process."""
         row = self._selected_row()
-        if row is not None and not self._view.group_by:
+        if row is not None and not self._is_group():
             self._ranking.hold_selected()
             self._prompt.ask_for_adj(self._standing.real(row.task.pid))
 

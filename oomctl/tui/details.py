@@ -19,6 +19,7 @@ class Details(Pane):
 
     def __init__(self) -> None:
         super().__init__("details")
+        self.border_title = "Why (Enter closes)"
 
     def show(self, row: Row | None, standing: Standing, procfs: Procfs) -> None:
         """Explain ``row`` of ``standing``; None: nothing is selected."""

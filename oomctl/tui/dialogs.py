@@ -39,7 +39,8 @@ class Notice(Dialog[None]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box"):
+        with VerticalScroll(classes="box") as box:
+            box.border_subtitle = "Esc or Enter closes; arrows scroll"
             yield Static(Text(self._text), id="text")
 
     def on_mount(self) -> None:
@@ -60,7 +61,8 @@ class Confirm(Dialog[bool]):
         self._yes = yes
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="box"):
+        with Vertical(classes="box") as box:
+            box.border_subtitle = "Esc changes nothing"
             with VerticalScroll(id="question"):
                 yield Static(Text(self._text), id="text")
             with Horizontal(id="answers"):
@@ -89,7 +91,8 @@ class Choice(Dialog[int]):
         self._chosen = chosen
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="box"):
+        with Vertical(classes="box") as box:
+            box.border_subtitle = "Enter chooses, Esc closes"
             yield Static(Text(self._title, style="bold"))
             yield OptionList(*(Option(Text(option, no_wrap=True)) for option in self._options))
 

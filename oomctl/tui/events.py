@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.text import Text
 from textual.message import Message
 
 from oomctl.errors import OomctlError
@@ -13,6 +14,7 @@ from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.follow import Follower
 from oomctl.procfs.reader import Procfs
 from oomctl.render import history
+from oomctl.render.text import aligned
 from oomctl.tui.pane import Pane
 
 _LOOK_EVERY_S = 0.5
@@ -28,9 +30,12 @@ class Events(Pane):
     def __init__(self, kmsg: Path, procfs: Procfs) -> None:
         """Follow ``kmsg``; ``procfs`` knows when this machine was started, and its pages."""
         super().__init__("events")
+        self.border_title = "OOM kills since boot (e closes)"
         self._kmsg = kmsg
         self._procfs = procfs
-        self._lines: list[str] = []
+        self._kills: list[tuple[str, ...]] = []
+        self._new = 0
+        """How many of them happened while this view was there."""
         self._why_none = "no OOM kill since boot, as far as the kernel log reaches"
 
     def on_mount(self) -> None:
@@ -39,7 +44,7 @@ class Events(Pane):
 
     def draw(self) -> None:
         """Show all of it, the end in sight."""
-        self.write("\n".join(self._lines) or self._why_none)
+        self.write(self._text_of_kills() if self._kills else self._why_none)
         self.call_after_refresh(self.scroll_end, animate=False)
 
     async def _follow(self) -> None:
@@ -57,6 +62,7 @@ class Events(Pane):
                 reports = follower.poll()
                 if reports:
                     self.open()
+                    self._new += len(reports)
                     self._add(reports)
                     self.post_message(self.Killed())
         except OomctlError as error:
@@ -66,6 +72,13 @@ class Events(Pane):
 
     def _add(self, reports: Sequence[OomReport]) -> None:
         page, boot_time = self._procfs.page_size, self._procfs.boot_time()
-        lines = [history.brief(report, boot_time, page) for report in reports]
-        self._lines = [*self._lines, *lines][-_MOST_EVENTS:]
+        kills = [history.brief(report, boot_time, page) for report in reports]
+        self._kills = [*self._kills, *kills][-_MOST_EVENTS:]
         self.draw()
+
+    def _text_of_kills(self) -> Text:
+        """Return a line for each, in columns; what happened since the view is there is marked and bold."""
+        old = len(self._kills) - self._new
+        rows = [("new" if index >= old else "", *kill) for index, kill in enumerate(self._kills)]
+        lines = aligned(rows, [False, False, False, True, True, False]).split("\n")
+        return Text("\n").join(Text(line, "bold" if index >= old else "") for index, line in enumerate(lines))

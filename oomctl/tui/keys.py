@@ -33,7 +33,7 @@ KEYS = (
     Key("right_square_bracket", "step(10)", "]", "what if it were 10 more"),
     Key("left_square_bracket", "step(-10)", "[", "what if it were 10 less"),
     Key("equals_sign,a", "type_adj", "= a", "what if it were the value that you type", "Adj"),
-    Key("p", "mark(-1000)", "p", "what if it were protected: -1000"),
+    Key("p", "mark(-1000)", "p", "what if it were protected: -1000", "Protect"),
     Key("s", "mark(1000)", "s", "what if it were sacrificed: 1000"),
     Key("r", "mark(0)", "r", "what if it were reset: 0"),
     Key("w", "write", "w", "write all marked values, after a question", "Write"),
@@ -56,12 +56,33 @@ MOVING = (
 )
 
 
-def bottom_line() -> str:
-    """Return the most needed keys in one line."""
-    return "  ".join(f"{key.shown.split()[0]} {key.short}" for key in KEYS if key.short)
+LEGEND = (
+    ("red", "the next victim"),
+    ("dim", "cannot be killed"),
+    ("* before ADJ", "a value that is only marked: not written"),
+    ("RISK", "\u2588 memory, \u2592 added by adj, - taken away by adj; full: as near as the first"),
+)
+
+_FIRST_TO_GO = ("Undo", "Sort", "Scope", "Adj", "Events", "Group", "Details", "Write", "Filter", "Protect", "Help")
+"""Which of the short ones give way first on a narrow screen."""
+
+
+def label(key: Key) -> str:
+    """Return a key as the line at the bottom has it."""
+    return f"{key.shown.split()[0]} {key.short}"
+
+
+def that_fit(width: int) -> list[Key]:
+    """Return the most needed keys that fit into ``width`` cells, two spaces apart; how to quit is not among them."""
+    kept = [key for key in KEYS if key.short and key.short != "Quit"]
+    for short in _FIRST_TO_GO:
+        if sum(len(label(key)) + 2 for key in kept) - 2 <= width:
+            break
+        kept = [key for key in kept if key.short != short]
+    return kept
 
 
 def help_text() -> str:
-    """Return all keys, a line each."""
-    lines = [*MOVING, *((key.shown, key.meaning) for key in KEYS)]
-    return "\n".join(f"{shown:<18} {meaning}" for shown, meaning in lines)
+    """Return all keys, a line each, and what colours and signs mean."""
+    lines = [*MOVING, *((key.shown, key.meaning) for key in KEYS), ("", ""), *LEGEND]
+    return "\n".join(f"{shown:<16} {meaning}".rstrip() for shown, meaning in lines)

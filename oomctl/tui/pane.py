@@ -27,6 +27,6 @@ class Pane(VerticalScroll, can_focus=False):
         """Be seen, or not any more."""
         self.set_class(wanted, "open")
 
-    def write(self, text: str) -> None:
+    def write(self, text: str | Text) -> None:
         """Show ``text`` in place of what was there."""
-        self._text.update(Text(text))
+        self._text.update(Text(text) if isinstance(text, str) else text)

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from textual.widgets import Input
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Input, Static
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model.kernel import Task
 from oomctl.render.text import named
 
 
+class Question(Horizontal):
+    """The prompt, behind a label that says what is typed; it is there while somebody types."""
+
+    def __init__(self) -> None:
+        """Hide it."""
+        super().__init__(id="typing")
+        self.label = Static(id="label")
+
+    def compose(self) -> ComposeResult:
+        yield self.label
+        yield Prompt(self)
+
+
 class Prompt(Input):
     """Asks for one thing at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, question: Question) -> None:
         super().__init__(id="prompt", compact=True)
+        self._question = question
         self.about: Task | None = None
         """The process that a value is typed for, even if another is selected by then; None: a filter is typed."""
 
@@ -24,14 +41,16 @@ class Prompt(Input):
 
     def ask_for_filter(self, words: str) -> None:
         """Let the filter be typed that is ``words`` now."""
-        self._open(None, words, "filter: PID, command, user, unit or cgroup")
+        self._open(None, words, "filter: ", "PID, command, user, unit or cgroup")
 
     def ask_for_adj(self, task: Task) -> None:
         """Let the adj be typed that ``task`` might get."""
-        self._open(task, "", f"oom_score_adj for {named(task)}, {ADJ_MIN}..{ADJ_MAX}")
+        self._open(task, "", f"oom_score_adj for {named(task)}: ", f"{ADJ_MIN}..{ADJ_MAX}")
 
-    def _open(self, task: Task | None, value: str, placeholder: str) -> None:
+    def _open(self, task: Task | None, value: str, label: str, placeholder: str) -> None:
         self.about = task
+        self._question.label.update(Text(label))
+        self._question.add_class("open")
         self.placeholder = placeholder
         self.value = value
         self.add_class("open")
@@ -40,3 +59,4 @@ class Prompt(Input):
     def close(self) -> None:
         """Go away; what was typed stays until the next question."""
         self.remove_class("open")
+        self._question.remove_class("open")

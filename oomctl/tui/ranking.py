@@ -96,6 +96,7 @@ class Ranking(ScrollView, can_focus=True):
         self.cursor = 0
         self._held: tuple[object, ...] | None = None
         """The line that the cursor stays with; None: with the first, whoever that is."""
+        self._stays = False
 
     @property
     def selected(self) -> Row | Group | None:
@@ -114,7 +115,11 @@ class Ranking(ScrollView, can_focus=True):
         """Draw other contents; the cursor follows its process, or stays where it was if that is gone."""
         was_visible = self._is_visible()
         self._contents = contents
-        if self._held is None:
+        if self._stays:
+            self._stays = False
+            self.cursor = max(min(self.cursor, len(contents.lines) - 1), 0)
+            self._hold()
+        elif self._held is None:
             self.cursor = 0
         else:
             places = [index for index, line in enumerate(contents.lines) if identity(line) == self._held]
@@ -124,6 +129,10 @@ class Ranking(ScrollView, can_focus=True):
         self._lay_out()
         if was_visible:
             self._scroll_to_cursor()
+
+    def hold_line(self) -> None:
+        """Let the cursor stay on its line when that process moves away: the next one can be marked at once."""
+        self._stays = True
 
     def hold_selected(self) -> None:
         """Let the cursor stay with the selected process, even if it is the first now."""

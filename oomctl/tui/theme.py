@@ -18,14 +18,17 @@ Screen { layout: vertical; background: $background; color: $foreground; }
 .wide #side { width: auto; height: 100%; max-height: 100%; }
 .pane { height: auto; max-height: 15; background: $surface; border-top: solid $primary; display: none; }
 .pane.open { display: block; }
-.wide .pane { width: 62; height: 1fr; max-height: 100%; border-top: none; border-left: solid $primary; }
-#prompt { display: none; height: 1; border: none; padding: 0; }
-#prompt.open { display: block; }
+.wide .pane { width: 62; height: 1fr; max-height: 100%; border-left: solid $primary; }
+#typing { display: none; height: 1; }
+#typing.open { display: block; }
+#label { width: auto; max-width: 60%; height: 1; text-style: bold; }
+#prompt { width: 1fr; height: 1; border: none; padding: 0; }
 #status { height: 1; }
 Dialog { align: center middle; }
 .box { width: auto; min-width: 40; max-width: 90%; height: auto; max-height: 90%; border: round $primary;
        padding: 0 1; background: $surface; }
-.box Static { width: auto; }
+.box { border-title-style: bold; border-subtitle-color: $foreground; }
+.box Static { width: auto; max-width: 78vw; }
 #question { height: auto; max-height: 16; width: auto; }
 #answers { height: 1; width: auto; margin-top: 1; }
 #answers Button { margin-right: 2; }

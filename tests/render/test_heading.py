@@ -167,14 +167,14 @@ def test_only_the_victims_name_is_in_the_strong_colour() -> None:
 def test_a_kill_in_few_words() -> None:
     victim = Kill(812, "ja\x1bva", oom_score_adj=7, anon_rss_bytes=3 << 20, file_rss_bytes=0)
     report = OomReport(1, uptime_s=60.0, constraint=Constraint.MEMCG, oom_memcg="/a", victim=victim, killed=(victim,))
-    assert brief(report, 0.0, 4096).partition(" ")[2] == r"killed 812 (ja\x1bva), 3.0MiB, adj 7: cgroup /a"
+    assert brief(report, 0.0, 4096)[1:] == (r"killed 812 (ja\x1bva)", "3.0MiB", "7", "cgroup /a")
     group = report._replace(killed=(victim, Kill(813, "b")))
-    assert " (ja\\x1bva) and 1 other, 3.0MiB" in brief(group, 0.0, 4096)
+    assert brief(group, 0.0, 4096)[1].endswith(" (ja\\x1bva) and 1 other")
     nobody = report._replace(victim=None, killed=())
-    assert brief(nobody, 0.0, 4096).endswith("the log does not say who was killed: cgroup /a")
-    assert brief(nobody._replace(no_killable=True), 0.0, 4096).endswith("nobody could be killed: cgroup /a")
-    assert brief(report._replace(victim=None, panic="x"), 0.0, 4096).endswith("the kernel panicked: cgroup /a")
-    assert brief(OomReport(1), 0.0, 4096) == "? the log does not say who was killed: ?"
+    assert brief(nobody, 0.0, 4096)[1:] == ("the log does not say who was killed", "-", "-", "cgroup /a")
+    assert brief(nobody._replace(no_killable=True), 0.0, 4096)[1] == "nobody could be killed"
+    assert brief(report._replace(victim=None, panic="x"), 0.0, 4096)[1] == "the kernel panicked"
+    assert brief(OomReport(1), 0.0, 4096) == ("?", "the log does not say who was killed", "-", "-", "?")
 
 
 def test_a_doubt_takes_the_place_of_certain_and_is_made_harmless() -> None:

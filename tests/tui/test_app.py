@@ -252,11 +252,36 @@ def test_groups_have_sums_and_the_member_that_would_die(server: ProcTree) -> Non
     drive(server, steps)
 
 
-def test_a_group_is_not_marked_as_a_whole(server: ProcTree) -> None:
+def test_a_group_is_marked_as_a_whole(server: ProcTree) -> None:
+    async def steps(user: Driver) -> None:
+        await user.press("t", "down", "s")
+        await user.sees("2 processes of pg.service marked: 1000")
+        await user.sees("what if: 2 values marked")
+        await user.press("u", "u")
+        await user.sees_no("what if:")
+        await user.press("plus")
+        await user.sees("p s r mark all of it")
+        await user.press("equals_sign")
+        assert "what if:" not in user.text
+
+
+def test_of_a_group_is_left_alone_what_the_command_would_refuse(server: ProcTree) -> None:
+    server.add(21, "sshd", 500, uid=0, cgroup="0::/app.service\n")
+    server.write("21/cmdline", b"sshd: ann@pts/0\0")
+
     async def steps(user: Driver) -> None:
         await user.press("t", "p")
-        await user.sees("a group is selected")
-        assert "what if:" not in user.text
+        await user.sees("1 process of app.service marked: -1000; 1 left alone: a login session")
+
+    drive(server, steps)
+
+
+def test_several_are_marked_one_after_the_other(server: ProcTree) -> None:
+    async def steps(user: Driver) -> None:
+        first, second = user.pids()[:2]
+        await user.press("p", "p")
+        await user.sees("what if: 2 values marked")
+        assert {pid for pid, row in zip(user.pids(), user.rows, strict=False) if row[4] == "*-1000"} == {first, second}
 
     drive(server, steps)
 
@@ -307,9 +332,7 @@ def test_what_if_reorders_marks_and_writes_nothing(server: ProcTree) -> None:
         await user.sees("*-10")
         await user.press("s")
         await user.sees("*1000")
-        await user.press("p")
-        await user.sees("*-1000")
-        await user.press("r")
+        await user.press("u")
         await user.sees_no("what if:")
 
     drive(server, steps)
@@ -538,7 +561,9 @@ def test_kills_show_up_as_they_happen(server: ProcTree) -> None:
         await user.press("e")
         kmsg.write_text(KILL.format(1, 1000000, 812))
         await user.sees("killed 812 (java)")
-        await user.sees("0.05MiB, adj 7: machine")
+        await user.sees("0.05MiB  7  machine")
+        await user.sees("OOM kills since boot (e closes)")
+        assert any(line.startswith("new ") for line in user.lines)
         await user.press("e")
         await user.sees_no("killed 812")
 
@@ -611,6 +636,53 @@ def test_only_as_many_as_asked_for(server: ProcTree) -> None:
         assert user.pids() == [20, 10]
 
     drive(server, steps, lines=2)
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 160])
+def test_how_to_quit_is_always_at_the_bottom(server: ProcTree, width: int) -> None:
+    async def steps(user: Driver) -> None:
+        assert user.lines[-1].endswith("q Quit")
+        await user.type("/java")
+        await user.press("enter")
+        assert user.lines[-1].endswith("q Quit")
+        await user.pilot.click("#status", offset=(width - 2, 0))
+        await user.until(lambda: user.app.return_value == 0)
+
+    drive(server, steps, size=(width, 24))
+
+
+def test_a_key_at_the_bottom_is_clicked(server: ProcTree) -> None:
+    async def steps(user: Driver) -> None:
+        await user.pilot.click("#status", offset=(2, 0))
+        await user.sees("the kernel's order")
+
+    drive(server, steps)
+
+
+def test_the_filter_says_how_many_are_left(server: ProcTree) -> None:
+    async def steps(user: Driver) -> None:
+        await user.press("slash")
+        await user.sees("filter: PID, command")
+        await user.type("pg.s")
+        await user.sees("filter: pg.s (2 of 6)")
+        await user.type("x")
+        await user.sees("(0 of 6)")
+
+    drive(server, steps)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (40, 12)])
+def test_a_dialog_shows_all_of_its_text_and_how_it_closes(server: ProcTree, size: tuple[int, int]) -> None:
+    async def steps(user: Driver) -> None:
+        await user.press("p", "w")
+        await user.sees("Esc changes nothing")
+        shown = " ".join(" ".join(line.strip("│ ") for line in user.lines).split())
+        assert "20 (java): oom_score_adj would go 0 -> -1000, rank 1 -> cannot be chosen" in shown
+        assert "next victim: 20 (java) -> 11 (postgres)" in shown
+        await user.press("escape")
+        await user.sees_no("Esc changes nothing")
+
+    drive(server, steps, size=size)
 
 
 def test_help_names_every_key(server: ProcTree) -> None:
