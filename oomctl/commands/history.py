@@ -136,8 +136,10 @@ def history(
         from oomctl.commands.counting import summarize
 
         status = summarize(((report, epoch_of(report, boot_time)) for report in reports), as_json)
+    elif as_json:
+        status = _print_json(reports, counted, boot_time)
     else:
-        status = (_print_json if as_json else _list)(reports, counted, boot_time)
+        status = _list(reports, counted, boot_time, lines or _MOST_LINES)
     if status == ANSWER_IS_NO and quiet:
         return DONE
     return _nothing(source.name, since, wanted, as_json, log) if status else status
@@ -169,11 +171,11 @@ def _print_json(reports: Iterable[OomReport], counted: Counted, boot_time: float
         return DONE if len(kept) else ANSWER_IS_NO
 
 
-def _list(reports: Iterable[OomReport], counted: Counted, boot_time: float | None) -> int:
+def _list(reports: Iterable[OomReport], counted: Counted, boot_time: float | None, most: int) -> int:
     from oomctl.commands.events import event_of
 
     events = (event_of(report, epoch_of(report, boot_time), in_full=False) for report in reports)
-    rows, left_out = last(((event.report.number, render.cells(event)) for event in events), _MOST_LINES, _memory_of_row)
+    rows, left_out = last(((event.report.number, render.cells(event)) for event in events), most, _memory_of_row)
     _say_left_out(left_out)
     if not rows:
         return ANSWER_IS_NO

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from oomctl.commands import history
 from oomctl.oomlog import draft, parser
 from oomctl.oomlog.parser import parse
 from oomctl.oomlog.replay import replay
@@ -91,20 +90,20 @@ def test_a_hundred_thousand_reports_are_listed_in_bounded_memory(tmp_path: Path)
 def test_the_last_reports_are_listed_and_all_of_them_are_in_the_document(tmp_path: Path) -> None:
     log = written(tmp_path / "log", kills(12_000))
     listed = program("history", "--file", log).stdout.splitlines()
-    assert [listed[at].split()[0] for at in (0, 1, -1)] == ["N", "2001", "12000"]
+    assert [listed[at].split()[0] for at in (0, 1, -1)] == ["N", "10000", "1"]
     events = json.loads(program("history", "--file", log, "--json").stdout)["events"]
-    assert [event["index"] for event in events] == list(range(1, 12_001))
+    assert [event["index"] for event in events] == list(range(12_000, 0, -1))
     assert len(program("history", "--file", log, "-n", "11000").stdout.splitlines()) == 11_001
 
 
 def test_the_last_reports_are_fewer_than_wanted_where_they_take_too_much_memory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(history, "_KEPT_BYTES", 100_000)
+    monkeypatch.setattr("oomctl.oomlog.newest.KEPT_BYTES", 100_000)
     text = (LOGS / "3.7-memcg-with-mem-info.log").read_bytes() * 300
     listed = ends_well("history", "--file", "-", "-n", "200", stdin=text).splitlines()
     assert 2 < len(listed) < 201
-    assert listed[-1].split()[0] == "300"
+    assert listed[-1].split()[0] == "1"
 
 
 def test_names_of_kilobytes_do_not_widen_every_line(tmp_path: Path) -> None:
