@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
@@ -20,6 +20,8 @@ class Mark(NamedTuple):
     task: Task
     """As it was when it was marked; PID and start time say which process is meant."""
     adj: int
+    step: int = 0
+    """Those of one key have the same number, and are taken back together."""
 
 
 class Marks(NamedTuple):
@@ -34,12 +36,23 @@ class Marks(NamedTuple):
 
     def with_adj(self, task: Task, adj: int) -> Marks:
         """Mark ``task``; ``task.adj`` is what it really has, and to mark it with that takes the mark away."""
-        rest = tuple(mark for mark in self.marks if mark.task.pid != task.pid)
-        return Marks(rest if adj == task.adj else (*rest, Mark(task, adj)))
+        return self.with_all([task], adj)
 
-    def without_last(self) -> Marks:
-        """Take the latest mark away."""
-        return Marks(self.marks[:-1])
+    def with_all(self, tasks: Sequence[Task], adj: int) -> Marks:
+        """Mark each of them like that, in one step."""
+        step = self.marks[-1].step + 1 if self.marks else 1
+        pids = {task.pid for task in tasks}
+        rest = (mark for mark in self.marks if mark.task.pid not in pids)
+        return Marks((*rest, *(Mark(task, adj, step) for task in tasks if task.adj != adj)))
+
+    @property
+    def latest(self) -> tuple[Mark, ...]:
+        """Those of the latest step."""
+        return tuple(mark for mark in self.marks if mark.step == self.marks[-1].step)
+
+    def without_latest(self) -> Marks:
+        """Take the latest step back."""
+        return Marks(self.marks[: len(self.marks) - len(self.latest)])
 
     def still_true(self, tasks: Iterable[Task]) -> tuple[Marks, tuple[Mark, ...]]:
         """Return the marks whose processes live and still have another adj, and those whose processes are gone."""
@@ -47,7 +60,7 @@ class Marks(NamedTuple):
             return self, ()
         now = {task.pid: task for task in tasks}
         alive = [mark for mark in self.marks if _is_same(now.get(mark.task.pid), mark.task)]
-        gone = tuple(mark for mark in self.marks if mark not in alive)
+        gone = tuple(mark for mark in self.marks if not _is_same(now.get(mark.task.pid), mark.task))
         return Marks(tuple(mark for mark in alive if now[mark.task.pid].adj != mark.adj)), gone
 
 
@@ -70,11 +83,22 @@ def possible(changes: Iterable[Change]) -> list[Change]:
     return [change for change in changes if change.status is Status.DRY_RUN]
 
 
-def question(asked: Report) -> list[str]:
-    """Return the question before anything is written: who gets which value, who does not and why."""
-    number = len(possible(asked.changes))
+def question(asked: Report, risks: Mapping[int, str] | None = None) -> list[str]:
+    """Return the question before anything is written: who gets which value, who does not and why.
+
+    ``risks``: what would be lost by raising some PIDs; it stands above the rest.
+    """
+    changes = possible(asked.changes)
+    number = len(changes)
     title = f"Write oom_score_adj of {count(number, 'process', 'processes')}?" if number else "Nothing can be written."
-    return [title, "", *outcome(asked)]
+    warned = [(change, (risks or {}).get(change.pid)) for change in changes]
+    return [title, "", *(f"{named(change)}: {visible(risk)}" for change, risk in warned if risk), *outcome(asked)]
+
+
+def in_short(done: Report) -> str:
+    """Return how many were changed."""
+    number = sum(change.status is Status.CHANGED for change in done.changes)
+    return f"{count(number, 'process', 'processes')} changed"
 
 
 def outcome(done: Report) -> list[str]:

@@ -38,9 +38,14 @@ _LIFTED_BY: dict[type[Enum], tuple[str, str]] = {
 """The option that changes a process all the same, and the key of a policy's rule."""
 
 
+def without_remedy(why: WhyLeftAlone) -> str:
+    """Say why a process is not changed, where nothing can be typed that lifts that; names are not made harmless."""
+    return _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
+
+
 def left_alone(why: WhyLeftAlone) -> str:
     """Say why a process is not changed, and what lifts that; names are not made harmless."""
-    sentence = _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
+    sentence = without_remedy(why)
     if why.also is not None:  # an option that only leads to the next refusal is no advice
         return f"{sentence}; {_LEFT_ALONE[why.also]}"
     if why.kind is Refusal.ZOMBIE:

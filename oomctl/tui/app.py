@@ -48,6 +48,7 @@ from oomctl.tui.dialogs import Choice, Confirm, Notice
 from oomctl.tui.events import Events
 from oomctl.tui.footer import Footer
 from oomctl.tui.heading import Heading
+from oomctl.tui.marking import mark_group
 from oomctl.tui.pane import Pane
 from oomctl.tui.prompt import Prompt, Question
 from oomctl.tui.ranking import Contents, Ranking, Titles
@@ -396,7 +397,7 @@ class TopApp(App[int]):
         """Whether a group is selected, which has no adj of its own; says what can be done instead."""
         if not self._view.group_by:
             return False
-        self._say("a group is selected: p s r mark all of it, Enter shows its members")
+        self._say("a group is selected: p s r = mark all of it, Enter shows its members")
         return True
 
     # What if
@@ -426,17 +427,13 @@ class TopApp(App[int]):
 
     def _mark_all(self, group: Group, adj: int) -> None:
         rows = shown(self._standing.rows, self._view, self._standing.scenario.page_size, self._shot.only)
-        members = [self._standing.real(row.task.pid) for row in members_of(group, rows, self._view.group_by)]
-        asked = [Mark(task, adj) for task in members]
-        changes = writing.attempt(self._shot.procfs, self._shot.look.scenario, asked, dry_run=True)
-        may = {change.pid for change in changes if change.status in (Status.DRY_RUN, Status.UNCHANGED)}
-        for mark in asked:
-            if mark.task.pid in may:
-                self._marks = self._marks.with_adj(mark.task, adj)
-        refused = next((change for change in changes if change.pid not in may), None)
-        why = f"; {len(asked) - len(may)} left alone: {refused.whole_reason}" if refused else ""
+        pids = {row.task.pid for row in members_of(group, rows, self._view.group_by)}
+        scenario = self._shot.look.scenario
+        members = [task for task in scenario.tasks if task.pid in pids]
+        found = mark_group(group.name, members, adj, scenario, self._shot.procfs)
+        self._marks = self._marks.with_all(found.tasks, adj)
         self._judge()
-        self._say(f"{count(len(may), 'process', 'processes')} of {group.name} marked: {adj}{why}")
+        self._say(found.sentence)
 
     def action_write(self) -> None:
         """Write all marks, after a question."""
@@ -456,11 +453,12 @@ class TopApp(App[int]):
         return done
 
     def action_undo(self) -> None:
-        """Take the latest mark away; without any, put back what was written last, after a question."""
+        """Take the latest step of marking back; without any, put back what was written last, after a question."""
         if self._marks.marks:
-            last = self._marks.marks[-1]
-            self._marks = self._marks.without_last()
-            self._say(f"no longer marked: {named(last.task)}")
+            latest = self._marks.latest
+            self._marks = self._marks.without_latest()
+            who = named(latest[0].task) if len(latest) == 1 else count(len(latest), "process", "processes")
+            self._say(f"no longer marked: {who}")
             self._judge()
         elif self._written:
             asked = recording.put_back(self._written[-1], self._shot.procfs, dry_run=True)
@@ -481,7 +479,8 @@ class TopApp(App[int]):
         """Name processes and values, and go on only with a yes."""
         possible = {change.pid: change.after for change in pending.possible(asked) if change.after is not None}
         standing = judged(self._shot.look, possible)
-        lines = pending.question(pending.report(standing, asked))
+        risks = writing.risks(self._shot.procfs, self._shot.look.scenario, marks)
+        lines = pending.question(pending.report(standing, asked), risks)
 
         def answered(yes: bool | None) -> None:
             if yes:
@@ -496,7 +495,7 @@ class TopApp(App[int]):
     def _report(self, done: Report, complaint: str | None) -> None:
         lines = pending.outcome(done) + ([complaint] if complaint else [])
         if not complaint and all(change.status in (Status.CHANGED, Status.UNCHANGED) for change in done.changes):
-            self._say("; ".join(lines))
+            self._say("; ".join(lines if len(done.changes) == 1 else [pending.in_short(done), *lines[-1:]]))
         else:
             self.push_screen(Notice("\n".join(lines)))
         self._judge()
@@ -509,11 +508,13 @@ class TopApp(App[int]):
         self._prompt.ask_for_filter(self._view.words)
 
     def action_type_adj(self) -> None:
-        """Let an adj be typed for the selected process."""
-        row = self._selected_row()
-        if row is not None and not self._is_group():
-            self._ranking.hold_selected()
-            self._prompt.ask_for_adj(self._standing.real(row.task.pid))
+        """Let an adj be typed for the selected process, or for all of the selected group."""
+        selected = self._ranking.selected
+        if selected is None:
+            return
+        self._ranking.hold_selected()
+        about = selected if isinstance(selected, Group) else self._standing.real(selected.task.pid)
+        self._prompt.ask_for_adj(about)
 
     def _close_prompt(self) -> None:
         self._prompt.close()
@@ -527,16 +528,18 @@ class TopApp(App[int]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter, or mark the process with the adj that was typed for it."""
-        task = self._prompt.about
+        about = self._prompt.about
         self._close_prompt()
         self._say("")
-        if task is None:
+        if about is None:
             return
         adj = parse_adj(event.value)
         if adj is None:
             self._say(f"{visible(event.value)!r} is not an oom_score_adj: {ADJ_MIN}..{ADJ_MAX}, {ADJ_MIN} = never kill")
+        elif isinstance(about, Group):
+            self._mark_all(about, adj)
         else:
-            self._mark(task, adj)
+            self._mark(about, adj)
 
 
 def run(ask: Ask, sampler: Sampler, delay_s: float, first: Shot, theme_name: str) -> int:

@@ -9,7 +9,8 @@ from textual.widgets import Input, Static
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model.kernel import Task
-from oomctl.render.text import named
+from oomctl.model.look import Group
+from oomctl.render.text import named, visible
 
 
 class Question(Horizontal):
@@ -31,8 +32,8 @@ class Prompt(Input):
     def __init__(self, question: Question) -> None:
         super().__init__(id="prompt", compact=True)
         self._question = question
-        self.about: Task | None = None
-        """The process that a value is typed for, even if another is selected by then; None: a filter is typed."""
+        self.about: Task | Group | None = None
+        """What a value is typed for, even if something else is selected by then; None: a filter is typed."""
 
     @property
     def is_open(self) -> bool:
@@ -43,12 +44,13 @@ class Prompt(Input):
         """Let the filter be typed that is ``words`` now."""
         self._open(None, words, "filter: ", "PID, command, user, unit or cgroup")
 
-    def ask_for_adj(self, task: Task) -> None:
-        """Let the adj be typed that ``task`` might get."""
-        self._open(task, "", f"oom_score_adj for {named(task)}: ", f"{ADJ_MIN}..{ADJ_MAX}")
+    def ask_for_adj(self, about: Task | Group) -> None:
+        """Let the adj be typed that a process, or every member of a group, might get."""
+        whom = f"all of {visible(about.name)}" if isinstance(about, Group) else named(about)
+        self._open(about, "", f"oom_score_adj for {whom}: ", f"{ADJ_MIN}..{ADJ_MAX}")
 
-    def _open(self, task: Task | None, value: str, label: str, placeholder: str) -> None:
-        self.about = task
+    def _open(self, about: Task | Group | None, value: str, label: str, placeholder: str) -> None:
+        self.about = about
         self._question.label.update(Text(label))
         self._question.add_class("open")
         self.placeholder = placeholder

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from oomctl.changes import recording
@@ -19,7 +19,8 @@ from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 from oomctl.render import refusals
 from oomctl.targets.selection import Scope, select
-from oomctl.targets.words import Target, parse_target
+from oomctl.targets.trust import risk_of_raising
+from oomctl.targets.words import parse_target
 
 
 class Done(NamedTuple):
@@ -50,13 +51,9 @@ def take_back(procfs: Procfs, entry: Recorded) -> Done:
 def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: bool) -> list[Change]:
     """Write each mark unless ``oomctl set ADJ PID`` would refuse it; with ``dry_run`` only say what would happen."""
     changes = []
+    now = {task.pid: task for task in scenario.tasks}
     for mark in marks:
-        word = parse_target(str(mark.task.pid))
-        # The scenario knows the process as it is now; a PID that was taken over is not the one that was marked.
-        tasks = [task for task in scenario.tasks if task.pid == mark.task.pid]
-        if not tasks or tasks[0].start_ticks != mark.task.start_ticks:
-            tasks = [mark.task]
-        reason = _refusal(word, tasks, procfs, mark.adj)
+        reason = _refusal(mark, _as_it_is(mark, now), procfs)
         if reason is not None:
             changes.append(Change(mark.task.pid, mark.task.comm, None, None, Status.REFUSED, reason))
         else:
@@ -64,9 +61,27 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
     return changes
 
 
-def _refusal(word: Target, tasks: Sequence[Task], procfs: Procfs, adj: int) -> str | None:
+def risks(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark]) -> dict[int, str]:
+    """Say of each process that ``oomctl set`` would raise only after a yes of its own what would be lost, by PID."""
+    now = {task.pid: task for task in scenario.tasks}
+    found = {}
+    for mark in marks:
+        task = _as_it_is(mark, now)
+        with contextlib.suppress(ImpossibleHere):  # then it will be refused anyway
+            if mark.adj > task.adj and (risk := risk_of_raising(task, procfs)):
+                found[task.pid] = refusals.without_remedy(risk)
+    return found
+
+
+def _as_it_is(mark: Mark, now: Mapping[int, Task]) -> Task:
+    """Return the marked process as the latest look knows it; one that took its PID over is not the one marked."""
+    task = now.get(mark.task.pid)
+    return task if task is not None and task.start_ticks == mark.task.start_ticks else mark.task
+
+
+def _refusal(mark: Mark, task: Task, procfs: Procfs) -> str | None:
     try:
-        refused = select([word], tasks, procfs, adj, Scope()).refused
+        refused = select([parse_target(str(task.pid))], [task], procfs, mark.adj, Scope()).refused
     except ImpossibleHere as error:  # a /proc in which numbers mean other processes
         return str(error)
     return refusals.left_alone(refused[0].reason) if refused else None

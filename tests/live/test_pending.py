@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.live.pending import Mark, Marks, outcome, possible, question, report, stepped
+from oomctl.live.pending import Marks, outcome, possible, question, report, stepped
 from oomctl.live.standing import judged
 from oomctl.model.changes import Change, Status
 from oomctl.model.look import Look
@@ -17,7 +17,14 @@ LOOK = Look(scenario(JAVA, DB, INIT), {})
 def test_the_latest_mark_of_a_process_counts() -> None:
     marks = Marks().with_adj(JAVA, 100).with_adj(DB, 5).with_adj(JAVA, 200)
     assert marks.what_if == {10: 5, 20: 200}
-    assert marks.without_last().what_if == {10: 5}
+    assert marks.without_latest().what_if == {10: 5}
+
+
+def test_what_was_marked_in_one_step_is_taken_back_in_one() -> None:
+    marks = Marks().with_adj(INIT, 7).with_all([JAVA, DB], -1000)
+    assert marks.what_if == {1: 7, 20: -1000, 10: -1000}
+    assert marks.with_adj(JAVA, 5).without_latest().what_if == {1: 7, 10: -1000}
+    assert marks.without_latest().what_if == {1: 7}
 
 
 def test_the_value_it_really_has_is_no_mark() -> None:
@@ -26,9 +33,10 @@ def test_the_value_it_really_has_is_no_mark() -> None:
 
 def test_marks_end_with_their_process_or_when_they_have_come_true() -> None:
     marks = Marks().with_adj(JAVA, 100).with_adj(DB, 5)
+    of_java, of_db = marks.marks
     reused = JAVA._replace(start_ticks=77)
-    assert marks.still_true([reused, DB]) == (Marks((Mark(DB, 5),)), (Mark(JAVA, 100),))
-    assert marks.still_true([JAVA._replace(adj=100), DB]) == (Marks((Mark(DB, 5),)), ())
+    assert marks.still_true([reused, DB]) == (Marks((of_db,)), (of_java,))
+    assert marks.still_true([JAVA._replace(adj=100), DB]) == (Marks((of_db,)), ())
     assert marks.still_true([]) == (Marks(), marks.marks)
 
 
@@ -53,6 +61,14 @@ def test_the_question_names_processes_values_ranks_and_the_next_victim() -> None
         "next victim: 20 (java) -> 10 (db)",
     ]
     assert possible(asked.changes) == [asked.changes[0]]
+
+
+def test_the_question_begins_with_what_would_be_lost() -> None:
+    asked = report(judged(LOOK, {20: 1000}), [Change(20, "java", 0, 1000, Status.DRY_RUN)])
+    assert question(asked, {20: "sshd: nobody could log in", 10: "not asked about"})[2:4] == [
+        "20 (java): sshd: nobody could log in",
+        "20 (java): oom_score_adj would go 0 -> 1000, rank 1 -> rank 1",
+    ]
 
 
 def test_without_anything_to_write_there_is_no_question() -> None:

@@ -257,12 +257,22 @@ def test_a_group_is_marked_as_a_whole(server: ProcTree) -> None:
         await user.press("t", "down", "s")
         await user.sees("2 processes of pg.service marked: 1000")
         await user.sees("what if: 2 values marked")
-        await user.press("u", "u")
+        await user.press("u")
+        await user.sees("no longer marked: 2 processes")
         await user.sees_no("what if:")
         await user.press("plus")
-        await user.sees("p s r mark all of it")
-        await user.press("equals_sign")
+        await user.sees("p s r = mark all of it")
         assert "what if:" not in user.text
+        await user.press("down", "equals_sign")
+        await user.sees("oom_score_adj for all of pg.service:")
+        await user.type("-300")
+        await user.press("enter")
+        await user.sees("2 processes of pg.service marked: -300")
+        await user.press("w", "y")
+        await user.sees("2 processes changed; next victim: 20 (java), as before")
+
+    drive(server, steps)
+    assert (written_adj(server, 10), written_adj(server, 11)) == (-300, -300)
 
 
 def test_of_a_group_is_left_alone_what_the_command_would_refuse(server: ProcTree) -> None:
@@ -274,6 +284,42 @@ def test_of_a_group_is_left_alone_what_the_command_would_refuse(server: ProcTree
         await user.sees("1 process of app.service marked: -1000; 1 left alone: a login session")
 
     drive(server, steps)
+
+
+def test_of_a_group_each_reason_is_told_with_its_number(server: ProcTree) -> None:
+    for pid in (21, 22):
+        server.add(pid, "sshd", 500, uid=0, cgroup="0::/user.slice/app.service\n")
+        server.write(f"{pid}/cmdline", b"sshd: ann@pts/0\0")
+    server.add(23, "kthread", 0, uid=0, cgroup="0::/user.slice/app.service\n", flags=0x200000)
+    server.add(24, "done", 500, adj=-1000, uid=0, cgroup="0::/user.slice/app.service\n")
+
+    async def steps(user: Driver) -> None:
+        await user.press("t", "p")
+        await user.sees("1 process of app.service marked: -1000; 1 already there; 2 left alone: a login session; 1")
+
+    drive(server, steps, size=(150, 24))
+
+
+def test_of_a_group_nothing_is_raised_without_which_nobody_can_log_in(server: ProcTree) -> None:
+    server.add(21, "sshd", 500, uid=0, cgroup="0::/user.slice/app.service\n")
+
+    async def steps(user: Driver) -> None:
+        await user.press("t", "s")
+        await user.sees("1 process of app.service marked: 1000; 1 left alone: sshd")
+
+    drive(server, steps)
+
+
+def test_what_would_be_lost_by_raising_one_is_said_before_the_yes(server: ProcTree) -> None:
+    server.add(21, "sshd", 500, uid=0)
+
+    async def steps(user: Driver) -> None:
+        await user.press("slash")
+        await user.type("sshd")
+        await user.press("enter", "s", "w")
+        await user.sees("21 (sshd): sshd: without it nobody can log in to help")
+
+    drive(server, steps, size=(120, 24))
 
 
 def test_several_are_marked_one_after_the_other(server: ProcTree) -> None:
