@@ -44,7 +44,7 @@ from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
 from oomctl.tui import keys, theme, writing
 from oomctl.tui.details import Details
-from oomctl.tui.dialogs import Choice, Confirm, Notice
+from oomctl.tui.dialogs import Choice, Confirm, Help, Notice
 from oomctl.tui.events import Events
 from oomctl.tui.footer import Footer
 from oomctl.tui.heading import Heading
@@ -300,7 +300,7 @@ class TopApp(App[int]):
 
     def action_help(self) -> None:
         """Show all keys."""
-        self.push_screen(Notice(keys.help_text()))
+        self.push_screen(Help())
 
     def action_quit_view(self) -> None:
         """End with status 0."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, TypeVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -13,7 +14,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
+from oomctl.tui import keys
+
 _Answer = TypeVar("_Answer")
+_BORDER = 2
+_BESIDE = _BORDER + 4  # cells beside the words: the margins, and a scroll bar
 
 
 class Dialog(ModalScreen[_Answer]):
@@ -24,6 +29,16 @@ class Dialog(ModalScreen[_Answer]):
         Binding("ctrl+c", "app.interrupt", show=False, priority=True),
     ]
 
+    around: ClassVar = _BORDER
+    """Lines of the box beside those that scroll."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Let what does not fit scroll, and fold what is too wide, whatever the size of the screen."""
+        for words in self.query("Static, OptionList"):
+            words.styles.max_width = max(event.size.width - _BESIDE, 1)
+        for scrolled in self.query("VerticalScroll, OptionList"):
+            scrolled.styles.max_height = max(event.size.height - self.around, 1)
+
     def action_leave(self) -> None:
         """Close it; the answer is None."""
         self.dismiss(None)
@@ -33,6 +48,8 @@ class Notice(Dialog[None]):
     """Something to read."""
 
     BINDINGS: ClassVar = [Binding("enter,space,question_mark,f1,h", "leave", show=False)]
+
+    around = 0  # it is the box that scrolls
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -47,13 +64,32 @@ class Notice(Dialog[None]):
         self.query_one(VerticalScroll).focus()
 
 
+class Help(Notice):
+    """All keys, and what the colours mean, as wide as there is room."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold it anew."""
+        super().on_resize(event)
+        self.query_one("#text", Static).update(Text(keys.help_text(max(event.size.width - _BESIDE, 1))))
+
+
 class Confirm(Dialog[bool]):
     """A question; only ``y`` or the button says yes."""
 
     BINDINGS: ClassVar = [
         Binding("y,Y", "answer(True)", show=False),
         Binding("n,N", "answer(False)", show=False),
+        Binding("up,k", "scroll('scroll_up')", show=False),
+        Binding("down,j", "scroll('scroll_down')", show=False),
+        Binding("pageup,b", "scroll('scroll_page_up')", show=False),
+        Binding("pagedown,space", "scroll('scroll_page_down')", show=False),
+        Binding("home,g", "scroll('scroll_home')", show=False),
+        Binding("end,G", "scroll('scroll_end')", show=False),
     ]
+    around = _BORDER + 2  # the answers, and a line above them
 
     def __init__(self, lines: Sequence[str], yes: str) -> None:
         super().__init__()
@@ -62,7 +98,7 @@ class Confirm(Dialog[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
-            box.border_subtitle = "Esc changes nothing"
+            box.border_subtitle = "Esc changes nothing; arrows scroll"
             with VerticalScroll(id="question"):
                 yield Static(Text(self._text), id="text")
             with Horizontal(id="answers"):
@@ -76,6 +112,10 @@ class Confirm(Dialog[bool]):
         """Answer what the button says."""
         self.dismiss(event.button.id == "yes")
 
+    def action_scroll(self, how: str) -> None:
+        """Scroll the question, however the buttons have the keyboard."""
+        getattr(self.query_one("#question"), how)(animate=False)
+
     def action_answer(self, yes: bool) -> None:
         """Answer with ``yes`` or no."""
         self.dismiss(yes)
@@ -83,6 +123,8 @@ class Confirm(Dialog[bool]):
 
 class Choice(Dialog[int]):
     """One of a list, by its index."""
+
+    around = _BORDER + 1  # the title
 
     def __init__(self, title: str, options: Sequence[str], chosen: int = 0) -> None:
         super().__init__()
@@ -94,7 +136,7 @@ class Choice(Dialog[int]):
         with Vertical(classes="box") as box:
             box.border_subtitle = "Enter chooses, Esc closes"
             yield Static(Text(self._title, style="bold"))
-            yield OptionList(*(Option(Text(option, no_wrap=True)) for option in self._options))
+            yield OptionList(*(Option(Text(option, overflow="fold")) for option in self._options))
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)

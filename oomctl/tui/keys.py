@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import NamedTuple
 
 
@@ -82,7 +83,17 @@ def that_fit(width: int) -> list[Key]:
     return kept
 
 
-def help_text() -> str:
-    """Return all keys, a line each, and what colours and signs mean."""
-    lines = [*MOVING, *((key.shown, key.meaning) for key in KEYS), ("", ""), *LEGEND]
-    return "\n".join(f"{shown:<16} {meaning}".rstrip() for shown, meaning in lines)
+_INDENT = 19
+_LEAST_ROOM = 10
+
+
+def help_text(width: int) -> str:
+    """Return all keys and what colours and signs mean, in ``width`` columns: what is too long goes on below itself."""
+    lines = []
+    for shown, meaning in (*MOVING, *((key.shown, key.meaning) for key in KEYS), ("", ""), *LEGEND):
+        folded = textwrap.wrap(meaning, max(width - _INDENT, _LEAST_ROOM)) or [""]
+        lines += [
+            f"{start:<{_INDENT}}{line}".rstrip()
+            for start, line in zip([shown, *[""] * (len(folded) - 1)], folded, strict=True)
+        ]
+    return "\n".join(lines)
