@@ -323,6 +323,19 @@ def test_a_proc_that_hides_processes_is_counted_not_fatal(sleeper: Sleeper, how:
 
 @needs_root
 @pytest.mark.live
+def test_root_in_a_container_is_not_told_to_ask_as_root() -> None:
+    """/proc counts the processes of the whole machine in its links, and shows those of its namespace."""
+    ran = program("explain", "nosuch", before=("unshare", "--pid", "--fork", "--mount-proc"))
+    assert ran.status == 1
+    pattern = (
+        r"oomctl: nosuch: no process matches; \d+ (is|are) hidden from you"
+        r" \(in other PID namespaces, or by hidepid\): ask on the host\n"
+    )
+    assert re.fullmatch(pattern, ran.stderr)
+
+
+@needs_root
+@pytest.mark.live
 @pytest.mark.parametrize("how", ["1", "2"])
 def test_a_target_that_is_hidden_is_not_called_missing(sleeper: Sleeper, how: str) -> None:
     pid = sleeper().pid
