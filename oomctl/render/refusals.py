@@ -45,10 +45,23 @@ def without_remedy(why: WhyLeftAlone) -> str:
 
 def left_alone(why: WhyLeftAlone) -> str:
     """Say why a process is not changed, and what lifts that; names are not made harmless."""
-    sentence = without_remedy(why)
-    if why.also is not None:  # an option that only leads to the next refusal is no advice
-        return f"{sentence}; {_LEFT_ALONE[why.also]}"
+    lifted = lifted_by(why)
+    return f"{cause(why)} ({lifted})" if lifted else cause(why)
+
+
+def cause(why: WhyLeftAlone) -> str:
+    """Say why a process is not changed, and nothing of what lifts that."""
+    sentence = _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
+    return sentence if why.also is None else f"{sentence}; {_LEFT_ALONE[why.also]}"
+
+
+def lifted_by(why: WhyLeftAlone) -> str | None:
+    """Say what changes such a process all the same; None where that would only lead to the next refusal."""
     if why.kind is Refusal.ZOMBIE:
-        return sentence
+        return None
     option, key = _LIFTED_BY[type(why.kind)]
-    return f"{sentence} ({key if why.by_rule else option})"
+    if why.by_rule and isinstance(why.kind, Doubt):  # its key lifts every other refusal, too
+        return key
+    if why.also is not None:
+        return None
+    return key if why.by_rule else option
