@@ -8,7 +8,7 @@ from oomctl.cli.options import json_option, shortage_options
 from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
 from oomctl.console import emit_answer, emit_parts, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, IMPOSSIBLE_HERE
-from oomctl.kernel.invocation import rounds
+from oomctl.kernel.invocation import certain_of_both, rounds
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.scenario_rules import rules_of
 from oomctl.model.kernel import Decisive, Outcome, Round, Task, WhyEnded
@@ -112,12 +112,15 @@ def simulate(
         scenario = scenario._replace(context=scenario.context._replace(current=current))
     if sudden:
         scenario = questions.at_once(scenario)
-    changed, demand = suppose(scenario, question, Supposed(adjs, growths, added, gone))
+    changed, demand, at_most = suppose(scenario, question, Supposed(adjs, growths, added, gone))
     if question.unlimited:
         results = [Round(Outcome.NO_OOM, WhyEnded(Decisive.UNLIMITED, memcg=scenario.context.memcg))]
     else:
         free_pages = -(-goal // scenario.page_size) if goal else 0
-        results = rounds(changed, count if count > 1 or not goal else _ALL_ROUNDS, free_pages, rules)
+        most = count if count > 1 or not goal else _ALL_ROUNDS
+        results = rounds(changed, most, free_pages, rules)
+        if at_most is not None:
+            results = certain_of_both(results, rounds(at_most, most, free_pages, rules))
     baseline = rounds(scenario, 1, rules=rules)[0] if changed is not scenario and not question.unlimited else None
     answer = render.Answer(
         changed,

@@ -161,6 +161,24 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
     return result._replace(killed=killed, group=group, freed_pages=freed_pages(killed, scenario))
 
 
+def certain_of_both(results: Sequence[Round], others: Sequence[Round]) -> list[Round]:
+    """Return ``results``, certain only where ``others``, which are as likely, end in the same way.
+
+    Where they do not, whom either may take is a contender.
+    """
+    both = zip(results, (*others, *[None] * len(results)), strict=False)
+    return [result if other is None else _with_doubt(result, other) for result, other in both]
+
+
+def _with_doubt(result: Round, other: Round) -> Round:
+    victim, another = result.victim and result.victim.task, other.victim and other.victim.task
+    if (result.outcome, victim and victim.pid) == (other.outcome, another and another.pid):
+        return result
+    known = {task.pid for task in result.contenders}
+    contenders = (*result.contenders, *(task for task in other.contenders if task.pid not in known))
+    return result._replace(certainty=Certainty.CLOSE, contenders=contenders, settled=False)
+
+
 def _by_badness(result: Round, scenario: Scenario, rules: Rules) -> Round:
     """Say how sure it is that the first of the ranking is the one, and what it would take to overtake it."""
     found = _assessed(result.ranking, scenario)

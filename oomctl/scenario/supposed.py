@@ -24,17 +24,35 @@ class Supposed(NamedTuple):
     gone: Sequence[Target] = ()
 
 
-def suppose(scenario: Scenario, question: Question, supposed: Supposed) -> tuple[Scenario, Demand | None]:
-    """Return the changed scenario: first who is there, then how big, then which adj.
+class Supposition(NamedTuple):
+    """What comes of it."""
 
-    With it comes whether what is added and grown fits; None where nothing is, and for a document, which does not say
-    what is left. What does not fit gets what is left: no process can have more when the memory runs out.
+    scenario: Scenario
+    demand: Demand | None = None
+    """Whether what is added and grown fits; None where nothing is, and for a document, which has no limits."""
+    at_most: Scenario | None = None
+    """Where it does not fit: with all that it could get at most, for what is left can only be estimated."""
+
+
+def suppose(scenario: Scenario, question: Question, supposed: Supposed) -> Supposition:
+    """Change the scenario: first who is there, then how big, then which adj.
+
+    What does not fit gets what is left: no process can have more when the memory runs out.
     """
+    if question.procfs is None or not (supposed.added or supposed.growths):
+        return Supposition(_changed(scenario, question, supposed, _Space(None)))
+    limit, page = room(question.procfs, scenario.context), scenario.page_size
+    space = _Space(limit.left_bytes // page)
+    changed = _changed(scenario, question, supposed, space)
+    demand = Demand(space.asked * page, space.left * page, space.short * page, limit)
+    if not space.short:
+        return Supposition(changed, demand)
+    at_most = _changed(scenario, question, supposed, _Space(scenario.context.left_pages))
+    return Supposition(changed, demand, at_most)
+
+
+def _changed(scenario: Scenario, question: Question, supposed: Supposed, space: _Space) -> Scenario:
     page = scenario.page_size
-    limit = None
-    if question.procfs is not None and (supposed.added or supposed.growths):
-        limit = room(question.procfs, scenario.context)
-    space = _Space(None if limit is None else limit.left_bytes // page)
     for target in supposed.gone:
         for task in find_tasks(question, target):
             space.give(freed_pages([task], scenario))
@@ -47,9 +65,7 @@ def suppose(scenario: Scenario, question: Question, supposed: Supposed) -> tuple
     for target, adj in supposed.adjs:
         for task in _still_there(scenario, tasks_to_set(question, target, adj)):
             scenario = whatif.with_adj(scenario, task.pid, adj)
-    if limit is None:
-        return scenario, None
-    return scenario, Demand(space.asked * page, space.left * page, space.short * page, limit)
+    return scenario
 
 
 class _Space:

@@ -281,6 +281,15 @@ def test_what_is_added_is_no_longer_left(server: ProcTree) -> None:
     assert document(server, "--grow", "java=1G")["left_bytes"] == left - (1 << 30)
 
 
+@pytest.mark.parametrize(("adj", "certainty"), [(300, "certain"), (-436, "close"), (-500, "close"), (-990, "certain")])
+def test_what_does_not_fit_is_certain_only_whatever_is_left(server: ProcTree, adj: int, certainty: str) -> None:
+    """What is available is an estimate: 1.91 GiB here, of 3.82 GiB that nobody holds."""
+    found = document(server, "--add", f"100G@{adj}")
+    assert found["certainty"] == certainty
+    assert found["contenders"] == ([20, None] if certainty == "close" else [found["victim"]["pid"]])
+    assert not (certainty == "close" and found["settled"])
+
+
 def test_a_document_does_not_say_whether_it_fits(proc_tree: ProcTree, paper: Path) -> None:
     found = document(proc_tree, "--from", str(paper), "--add", "900G")
     assert found["demand"] is None
