@@ -37,7 +37,7 @@ def first_shot(sampler: Sampler, ask: Ask) -> Shot:
 
     NothingMatched where the list is limited to processes that are not there.
     """
-    if not (ask.limits or ask.sort):
+    if not (ask.limits or ask.sort or ask.reverse):
         found = sampler.glance(_FIRST)
         if found is not None:
             look, procfs = found
