@@ -128,7 +128,7 @@ def history(
     if number is not None:
         newest = nth_newest(counted, number)
         these = _dated([newest] if newest is not None else [], since, boot_time)
-        return _tell([report for report in these if wanted(report)], number, source.name, boot_time, as_json)
+        return _tell([report for report in these if wanted(report)], number, source.name, path, boot_time, as_json)
     reports: Iterator[OomReport] = (report for report in _dated(counted, since, boot_time) if wanted(report))
     if lines is not None:
         reports = iter(_last(reports, lines))
@@ -145,7 +145,9 @@ def history(
     return _nothing(source.name, since, wanted, as_json, log) if status else status
 
 
-def _tell(reports: list[OomReport], number: int, name: str, boot_time: float | None, as_json: bool) -> int:
+def _tell(
+    reports: list[OomReport], number: int, name: str, path: str | None, boot_time: float | None, as_json: bool
+) -> int:
     """Tell one event in full."""
     from oomctl.commands.events import event_of
 
@@ -157,7 +159,8 @@ def _tell(reports: list[OomReport], number: int, name: str, boot_time: float | N
     if as_json:
         emit_parts(render.document([(number, render.members_of(event))]))
     else:
-        emit_answer(render.full(event, number, name if os.path.isfile(name) else None, terminal_width()))
+        again = path if path is not None and os.path.isfile(path) and not path.startswith("/dev/") else None
+        emit_answer(render.full(event, number, again, terminal_width()))
     return DONE
 
 

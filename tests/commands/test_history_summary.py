@@ -154,6 +154,15 @@ def test_a_quiet_day_is_no_failure_with_quiet(proc_tree: ProcTree, log: Path, tm
     assert history(proc_tree, log, "-q") == history(proc_tree, log)
 
 
+def test_a_file_that_is_called_like_a_source_is_not_advised(
+    proc_tree: ProcTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stdin").touch()
+    text = (LOGS / "3.10-rhel7-machine-mysqld.log").read_text()
+    assert "--from" not in ask(proc_tree, "history", "1", "--file", "-", stdin=text).stdout
+
+
 def test_the_advice_is_a_command_that_works(proc_tree: ProcTree, tmp_path: Path) -> None:
     """It is split as a shell would; the name of the file has what a shell takes for itself."""
     path = tmp_path / "kern log $(x)'.1"
