@@ -12,7 +12,7 @@ from oomctl.procfs.writer import write_adj
 from oomctl.targets.selection import Scope, select, still_meant
 from oomctl.targets.trust import UnitFacts
 from oomctl.targets.units import resolved
-from oomctl.targets.words import Target
+from oomctl.targets.words import Target, TargetKind
 
 
 class Meant(NamedTuple):
@@ -82,8 +82,10 @@ def children_left(
     lowered = {meant.task.pid for meant in chosen.meant if adj < meant.task.adj}
     if not lowered.intersection(task.ppid for task in scenario.tasks):
         return ()
-    with_tree = choose(targets, scenario, procfs, adj, scope._replace(tree=True))
-    if len(with_tree.refused) > len(chosen.refused):
+    # What a unit starts is in its cgroup, and so a match itself; its manager is not asked a second time.
+    named = [target for target in targets if target.kind is not TargetKind.UNIT]
+    with_tree = choose(named, scenario, procfs, adj, scope._replace(tree=True))
+    if {entry.pid for entry in with_tree.refused} - {entry.pid for entry in chosen.refused}:
         return ()
     known = {meant.task.pid for meant in chosen.meant} | {entry.pid for entry in chosen.left_alone}
     return [meant.task for meant in with_tree.meant if meant.task.pid not in known and adj < meant.task.adj]

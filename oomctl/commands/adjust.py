@@ -168,7 +168,8 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
     if not scope.force and not options.persist:  # a unit's next start has the value, however many it starts
         _check_number(command, chosen, options.dry_run)
 
-    children = () if options.persist or scope.tree else children_left(chosen, targets, scenario, procfs, adj, scope)
+    is_told = not (options.persist or scope.tree or options.as_json)
+    children = children_left(chosen, targets, scenario, procfs, adj, scope) if is_told else ()
     changes = [
         Change(entry.pid, entry.comm, None, None, Status.REFUSED, refusals.left_alone(entry.reason))
         for entry in chosen.refused

@@ -35,6 +35,14 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return stand_in
 
 
+def test_a_unit_s_manager_is_asked_once(web: ProcTree, systemd: StandIn) -> None:
+    """Also where it has children, which are in its cgroup and so matches themselves."""
+    ran = ask(web, "set", "-500", "nginx.service")
+    assert ran.status == 0
+    assert "2 processes: not the main process" in ran.stdout
+    assert len(systemd.calls("show")) == 1
+
+
 @pytest.fixture
 def web(proc_tree: ProcTree, systemd: StandIn) -> ProcTree:
     """nginx.service with 10 as its main process, 11 its child, 12 started by PID 1 in the same unit."""
