@@ -11,7 +11,7 @@ from oomctl.model.kernel import Round, Task
 from oomctl.render import refusals
 from oomctl.render.document import json_line
 from oomctl.render.fields import victim_document
-from oomctl.render.text import Named, count, named, named_or_nobody, visible
+from oomctl.render.text import Named, count, named, named_or_nobody, visible, visible_in_brackets
 
 _MOST_NAMES = 20
 
@@ -80,16 +80,10 @@ def _names(processes: Sequence[Named]) -> str:
     """Return ``812, 813 (sshd), 20 (java)``: each name once, behind those who have it."""
     pids: dict[str, list[str]] = {}
     for process in processes[:_MOST_NAMES]:
-        pids.setdefault(_among_others(process.comm), []).append(str(process.pid))
+        pids.setdefault(visible_in_brackets(process.comm), []).append(str(process.pid))
     names = ", ".join(f"{', '.join(of_name)} ({name})" for name, of_name in pids.items())
     more = len(processes) - _MOST_NAMES
     return f"{names} and {more} more" if more > 0 else names
-
-
-def _among_others(comm: str) -> str:
-    """Return a name that cannot pass for more than one: ``a), 1 (systemd`` would."""
-    name = visible(comm)
-    return name[:-1].replace(")", r"\x29") + name[-1:]
 
 
 def text(report: Report) -> str:

@@ -37,7 +37,13 @@ class Named(Protocol):
 
 def named(process: Named) -> str:
     """Return ``812 (sshd)``, harmless whatever the process calls itself."""
-    return f"{process.pid} ({visible(process.comm)})"
+    return f"{process.pid} ({visible_in_brackets(process.comm)})"
+
+
+def visible_in_brackets(comm: str) -> str:
+    """Return a name that brackets hold: ``a), 1 (systemd`` would pass for two processes, ``(sd-pam)`` is one."""
+    name = visible(comm)
+    return name[:-1].replace(")", r"\x29") + name[-1:]
 
 
 def named_or_nobody(process: Named | None) -> str:

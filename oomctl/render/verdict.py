@@ -8,7 +8,7 @@ from oomctl.model.kernel import Certainty, Constraint, Context, Doubtful, Outcom
 from oomctl.model.limits import Demand, Limit, LimitKind
 from oomctl.render import reasons
 from oomctl.render.cgroups import told
-from oomctl.render.text import count, named, size, visible
+from oomctl.render.text import count, named, size, visible, visible_in_brackets
 
 _ENDS = {Outcome.PANIC: "panic", Outcome.UNKNOWN: "unknown"}
 _MOST_NAMES = 3
@@ -56,7 +56,7 @@ def name_of(task: Task) -> str:
     """Return ``812 (sshd)``; one that exists only in a what-if has no PID."""
     if task.pid > 0:
         return named(task)
-    return "the added process" if task.comm == _ADDED else f"the added process ({visible(task.comm)})"
+    return "the added process" if task.comm == _ADDED else f"the added process ({visible_in_brackets(task.comm)})"
 
 
 def limit_name(limit: Limit) -> str:

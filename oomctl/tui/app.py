@@ -414,10 +414,12 @@ class TopApp(App[int]):
     def action_mark(self, adj: int) -> None:
         """Mark the selected process, or all of the selected group that may have it, with ``adj``; stay on that line."""
         selected = self._ranking.selected
+        if selected is None:
+            return
         self._ranking.hold_line()
         if isinstance(selected, Group):
             self._mark_all(selected, adj)
-        elif selected is not None:
+        else:
             self._mark(self._standing.real(selected.task.pid), adj)
 
     def _mark(self, task: Task, adj: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.text import Text
 from textual import events
 from textual.message import Message
 from textual.widgets import Static
@@ -44,9 +43,9 @@ class Footer(Static):
         line = plain(text, room, "reverse")
         line.pad_right(room - line.cell_len)
         self._places.append((room, width, quit_key.action))
-        line.append(_GAP + keys.label(quit_key), "reverse")
+        line.append(_GAP + keys.label(quit_key))
         line.truncate(width)
-        self.update(Text("") + line)
+        self.update(line)
 
     def on_click(self, event: events.Click) -> None:
         """Do what the key does that was clicked."""

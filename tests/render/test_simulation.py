@@ -85,7 +85,7 @@ def test_what_older_kernels_take_off_for_root_has_a_column_of_its_own() -> None:
 
 def test_no_name_forges_a_line_or_an_answer() -> None:
     lines = told(task(10, rss=5, comm="a\n1 (x) would die"))
-    assert lines[0].startswith("10 (a\\n1 (x) would die) would die, ")
+    assert lines[0].startswith(r"10 (a\n1 (x\x29 would die) would die, ")
 
 
 def test_everyone_who_dies_along_is_named() -> None:
