@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Coroutine
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar
@@ -48,6 +49,7 @@ from oomctl.tui.dialogs import Choice, Confirm, Notice
 from oomctl.tui.events import Events
 from oomctl.tui.footer import Footer
 from oomctl.tui.heading import Heading
+from oomctl.tui.help import help_text
 from oomctl.tui.pane import Pane
 from oomctl.tui.prompt import Prompt, Question
 from oomctl.tui.ranking import Contents, Ranking, Titles
@@ -298,8 +300,8 @@ class TopApp(App[int]):
     # What keys do
 
     def action_help(self) -> None:
-        """Show all keys."""
-        self.push_screen(Notice(keys.help_text()))
+        """Show all keys, and what colours mean."""
+        self.push_screen(Notice(partial(help_text, self._palette), "oomctl top"))
 
     def action_quit_view(self) -> None:
         """End with status 0."""

@@ -37,7 +37,7 @@ KEYS = (
     Key("s", "mark(1000)", "s", "what if it were sacrificed: 1000"),
     Key("r", "mark(0)", "r", "what if it were reset: 0"),
     Key("w", "write", "w", "write all marked values, after a question", "Write"),
-    Key("u", "undo", "u", "take back the last mark, or after a question the last write", "Undo"),
+    Key("u", "undo", "u", "take back the last mark; without any, the last write", "Undo"),
     Key("enter,d,i", "details", "Enter d i", "explain the selected process; in a group: its members", "Details"),
     Key("e", "events", "e", "OOM kills of this boot, and new ones as they happen", "Events"),
     Key("Z", "pause", "Z", "pause, go on"),
@@ -49,18 +49,11 @@ KEYS = (
 )
 
 MOVING = (
-    ("Up Down k j", "one process up or down; the wheel of the mouse scrolls, a click selects"),
+    ("Up Down k j", "one process up or down"),
     ("PgUp PgDn b Space", "a screen up or down"),
     ("Home End g G", "to the first, to the last"),
+    ("the mouse", "click a line, a key at the bottom; the wheel scrolls"),
     ("click on a title", "sort by that column; again: reverse the order"),
-)
-
-
-LEGEND = (
-    ("red", "the next victim"),
-    ("dim", "cannot be killed"),
-    ("* before ADJ", "a value that is only marked: not written"),
-    ("RISK", "\u2588 memory, \u2592 added by adj, - taken away by adj; full: as near as the first"),
 )
 
 _FIRST_TO_GO = ("Undo", "Sort", "Scope", "Adj", "Events", "Group", "Details", "Write", "Filter", "Protect", "Help")
@@ -80,9 +73,3 @@ def that_fit(width: int) -> list[Key]:
             break
         kept = [key for key in kept if key.short != short]
     return kept
-
-
-def help_text() -> str:
-    """Return all keys, a line each, and what colours and signs mean."""
-    lines = [*MOVING, *((key.shown, key.meaning) for key in KEYS), ("", ""), *LEGEND]
-    return "\n".join(f"{shown:<16} {meaning}".rstrip() for shown, meaning in lines)

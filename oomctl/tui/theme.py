@@ -24,15 +24,14 @@ Screen { layout: vertical; background: $background; color: $foreground; }
 #label { width: auto; max-width: 60%; height: 1; text-style: bold; }
 #prompt { width: 1fr; height: 1; border: none; padding: 0; }
 #status { height: 1; }
-Dialog { align: center middle; }
-.box { width: auto; min-width: 40; max-width: 90%; height: auto; max-height: 90%; border: round $primary;
-       padding: 0 1; background: $surface; }
-.box { border-title-style: bold; border-subtitle-color: $foreground; }
-.box Static { width: auto; max-width: 78vw; }
-#question { height: auto; max-height: 16; width: auto; }
+Dialog { align: center middle; background: transparent; }
+.box { width: auto; min-width: 30; max-width: 100%; height: auto; max-height: 100%; border: round $primary;
+       padding: 0 1; background: $surface; border-title-style: bold; border-subtitle-color: $foreground; }
+.body { width: auto; height: auto; scrollbar-size: 0 1; scrollbar-gutter: stable; overflow-x: hidden; }
+.box Static { width: auto; padding-right: 1; }
 #answers { height: 1; width: auto; margin-top: 1; }
 #answers Button { margin-right: 2; }
-OptionList { width: auto; height: auto; max-height: 18; border: none; background: $surface; }
+OptionList { width: auto; height: auto; border: none; padding: 0; background: $surface; }
 """
 
 THEMES = (
