@@ -12,6 +12,7 @@ from oomctl.model.kernel import Task
 from oomctl.render import changes as render
 from oomctl.render.changes import Report
 from oomctl.render.text import count, named, visible
+from oomctl.targets.selection import MOST_RAISED
 
 
 class Mark(NamedTuple):
@@ -20,6 +21,8 @@ class Mark(NamedTuple):
     task: Task
     """As it was when it was marked; PID and start time say which process is meant."""
     adj: int
+    group: int = 0
+    """The same for all that were marked by one key; 0: by itself."""
 
 
 class Marks(NamedTuple):
@@ -34,12 +37,24 @@ class Marks(NamedTuple):
 
     def with_adj(self, task: Task, adj: int) -> Marks:
         """Mark ``task``; ``task.adj`` is what it really has, and to mark it with that takes the mark away."""
-        rest = tuple(mark for mark in self.marks if mark.task.pid != task.pid)
-        return Marks(rest if adj == task.adj else (*rest, Mark(task, adj)))
+        return self.with_all([Mark(task, adj)])
+
+    def with_all(self, marks: Sequence[Mark]) -> Marks:
+        """Add ``marks``, one for each process, which are taken away together."""
+        group = max((mark.group for mark in self.marks), default=0) + 1 if len(marks) > 1 else 0
+        anew = {mark.task.pid for mark in marks}
+        rest = (mark for mark in self.marks if mark.task.pid not in anew)
+        return Marks((*rest, *(mark._replace(group=group) for mark in marks if mark.adj != mark.task.adj)))
+
+    def last(self) -> tuple[Mark, ...]:
+        """Return the latest mark, or all of the group that was marked last."""
+        group = self.marks[-1].group if self.marks else 0
+        return tuple(mark for mark in self.marks if mark.group == group) if group else self.marks[-1:]
 
     def without_last(self) -> Marks:
-        """Take the latest mark away."""
-        return Marks(self.marks[:-1])
+        """Take that away."""
+        last = self.last()
+        return Marks(tuple(mark for mark in self.marks if mark not in last))
 
     def still_true(self, tasks: Iterable[Task]) -> tuple[Marks, tuple[Mark, ...]]:
         """Return the marks whose processes live and still have another adj, and those whose processes are gone."""
@@ -70,11 +85,27 @@ def possible(changes: Iterable[Change]) -> list[Change]:
     return [change for change in changes if change.status is Status.DRY_RUN]
 
 
-def question(asked: Report) -> list[str]:
-    """Return the question before anything is written: who gets which value, who does not and why."""
-    number = len(possible(asked.changes))
-    title = f"Write oom_score_adj of {count(number, 'process', 'processes')}?" if number else "Nothing can be written."
-    return [title, "", *outcome(asked)]
+def question(asked: Report, verb: str = "Write", risks: Sequence[str] = ()) -> list[str]:
+    """Return the question before anything is written: what follows, what is risky, who gets what, who does not and why.
+
+    ``risks``: what could be lost, a line each.
+    """
+    changes = possible(asked.changes)
+    if not changes:
+        return ["Nothing can be written.", "", *outcome(asked)]
+    title = f"{verb} oom_score_adj of {count(len(changes), 'process', 'processes')}?"
+    raised = sum((change.after or 0) > (change.before or 0) for change in changes)
+    many = [f"careful: {raised} processes would be raised at once"] if raised > MOST_RAISED else []
+    *lines, victim = outcome(asked)
+    return [title, victim, *many, *risks, "", *lines]
+
+
+def summary(done: Report) -> str:
+    """Return in one line what was written without a refusal."""
+    *lines, victim = render.text(done).splitlines()
+    if len(lines) > 1:
+        lines = [f"oom_score_adj of {count(len(lines), 'process', 'processes')} written"]
+    return "; ".join([*lines, victim])
 
 
 def outcome(done: Report) -> list[str]:

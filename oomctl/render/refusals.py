@@ -38,12 +38,22 @@ _LIFTED_BY: dict[type[Enum], tuple[str, str]] = {
 """The option that changes a process all the same, and the key of a policy's rule."""
 
 
-def left_alone(why: WhyLeftAlone) -> str:
-    """Say why a process is not changed, and what lifts that; names are not made harmless."""
-    sentence = _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
+def sentence(why: WhyLeftAlone) -> str:
+    """Say why a process is not changed; names are not made harmless."""
+    return _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
+
+
+def cause(why: WhyLeftAlone) -> str:
+    """Say it in a few words, for a line that has more to say."""
+    return sentence(why).partition(":")[0]
+
+
+def left_alone(why: WhyLeftAlone, command: str = "") -> str:
+    """Say why, and what lifts that; ``command``: what takes that option, where it is not the one that speaks."""
+    because = sentence(why)
     if why.also is not None:  # an option that only leads to the next refusal is no advice
-        return f"{sentence}; {_LEFT_ALONE[why.also]}"
+        return f"{because}; {_LEFT_ALONE[why.also]}"
     if why.kind is Refusal.ZOMBIE:
-        return sentence
+        return because
     option, key = _LIFTED_BY[type(why.kind)]
-    return f"{sentence} ({key if why.by_rule else option})"
+    return f"{because} ({key if why.by_rule else command + option})"

@@ -22,8 +22,9 @@ Screen { layout: vertical; background: $background; color: $foreground; }
 #typing { display: none; height: 1; }
 #typing.open { display: block; }
 #label { width: auto; max-width: 60%; height: 1; text-style: bold; }
+#found { width: auto; height: 1; }
 #prompt { width: 1fr; height: 1; border: none; padding: 0; }
-#status { height: 1; }
+#status { height: auto; min-height: 1; }
 Dialog { align: center middle; background: transparent; }
 .box { width: auto; min-width: 30; max-width: 100%; height: auto; max-height: 100%; border: round $primary;
        padding: 0 1; background: $surface; border-title-style: bold; border-subtitle-color: $foreground; }

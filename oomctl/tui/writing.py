@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from oomctl.changes import recording
@@ -18,8 +18,9 @@ from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 from oomctl.render import refusals
-from oomctl.targets.selection import Scope, select
-from oomctl.targets.words import Target, parse_target
+from oomctl.render.text import named, visible
+from oomctl.targets.selection import Scope, Selection, select
+from oomctl.targets.words import parse_target
 
 
 class Done(NamedTuple):
@@ -50,13 +51,13 @@ def take_back(procfs: Procfs, entry: Recorded) -> Done:
 def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: bool) -> list[Change]:
     """Write each mark unless ``oomctl set ADJ PID`` would refuse it; with ``dry_run`` only say what would happen."""
     changes = []
+    now = {task.pid: task for task in scenario.tasks}
     for mark in marks:
-        word = parse_target(str(mark.task.pid))
-        # The scenario knows the process as it is now; a PID that was taken over is not the one that was marked.
-        tasks = [task for task in scenario.tasks if task.pid == mark.task.pid]
-        if not tasks or tasks[0].start_ticks != mark.task.start_ticks:
-            tasks = [mark.task]
-        reason = _refusal(word, tasks, procfs, mark.adj)
+        try:
+            refused = selection(mark, now, procfs).refused
+            reason = refusals.left_alone(refused[0].reason, "oomctl set ") if refused else None
+        except ImpossibleHere as error:  # a /proc in which numbers mean other processes
+            reason = str(error)
         if reason is not None:
             changes.append(Change(mark.task.pid, mark.task.comm, None, None, Status.REFUSED, reason))
         else:
@@ -64,9 +65,19 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
     return changes
 
 
-def _refusal(word: Target, tasks: Sequence[Task], procfs: Procfs, adj: int) -> str | None:
-    try:
-        refused = select([word], tasks, procfs, adj, Scope()).refused
-    except ImpossibleHere as error:  # a /proc in which numbers mean other processes
-        return str(error)
-    return refusals.left_alone(refused[0].reason) if refused else None
+def selection(mark: Mark, now: Mapping[int, Task], procfs: Procfs) -> Selection:
+    """Return what ``oomctl set ADJ PID`` would think of a mark; ``now``: the processes of the latest look by PID."""
+    # The look knows the process as it is now; a PID that was taken over is not the one that was marked.
+    task = now.get(mark.task.pid)
+    if task is None or task.start_ticks != mark.task.start_ticks:
+        task = mark.task
+    return select([parse_target(str(task.pid))], [task], procfs, mark.adj, Scope())
+
+
+def risks(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark]) -> list[str]:
+    """Return what ``oomctl set`` would ask about before it raised them: the ways into the machine, a line each."""
+    now = {task.pid: task for task in scenario.tasks}
+    with contextlib.suppress(ImpossibleHere):
+        risky = [entry for mark in marks for entry in selection(mark, now, procfs).risky]
+        return [f"careful: {named(task)}: {visible(refusals.sentence(why))}" for task, why in risky]
+    return []
