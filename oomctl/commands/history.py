@@ -77,13 +77,13 @@ class PlaceType(click.IntRange):
     *("-n", "-N", "--lines", "--num", "lines"),
     type=click.IntRange(1),
     metavar="N",
-    help="Only the last events, this many.",
+    help="Only this many of the last events.",
 )
 @click.option("--victim", metavar="NAME", help="Only kills of processes of that name; * and ? are wildcards.")
 @click.option("--cgroup", metavar="PATH", help="Only kills in that cgroup or below, or because of its limit.")
 @click.option("--unit", metavar="UNIT", help="Only kills in that systemd unit; * and ? are wildcards.")
 @click.option("--summary", is_flag=True, help="Count kills by victim, by cgroup and by day.")
-@click.option("--quiet", "-q", is_flag=True, help="No kill is no complaint: say nothing then, and exit with status 0.")
+@click.option("--quiet", "-q", is_flag=True, help="If there is no kill, say nothing and exit with status 0.")
 @click.option("--follow", is_flag=True, help="Print each kill as it is logged, until Ctrl-C (-f is --file here).")
 @json_option
 def history(

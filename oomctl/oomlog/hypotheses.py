@@ -65,7 +65,8 @@ def hypotheses(report: OomReport, basis: Basis) -> list[Hypothesis]:
         roots = _roots(report, rules, permille)
         totals = list(_totals(report, basis.page_size, rules))
         if not totals:
-            raise BadInput("it lacks the totals that an oom_score_adj is scaled by")
+            limited = report.constraint is Constraint.MEMCG
+            raise BadInput(f"the {'limit' if limited else 'size of the memory that ran out'} is missing")
         for (totalpages, assumed), root in product(totals, roots):
             ways.append(Hypothesis(kernel, totalpages, root, permille, assumed))
     return ways

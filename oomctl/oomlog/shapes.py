@@ -61,6 +61,9 @@ _UNLIMITED_32_BIT_KIB = ((1 << 31) - 1) * 4  # LONG_MAX pages (include/linux/pag
 
 def read(message: str, table: TableHeader | None = None) -> Said | None:
     """Return what a message says; None: nothing about an OOM kill. ``table``: the one whose rows may follow."""
+    naming = _naming(message)
+    if naming is not None:
+        return naming(message)
     value = _first(EVENTS, message)
     if value is None and table is not None:
         # A row that is not there counts before anything else: what claims to be complete has none of these.
@@ -75,6 +78,15 @@ def _first(shapes: tuple[Shape, ...], message: str) -> Said | None:
             if value is not None:
                 return value
     return None
+
+
+def _naming(message: str) -> Callable[[str], Said | None] | None:
+    """Return what reads a line that holds the name of a cgroup, and nothing else may: that name may hold any line."""
+    if message.startswith(_NAMING_BEGIN):
+        return next(recognise for begin, recognise in NAMING if message.startswith(begin))
+    place = message.find(" cpuset=", 1, _FARTHEST_CPUSET)
+    # A victim may be called "a cpuset=b"; what stands before its name is longer than the name of any process.
+    return _cpuset if place > 0 and _KILL_BEGUN.search(message, 0, place) is None else None
 
 
 class Shape(NamedTuple):
@@ -446,3 +458,16 @@ DETAILS: tuple[Shape, ...] = (
     Shape(" ", meminfo.stat_lines),
 )
 """Lines that say something within a report."""
+
+NAMING: tuple[tuple[str, Callable[[str], Said | None]], ...] = (
+    ("oom-kill:constraint=", read_summary),
+    ("Task in /", _memcg_paths),
+    ("Tasks in /", _group),
+    ("Memory cgroup stats for /", _stats_of),
+    ("Memory limit reached of cgroup /", _limit_of),
+)
+"""How lines begin that hold the name of a cgroup, which any user may choose: each is read as nothing else."""
+_NAMING_BEGIN = tuple(begin for begin, _ in NAMING)
+_FARTHEST_CPUSET = 72  # behind the 15 bytes of a name, each of which may be written as \xff
+_KILL_BEGUN = re.compile(r"[Kk]ill(?:ed)? process \d{1,10}(?:, UID|:? \()|oom_reaper: (?:reaped|unable)")
+"""16 characters at least: the name of a process, of 15 bytes, is none of these."""

@@ -222,13 +222,13 @@ def full(event: Event, number: int, log: str | None, width: int | None = None) -
     report, page = event.report, page_size_of(event)
     lines = [_answer(event), f"Event {number}   {_when(event)}, kernel {visible(report.kernel or '?')}"]
     lines.append(killing.killer_line(report) or killing.trigger_line(report))
-    lines += killing.path_lines(report.oom_memcg)
+    lines += killing.path_lines(report.oom_memcg, width)
     lines += [f"          {line}" for line in _memory(report)]
     lines += _section("Why", shortage_lines(event.shortage) if event.shortage else [])
     lines += _section("Memory", accounting_lines(event.memory) if event.memory else [])
     lines += _ranking(event, page, width)
     row = report.row_of(report.victim.pid) if report.victim else None
-    lines += killing.victim_lines(report, row, _rss(report.victim, row, page) if report.victim else None)
+    lines += killing.victim_lines(report, row, _rss(report.victim, row, page) if report.victim else None, width)
     others = [kill for kill in report.killed if report.victim is None or kill.pid != report.victim.pid]
     if others:
         names = ", ".join(named(kill) for kill in others)
@@ -285,10 +285,9 @@ def _ranking(event: Event, page: int, width: int | None) -> list[str]:
     if total:
         head += f"; totalpages {total} ({size(total * page)})"
     if event.unranked is not None:
-        why = "the limit is missing" if total is None else event.unranked
-        return [f"Tasks     {len(report.rows)} in the table, the largest first; cannot be ranked: {visible(why)}"] + [
-            f"          {line}" for line in _largest(report, page, None if width is None else width - 10)
-        ]
+        head = f"Tasks     {len(report.rows)} in the table, the largest first; cannot be ranked: "
+        rows = _largest(report, page, None if width is None else width - 10)
+        return [head + visible(event.unranked), *(f"          {line}" for line in rows)]
     if not event.ranking:
         return [head]
     return [head, *terms_table(event.ranking[:_MOST_ROWS], page, 10, width)]
@@ -299,7 +298,7 @@ def _largest(report: OomReport, page: int, width: int | None) -> list[str]:
     cells = [
         (
             str(row.pid),
-            str(row.oom_score_adj),
+            _or_dash(row.oom_score_adj),
             size(row.rss_pages * page),
             size(None if row.swap_pages is None else row.swap_pages * page),
             size(row.pgtables_pages(page) * page),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import sys
 from collections.abc import Collection
 
 from oomctl.model.kernel import Constraint
@@ -89,13 +91,32 @@ def container_of_trigger(report: OomReport) -> str | None:
     return report.cpuset if report.cpuset is not None and cgroups.container(report.cpuset) else None
 
 
-def path_lines(path: str | None) -> list[str]:
-    """Return the whole path of a cgroup that has a shorter name."""
-    return [f"          {visible(path)}"] if path is not None and cgroups.short_name(path) != path else []
+def path_lines(path: str | None, width: int | None) -> list[str]:
+    """Return the whole path of a cgroup that has a shorter name, in lines of ``width`` characters; None: in one."""
+    if path is None or cgroups.short_name(path) == path:
+        return []
+    return _folded_path(visible(path), width or sys.maxsize)
 
 
-def victim_lines(report: OomReport, row: TableRow | None, rss_bytes: int | None) -> list[str]:
-    """Say who was chosen where another one died, and who was killed; ``row``: the victim's, ``rss_bytes``: its RSS."""
+def _folded_path(path: str, width: int) -> list[str]:
+    """Fold only before a slash, further to the left where one part of it needs that: an id can be copied then."""
+    if 10 + len(path) <= width:
+        return [f"          {path}"]
+    parts = re.findall("/*[^/]+|/+$", path)
+    indentation = min(10, max(2, width - max(map(len, parts))))
+    lines = [""]
+    for part in parts:
+        if lines[-1] and indentation + len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return [" " * indentation + line for line in lines]
+
+
+def victim_lines(report: OomReport, row: TableRow | None, rss_bytes: int | None, width: int | None) -> list[str]:
+    """Say who was chosen where another one died, and who was killed.
+
+    ``row``: the victim's, ``rss_bytes``: its RSS, ``width``: of the lines of a path, None: any.
+    """
     kill, chosen = report.victim, report.selected
     if kill is None:
         return [f"Victim    {_no_victim(report)}"]
@@ -114,7 +135,7 @@ def victim_lines(report: OomReport, row: TableRow | None, rss_bytes: int | None)
     elif report.victim_memcg not in (None, "/"):
         parts.append(f"in {cgroups.told(report.victim_memcg or '')}")
     lines.append(f"Victim    {', '.join(parts)}")
-    lines += path_lines(report.victim_memcg) if report.victim_memcg != report.oom_memcg else []
+    lines += path_lines(report.victim_memcg, width) if report.victim_memcg != report.oom_memcg else []
     more = (_misread(report, kill, rss_bytes), _in_container(report))
     return [*lines, *(f"          {clause}" for clause in more if clause)]
 

@@ -44,6 +44,7 @@ class Events(Pane):
 
     def draw(self) -> None:
         """Show all of it, the end in sight."""
+        self.set_class(bool(self._kills), "kills")
         self.write(self._text_of_kills() if self._kills else self._why_none)
         self.call_after_refresh(self.scroll_end, animate=False)
 

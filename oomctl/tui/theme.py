@@ -19,6 +19,7 @@ Screen { layout: vertical; background: $background; color: $foreground; }
 .pane { height: auto; max-height: 15; background: $surface; border-top: solid $primary; display: none; }
 .pane.open { display: block; }
 .wide .pane { width: 62; height: 1fr; max-height: 100%; border-left: solid $primary; }
+#events.kills Static { text-wrap: nowrap; text-overflow: ellipsis; }
 #typing { display: none; height: 1; }
 #typing.open { display: block; }
 #label { width: auto; max-width: 60%; height: 1; text-style: bold; }

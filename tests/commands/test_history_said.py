@@ -107,6 +107,29 @@ def test_nobody_is_not_killable_only_because_the_totals_are_missing() -> None:
     )
 
 
+OLDER = """[  100.000001] java invoked oom-killer: gfp_mask=0x201da, order=0, oom_adj=0
+[  100.000002] Pid: 5, comm: java Not tainted 2.6.32-5-amd64 #1
+[  100.000003] 1048576 pages RAM
+[  100.000004] 20000 pages reserved
+[  100.000005] Total swap = 0kB
+[  100.000006] [ pid ]   uid  tgid total_vm      rss cpu oom_adj name
+[  100.000007] [ 4402]    27  4402   500000   440000   0       0 mysqld
+[  100.000008] Out of memory: Kill process 4402 (mysqld) score 900 or sacrifice child
+[  100.000009] Killed process 4402 (mysqld) total-vm:2000000kB, anon-rss:1760000kB, file-rss:0kB
+"""
+
+
+def test_a_kernel_older_than_the_rules_is_not_said_to_lack_a_limit() -> None:
+    text = told(OLDER)
+    assert "cannot be ranked: kernel 2.6.32-5-amd64 still weighed total_vm, CPU time and age" in text
+    assert "4402    -  1.68GiB" in text
+
+
+def test_of_a_machine_no_limit_is_missing_but_its_size() -> None:
+    log = (PASTED.parent / "oom-logs" / "5.x-machine-table-without-totals.log").read_text()
+    assert "cannot be ranked: the size of the memory that ran out is missing" in told(log)
+
+
 # By hand
 
 

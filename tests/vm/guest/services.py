@@ -209,7 +209,7 @@ def _a_unit_with_a_bounded_capability_set_is_named() -> Iterator[str]:
     limit = ("-p", "CapabilityBoundingSet=~CAP_SYS_RESOURCE")
     ran = sh(*bounded, *limit, "python3", "-m", "oomctl", "set", "-5", str(pid))
     yield from expect(ran, 4)
-    if "CapabilityBoundingSet= of bounded.service leaves out" not in ran.stderr:
+    if "needs CAP_SYS_RESOURCE; bounded.service lacks it" not in ran.stderr:
         yield f"it says: {ran.stderr}"
 
 
