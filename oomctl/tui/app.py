@@ -343,6 +343,11 @@ class TopApp(App[int]):
         pane.open(not pane.is_open)
         pane.draw()
 
+    def action_scroll_panes(self, lines: int) -> None:
+        """Show what lies further down, or up, in what is open beside the ranking."""
+        for pane in self.query(Pane):
+            pane.scroll_relative(y=lines, animate=False, immediate=True)
+
     def action_leave(self) -> None:
         """Close the innermost thing that is open."""
         if self._prompt.is_open:

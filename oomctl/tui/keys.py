@@ -40,6 +40,8 @@ KEYS = (
     Key("u", "undo", "u", "take back the last mark; without any, the last write", "Undo"),
     Key("enter,d,i", "details", "Enter d i", "explain the selected process; in a group: its members", "Details"),
     Key("e", "events", "e", "OOM kills of this boot, and new ones as they happen", "Events"),
+    Key("shift+down,J", "scroll_panes(1)", "J Shift-Down", "scroll the explanation and the kills down"),
+    Key("shift+up,K", "scroll_panes(-1)", "K Shift-Up", "scroll them up"),
     Key("Z", "pause", "Z", "pause, go on"),
     Key("ctrl+l,f9", "refresh_now", "Ctrl-L", "look again now"),
     Key("escape", "leave", "Esc", "close what is open, clear the filter"),

@@ -14,10 +14,11 @@ Screen { layout: vertical; background: $background; color: $foreground; }
 #list { width: 1fr; height: 1fr; }
 #titles { height: 1; }
 #ranking { height: 1fr; background: $background; scrollbar-gutter: stable; scrollbar-size: 0 1; overflow-x: hidden; }
-#side { height: auto; max-height: 65%; }
+#side { height: auto; }
 .wide #side { width: auto; height: 100%; max-height: 100%; }
-.pane { height: auto; max-height: 15; background: $surface; border-top: solid $primary; display: none; }
+.pane { height: auto; max-height: 50vh; background: $surface; border-top: solid $primary; display: none; }
 .pane.open { display: block; }
+.both .pane { max-height: 25vh; }
 .wide .pane { width: 62; height: 1fr; max-height: 100%; border-left: solid $primary; }
 #events.kills Static { text-wrap: nowrap; text-overflow: ellipsis; }
 #typing { display: none; height: 1; }

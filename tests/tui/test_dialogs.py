@@ -116,3 +116,19 @@ def test_in_a_list_keys_move_as_in_the_ranking(server: ProcTree) -> None:
         await user.until(lambda: user.pids() == [1, 10, 11, 20, 30, 40])
 
     drive(server, steps)
+
+
+def test_a_pane_is_read_to_its_end_without_a_mouse(server: ProcTree) -> None:
+    server.write("20/cmdline", b"java\0" + b"-Dlong=option\0" * 40 + b"the.end\0")
+
+    async def steps(user: Driver) -> None:
+        await user.press("enter")
+        await user.sees("Why (Enter closes)")
+        assert "the.end" not in user.text
+        await user.press(*["J"] * 30)
+        await user.sees("the.end")
+        await user.press(*["shift+up"] * 30)
+        await user.sees_no("the.end")
+        assert user.selected == 20
+
+    drive(server, steps)
