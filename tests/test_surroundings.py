@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from tests.documented import PROJECT
+from tests.processes import Sleeper, adj_of
 
-ABOUT_THE_VALUE = "tests/commands/test_adjust_live.py::test_the_kernel_has_the_value_that_was_set"
+ABOUT_THE_VALUE = "tests/test_surroundings.py::test_what_the_tests_start_has_the_default"
 ABOUT_CTRL_C = "tests/commands/test_history_follow.py::test_ctrl_c_ends_it_without_a_word"
 """Each fails where its process inherits what it should not."""
 
@@ -22,8 +23,15 @@ def run_below(before: list[str], *tests: str) -> str:
 
 
 @pytest.mark.live
+@pytest.mark.usefixtures("own_value_is_0")
+def test_what_the_tests_start_has_the_default(sleeper: Sleeper) -> None:
+    assert adj_of(sleeper().pid) == 0
+
+
+@pytest.mark.live
+@pytest.mark.usefixtures("own_value_is_0")
 def test_an_inherited_oom_score_adj_is_put_back() -> None:
-    """Raising it is permitted to anybody, and so is going back."""
+    """Anybody may raise it, and go back as far as the last privileged writer allows."""
     assert run_below(["choom", "-n", "1000", "--"], ABOUT_THE_VALUE).startswith("1 passed")
 
 

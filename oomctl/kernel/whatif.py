@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness
 from oomctl.kernel.execution import shares_memory
@@ -17,10 +17,27 @@ def with_adj(scenario: Scenario, pid: int, adj: int) -> Scenario:
 
     The kernel leaves tasks in vfork out (``__set_oom_adj``, since v4.8; before, a write changed one process only).
     """
-    target = task_of(scenario, pid)
+    return with_adjs(scenario, {task_of(scenario, pid).pid: adj})
+
+
+def with_adjs(scenario: Scenario, what_if: Mapping[int, int]) -> Scenario:
+    """Do that for many at once, as if one after the other in the order of ``what_if``; PIDs of nobody are left out.
+
+    One pass over the tasks however many change: a whole group of the live view does.
+    """
+    tasks = {task.pid: task for task in scenario.tasks}
+    targets = [tasks[pid] for pid in what_if if pid in tasks]
+    order = {task.pid: number for number, task in enumerate(targets)}
+    sharing: dict[str, list[Task]] = {}
+    for target in targets:
+        if target.mm is not None:
+            sharing.setdefault(target.mm, []).append(target)
 
     def changed(task: Task) -> Task:
-        return task._replace(adj=adj) if task.pid == pid or _takes_same_adj(task, target) else task
+        by = [target for target in sharing.get(task.mm or "", ()) if _takes_same_adj(task, target)]
+        if task.pid in order:
+            by.append(task)
+        return task._replace(adj=what_if[max(by, key=lambda target: order[target.pid]).pid]) if by else task
 
     return scenario._replace(tasks=tuple(changed(task) for task in scenario.tasks))
 

@@ -104,7 +104,7 @@ def summary(done: Report) -> str:
     """Return in one line what was written without a refusal."""
     *lines, victim = render.text(done).splitlines()
     if len(lines) > 1:
-        lines = [f"oom_score_adj of {count(len(lines), 'process', 'processes')} written"]
+        lines = [f"{count(len(lines), 'process', 'processes')} changed"]
     return "; ".join([*lines, victim])
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.selection import ranked_rows
-from oomctl.kernel.whatif import with_adj
+from oomctl.kernel.whatif import with_adjs
 from oomctl.model.kernel import Round, Scenario, Task
 from oomctl.model.listing import Row
 from oomctl.model.look import Look
@@ -41,9 +41,6 @@ def judged(look: Look, what_if: Mapping[int, int] | None = None) -> Standing:
     now = then = out_of_memory(look.scenario)
     scenario = look.scenario
     if what_if:
-        here = {task.pid for task in scenario.tasks}
-        for pid, adj in what_if.items():
-            if pid in here:
-                scenario = with_adj(scenario, pid, adj)
+        scenario = with_adjs(scenario, what_if)
         then = out_of_memory(scenario)
     return Standing(look, now, scenario, then, tuple(ranked_rows(then.ranking, then.spared, look.details)))

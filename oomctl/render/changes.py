@@ -87,10 +87,16 @@ def _names(processes: Sequence[Named]) -> str:
     """Return ``812, 813 (sshd), 20 (java)``: each name once, behind those who have it."""
     pids: dict[str, list[str]] = {}
     for process in processes[:_MOST_NAMES]:
-        pids.setdefault(visible(process.comm), []).append(str(process.pid))
+        pids.setdefault(_among_others(process.comm), []).append(str(process.pid))
     names = ", ".join(f"{', '.join(of_name)} ({name})" for name, of_name in pids.items())
     more = len(processes) - _MOST_NAMES
     return f"{names} and {more} more" if more > 0 else names
+
+
+def _among_others(comm: str) -> str:
+    """Return a name that cannot pass for more than one: ``a), 1 (systemd`` would."""
+    name = visible(comm)
+    return name[:-1].replace(")", r"\x29") + name[-1:]
 
 
 def text(report: Report) -> str:

@@ -53,6 +53,6 @@ def sentence(group: str, asked: str, marks: Sequence[Mark], left_alone: Mapping[
     already = sum(mark.adj == mark.task.adj for mark in marks)
     parts = [f"{count(len(marks) - already, 'process', 'processes')} of {group} marked: {asked}"]
     if already:
-        parts.append(f"{already} {'has' if already == 1 else 'have'} it already")
+        parts.append(f"{already} already there")
     parts += [f"{number} left alone: {why}" for why, number in left_alone.items()]
     return "; ".join(parts)

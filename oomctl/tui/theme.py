@@ -21,6 +21,7 @@ Screen { layout: vertical; background: $background; color: $foreground; }
 .both .pane { max-height: 25vh; }
 .wide .pane { width: 62; height: 1fr; max-height: 100%; border-left: solid $primary; }
 #events.kills Static { text-wrap: nowrap; text-overflow: ellipsis; }
+#events.kills Static { text-wrap: nowrap; text-overflow: ellipsis; }
 #typing { display: none; height: 1; }
 #typing.open { display: block; }
 #label { width: auto; max-width: 60%; height: 1; text-style: bold; }

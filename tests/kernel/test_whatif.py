@@ -12,6 +12,7 @@ from oomctl.kernel.whatif import (
     pages_within,
     task_of,
     with_adj,
+    with_adjs,
     with_growth,
     with_process,
     without,
@@ -40,6 +41,16 @@ def test_another_adj_changes_the_victim_and_not_the_original() -> None:
 def test_another_adj_reaches_all_that_share_the_memory() -> None:
     machine = scenario(task(10, mm="a"), task(11, mm="a"), task(12, mm="b"), task(13))
     assert [changed.adj for changed in with_adj(machine, 11, 300).tasks] == [300, 300, 0, 0]
+
+
+@pytest.mark.parametrize("order", [(10, 12), (12, 10), (11, 10, 12), (12, 99, 11)])
+def test_many_at_once_are_as_one_after_the_other(order: tuple[int, ...]) -> None:
+    machine = scenario(task(10, mm="a"), task(11, mm="a", vfork=True), task(12, mm="a"), task(13))
+    one_by_one = machine
+    for pid in order:
+        if pid != 99:  # nobody
+            one_by_one = with_adj(one_by_one, pid, pid * 10)
+    assert with_adjs(machine, {pid: pid * 10 for pid in order}) == one_by_one
 
 
 @pytest.mark.parametrize("target", [10, 11])

@@ -87,9 +87,7 @@ def test_the_question_is_about_putting_back_where_that_is_meant() -> None:
 
 def test_of_many_written_values_one_line_says_how_many() -> None:
     changes = [Change(pid, "java", 0, 5, Status.CHANGED) for pid in range(100, 130)]
-    assert summary(report(judged(LOOK), changes)) == (
-        "oom_score_adj of 30 processes written; next victim: 20 (java), as before"
-    )
+    assert summary(report(judged(LOOK), changes)) == ("30 processes changed; next victim: 20 (java), as before")
     assert summary(report(judged(LOOK), changes[:1])).startswith("100 (java): oom_score_adj 0 -> 5, ")
 
 

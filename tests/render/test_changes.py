@@ -46,6 +46,11 @@ def test_one_cause_is_told_once_with_all_that_it_stopped() -> None:
     assert json.loads(document(Report(denied, [], None, None), "set"))["changes"][0]["reason"].startswith("needs CAP_")
 
 
+def test_a_name_among_others_does_not_pass_for_two() -> None:
+    [(line, _)] = failures([DENIED._replace(comm="a), 1 (systemd"), DENIED._replace(pid=12, comm="(sd-pam)")])
+    assert line == r"11 (a\x29, 1 (systemd), 12 ((sd-pam)): the kernel refused"
+
+
 def test_hostile_names_are_harmless_in_the_sentences() -> None:
     hostile = CHANGED._replace(comm="\x1b[31m\n")
     out = text(Report([hostile], [], task(1, comm="\x07"), None))

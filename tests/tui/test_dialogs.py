@@ -132,3 +132,13 @@ def test_a_pane_is_read_to_its_end_without_a_mouse(server: ProcTree) -> None:
         assert user.selected == 20
 
     drive(server, steps)
+
+
+def test_a_dialog_fits_a_screen_that_becomes_smaller(server: ProcTree) -> None:
+    async def steps(user: Driver) -> None:
+        await user.press("question_mark")
+        await user.pilot.resize_terminal(40, 12)
+        await user.until(lambda: len(user.lines) <= 12 and max(map(len, user.lines)) <= 40)
+        assert "what is only marked is forgotten" in await read_through(user)
+
+    drive(server, steps, size=(120, 40))

@@ -91,7 +91,7 @@ def test_a_group_is_marked_but_for_what_the_command_would_refuse(server: ProcTre
         await user.sees("Write oom_score_adj of 5 processes?")
         await user.press("y")
         await user.until(lambda: [written_adj(server, pid) for pid in range(50, 55)] == [-1000] * 5)
-        await user.sees("oom_score_adj of 5 processes written")
+        await user.sees("5 processes changed")
         assert written_adj(server, 60) == 0
         await user.press("u")
         await user.sees("Put back oom_score_adj of 5 processes?")
@@ -99,7 +99,7 @@ def test_a_group_is_marked_but_for_what_the_command_would_refuse(server: ProcTre
     drive(server, steps, size=(100, 24))
 
 
-def test_each_reason_is_counted_by_itself(server: ProcTree) -> None:
+def test_of_a_group_nobody_may_be_left(server: ProcTree) -> None:
     server.add(61, "login", 500, score=667, uid=0)
 
     async def steps(user: Driver) -> None:
@@ -163,3 +163,39 @@ def test_raising_more_than_20_is_said_before_it_is_written(server: ProcTree) -> 
         assert written_adj(server, 100) == 0
 
     drive(server, steps)
+
+
+def test_of_a_group_each_reason_is_told_with_its_number(server: ProcTree) -> None:
+    for pid in (21, 22):
+        server.add(pid, "sshd", 500, uid=0, cgroup="0::/app.service\n")
+        server.write(f"{pid}/cmdline", b"sshd: ann@pts/0\0")
+    server.add(23, "kthread", 0, uid=0, cgroup="0::/app.service\n", flags=0x200000)
+    server.add(24, "done", 500, adj=-1000, uid=0, cgroup="0::/app.service\n")
+
+    async def steps(user: Driver) -> None:
+        await user.press("t", "p")
+        await user.sees("1 process of app.service marked: -1000; 1 already there; 2 left alone: a login session; 1")
+
+    drive(server, steps, size=(150, 24))
+
+
+def test_of_a_group_nothing_is_raised_without_which_nobody_can_log_in(server: ProcTree) -> None:
+    server.add(21, "sshd", 500, uid=0, cgroup="0::/app.service\n")
+
+    async def steps(user: Driver) -> None:
+        await user.press("t", "s")
+        await user.sees("1 process of app.service marked: 1000; 1 left alone: sshd")
+
+    drive(server, steps)
+
+
+def test_what_would_be_lost_by_raising_one_is_said_before_the_yes(server: ProcTree) -> None:
+    server.add(21, "sshd", 500, uid=0)
+
+    async def steps(user: Driver) -> None:
+        await user.press("slash")
+        await user.type("sshd")
+        await user.press("enter", "s", "w")
+        await user.sees("21 (sshd): sshd: without it nobody can log in to help")
+
+    drive(server, steps, size=(120, 24))
