@@ -53,8 +53,8 @@ class Marks(NamedTuple):
 
     def without_last(self) -> Marks:
         """Take that away."""
-        last = self.last()
-        return Marks(tuple(mark for mark in self.marks if mark not in last))
+        last = {mark.task.pid for mark in self.last()}
+        return Marks(tuple(mark for mark in self.marks if mark.task.pid not in last))
 
     def still_true(self, tasks: Iterable[Task]) -> tuple[Marks, tuple[Mark, ...]]:
         """Return the marks whose processes live and still have another adj, and those whose processes are gone."""
@@ -62,7 +62,7 @@ class Marks(NamedTuple):
             return self, ()
         now = {task.pid: task for task in tasks}
         alive = [mark for mark in self.marks if _is_same(now.get(mark.task.pid), mark.task)]
-        gone = tuple(mark for mark in self.marks if mark not in alive)
+        gone = tuple(mark for mark in self.marks if not _is_same(now.get(mark.task.pid), mark.task))
         return Marks(tuple(mark for mark in alive if now[mark.task.pid].adj != mark.adj)), gone
 
 
