@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 import click
 
+_ONE_LINE = 120
+
 
 def emit(text: str) -> None:
     """Write ``text`` to stdout at once; the caller decides what a failure of that means."""
@@ -73,13 +75,26 @@ def emit_after_change(text: str) -> None:
 
 
 def complain(message: str, detail: str | None = None) -> None:
-    """Write one line to stderr, if that is possible; ``detail``: and below it another one, of why and what helps."""
+    """Write one line to stderr, if that is possible; a long ``detail``, of why and what helps, goes below it."""
     from oomctl.render.text import visible
 
+    if detail and len(f"{message}; {detail}") <= _ONE_LINE:
+        message, detail = f"{message}; {detail}", None
     with contextlib.suppress(OSError):  # nobody may be listening
         click.echo(f"oomctl: {visible(message)}", err=True)
         if detail:
-            click.echo(f"  {visible(detail)}", err=True)
+            click.echo(_folded_for_stderr(f"  {visible(detail)}"), err=True)
+
+
+def _folded_for_stderr(line: str) -> str:
+    """Return ``line`` in lines that a terminal need not break, if stderr is one."""
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return line
+    from oomctl.render.folding import folded
+
+    return folded(line, width) if width else line
 
 
 def discard_stdout() -> None:

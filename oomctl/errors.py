@@ -1,5 +1,7 @@
 """Every deliberate failure, with the exit status it ends in; only ``cli`` turns them into a message."""
 
+from __future__ import annotations
+
 DONE = 0
 ANSWER_IS_NO = 1
 USAGE = 2
@@ -16,6 +18,11 @@ class OomctlError(Exception):
     """A failure the user can act on: one line that names the thing, what was wrong and what would help."""
 
     exit_status = ANSWER_IS_NO
+
+    def __init__(self, message: str, detail: str | None = None) -> None:
+        """``detail`` is more of the same, for a second line."""
+        super().__init__(message)
+        self.detail = detail
 
 
 class NothingMatched(OomctlError):

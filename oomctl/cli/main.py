@@ -102,7 +102,7 @@ class Commands(WholeSummaries):
             status = super().main(args, prog_name, **extra) or errors.DONE
             sys.stdout.flush()
         except errors.OomctlError as error:
-            complain(str(error))
+            complain(str(error), error.detail)
             status = error.exit_status
         except click.exceptions.NoArgsIsHelpError as error:
             if error.ctx is not None and error.ctx.parent is None:

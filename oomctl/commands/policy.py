@@ -25,7 +25,7 @@ from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import set_floor, write_adj
 from oomctl.render import policy as render
 from oomctl.render.text import count
-from oomctl.targets.matching import matching, no_match
+from oomctl.targets.matching import matching, no_match, why_hidden
 from oomctl.targets.words import Target, names_cgroup
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -185,7 +185,8 @@ def _say_hidden(hidden: int) -> None:
     """Say that the answer is not about all: a rule may match some of those, too."""
     if hidden:
         are = "process is" if hidden == 1 else "processes are"
-        complain(f"{hidden} {are} hidden from you (hidepid), and not counted here: ask as root")
+        why, where = why_hidden()
+        complain(f"{hidden} {are} hidden from you ({why}), and not counted here: {where}")
 
 
 def _left_alone(decisions: Iterable[Decision]) -> Iterable[LeftAlone]:

@@ -47,7 +47,7 @@ def run(adj: int, command: tuple[str, ...]) -> NoReturn:
             " mount this one's own (mount -t proc proc /proc)"
         ) from None
     if change.status is Status.DENIED:
-        raise NotPermitted(f"run: {change.whole_reason}; {command[0]} was not started")
+        raise NotPermitted(f"run: {change.reason}; {command[0]} was not started", change.detail)
     try:
         os.execvp(command[0], command)  # noqa: S606 - running the user's command is what this is for
     except (FileNotFoundError, NotADirectoryError):

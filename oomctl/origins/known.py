@@ -31,6 +31,8 @@ class Facts(NamedTuple):
     """``OOMScoreAdjust=`` of its unit; None where no service manager says."""
     recorded: str | None = None
     """The command of oomctl that set this very value, if one did."""
+    parent_set: str | None = None
+    """The command of oomctl that gave the parent its value when the process was there already."""
 
 
 class Ancestry:
@@ -256,21 +258,31 @@ def origin(facts: Facts) -> Origin:
         return own
     parent = facts.parent
     if task.adj == 0:
-        if parent is None or parent.adj == 0:
+        if parent is None or parent.adj == 0 or facts.parent_set is not None:
             return Origin(OriginKind.DEFAULT, "the kernel's default, or a reset to it", LIKELY, "kernel: init_task")
         return _first(RESET, facts) or Origin(
-            OriginKind.UNKNOWN, f"set to 0 again below {_name(parent)}", POSSIBLE, None
+            OriginKind.UNKNOWN,
+            f"set to 0 again below {_name(parent)}, or started before that had its value",
+            POSSIBLE,
+            None,
         )
     if parent is not None and parent.adj == task.adj:
-        by = f"inherited from {_name(facts.source or parent)}, which has the same value"
-        # The ends of the scale are what people write, and to many processes at once.
-        confidence = POSSIBLE if abs(task.adj) == ADJ_MAX else LIKELY
-        return Origin(OriginKind.INHERITED, by, confidence, "kernel: copy_signal()")
+        return _as_its_parent(facts, parent)
     starter = _first(KNOWN_STARTERS, facts)
     if starter is not None:
         return starter
     who = "root or a service, for a value below 0 takes privilege" if task.adj < 0 else "its owner or root"
     return Origin(OriginKind.UNKNOWN, f"nobody that oomctl knows: {who}", POSSIBLE, None)
+
+
+def _as_its_parent(facts: Facts, parent: Task) -> Origin:
+    if facts.parent_set is not None:
+        by = f"set after its start, by whom is not recorded; {_name(parent)} got the same value later"
+        return Origin(OriginKind.UNKNOWN, by, POSSIBLE, None)
+    by = f"inherited from {_name(facts.source or parent)}, which has the same value"
+    # The ends of the scale are what people write, and to many processes at once.
+    confidence = POSSIBLE if abs(facts.task.adj) == ADJ_MAX else LIKELY
+    return Origin(OriginKind.INHERITED, by, confidence, "kernel: copy_signal()")
 
 
 def _own(facts: Facts) -> Origin | None:

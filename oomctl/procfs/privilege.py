@@ -36,8 +36,8 @@ def _who_bounded_it(procfs: Procfs) -> tuple[str, str]:
     first = _text(procfs, "1/status")
     if first and not _bounding(first) & _CAP_SYS_RESOURCE:
         return (
-            "this container or virtual machine lacks it",
-            "PID 1 passes it on to nothing: write from the host, or start the container with --cap-add SYS_RESOURCE"
+            "this container or VM lacks it",
+            "write from the host, or start the container with --cap-add SYS_RESOURCE"
             " (Kubernetes: securityContext.capabilities.add)",
         )
     unit = unit_in(_text(procfs, "self/cgroup")) or ""

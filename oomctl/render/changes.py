@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded, Status
+from oomctl.model.changes import Change, Follower, LeftAlone, Persisted, Recorded, Status, WhyLeftAlone
 from oomctl.model.kernel import Round, Task
 from oomctl.render import refusals
 from oomctl.render.document import json_line
@@ -14,7 +14,6 @@ from oomctl.render.fields import victim_document
 from oomctl.render.text import Named, count, named, named_or_nobody, visible
 
 _MOST_NAMES = 20
-_ONE_LINE = 120
 
 
 class Report(NamedTuple):
@@ -74,13 +73,7 @@ def failures(failed: Sequence[Change]) -> list[tuple[str, str | None]]:
     by_cause: dict[tuple[str | None, str | None], list[Change]] = {}
     for change in failed:
         by_cause.setdefault((change.reason, change.detail), []).append(change)
-    return [_failure(f"{_names(stopped)}: {cause}", detail) for (cause, detail), stopped in by_cause.items()]
-
-
-def _failure(line: str, detail: str | None) -> tuple[str, str | None]:
-    """Take what is short into the first line."""
-    whole = f"{line}; {detail}" if detail else line
-    return (whole, None) if len(whole) <= _ONE_LINE else (line, detail)
+    return [(f"{_names(stopped)}: {cause}", detail) for (cause, detail), stopped in by_cause.items()]
 
 
 def _names(processes: Sequence[Named]) -> str:
@@ -112,9 +105,9 @@ def text(report: Report) -> str:
         for change in report.changes
         if change.status in (Status.CHANGED, Status.UNCHANGED, Status.DRY_RUN)
     ]
-    for reason, number in Counter(refusals.left_alone(entry.reason) for entry in report.left_alone).items():
-        lines.append(f"left alone: {count(number, 'process', 'processes')}: {reason}")
-    if report.children:
+    permits_nothing = _permits_nothing(report.changes)
+    lines += _left_alone(report.left_alone, is_advised=not permits_nothing)
+    if report.children and not permits_nothing:
         lines.append(_staying(report.children))
     before, after = named_or_nobody(report.victim_before), named_or_nobody(report.victim_after)
     if lines and before == after:
@@ -122,6 +115,31 @@ def text(report: Report) -> str:
     elif lines:
         lines.append(f"next victim: {before} -> {after}")
     return "".join(line + "\n" for line in head + lines)
+
+
+def _permits_nothing(changes: Sequence[Change]) -> bool:
+    """Whether the kernel refused all that was tried, as it would refuse more of the same."""
+    statuses = {change.status for change in changes}
+    return Status.DENIED in statuses and not statuses & {Status.CHANGED, Status.UNCHANGED, Status.DRY_RUN}
+
+
+def _left_alone(entries: Sequence[LeftAlone], is_advised: bool) -> list[str]:
+    """Return a line for each reason, with what lifts it; ``--all`` is no advice where it takes what is refused."""
+    all_is_refused = any(isinstance(entry.reason.kind, Follower) and entry.reason.also for entry in entries)
+
+    def advice(why: WhyLeftAlone) -> str | None:
+        is_refused = all_is_refused and isinstance(why.kind, Follower)
+        return refusals.lifted_by(why) if is_advised and not is_refused else None
+
+    counted = Counter((refusals.cause(entry.reason), advice(entry.reason)) for entry in entries)
+    return [_alone(number, cause, lifted) for (cause, lifted), number in counted.items()]
+
+
+def _alone(number: int, cause: str, lifted: str | None) -> str:
+    line = f"left alone: {count(number, 'process', 'processes')}: {cause}"
+    if lifted is None:
+        return line
+    return f"{line} ({lifted if number == 1 else lifted.replace('takes it', 'takes them')})"
 
 
 def _staying(children: Sequence[Task]) -> str:

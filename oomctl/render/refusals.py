@@ -38,22 +38,30 @@ _LIFTED_BY: dict[type[Enum], tuple[str, str]] = {
 """The option that changes a process all the same, and the key of a policy's rule."""
 
 
-def sentence(why: WhyLeftAlone) -> str:
-    """Say why a process is not changed; names are not made harmless."""
+def without_remedy(why: WhyLeftAlone) -> str:
+    """Say why a process is not changed, where nothing can be typed that lifts that; names are not made harmless."""
     return _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
 
 
+def left_alone(why: WhyLeftAlone) -> str:
+    """Say why a process is not changed, and what lifts that; names are not made harmless."""
+    lifted = lifted_by(why)
+    return f"{cause(why)} ({lifted})" if lifted else cause(why)
+
+
 def cause(why: WhyLeftAlone) -> str:
-    """Say it in a few words, for a line that has more to say."""
-    return sentence(why).partition(":")[0]
+    """Say why a process is not changed, and nothing of what lifts that."""
+    sentence = _LEFT_ALONE[why.kind].format(user=why.user, path=why.path, unit=why.unit)
+    return sentence if why.also is None else f"{sentence}; {_LEFT_ALONE[why.also]}"
 
 
-def left_alone(why: WhyLeftAlone, command: str = "") -> str:
-    """Say why, and what lifts that; ``command``: what takes that option, where it is not the one that speaks."""
-    because = sentence(why)
-    if why.also is not None:  # an option that only leads to the next refusal is no advice
-        return f"{because}; {_LEFT_ALONE[why.also]}"
+def lifted_by(why: WhyLeftAlone) -> str | None:
+    """Say what changes such a process all the same; None where that would only lead to the next refusal."""
     if why.kind is Refusal.ZOMBIE:
-        return because
+        return None
     option, key = _LIFTED_BY[type(why.kind)]
-    return f"{because} ({key if why.by_rule else command + option})"
+    if why.by_rule and isinstance(why.kind, Doubt):  # its key lifts every other refusal, too
+        return key
+    if why.also is not None:
+        return None
+    return key if why.by_rule else option

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 
@@ -31,8 +32,16 @@ def matching(targets: Iterable[Target], tasks: Sequence[Task], procfs: Procfs | 
 
 def no_match(word: str, hidden: int) -> str:
     """Say that ``word`` matches nothing; where ``hidden`` processes could not be read it may be one of those."""
-    hint = f"; {hidden} are hidden from you (hidepid): ask as root" if hidden else ""
+    why, where = why_hidden()
+    hint = f"; {hidden} {'is' if hidden == 1 else 'are'} hidden from you ({why}): {where}" if hidden else ""
     return f"{word}: no process matches{hint}"
+
+
+def why_hidden() -> tuple[str, str]:
+    """Say what hides processes from this user, and where to ask to see them."""
+    if os.geteuid() == 0:
+        return "in other PID namespaces, or by hidepid", "ask on the host"
+    return "hidepid", "ask as root"
 
 
 def matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:

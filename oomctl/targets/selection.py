@@ -84,10 +84,10 @@ def select(
             lowering = adj < task.adj
             # Distrust first: an impostor is one as the child of another, too.
             if lowering and (reason := _distrust(target, task, procfs, scope, facts, task.pid in direct)):
+                reason = _with_what_else(reason, refusal(task, procfs, lowering, scope.force))
                 left_alone.setdefault(task.pid, LeftAlone(task.pid, task.comm, reason))
             elif lowering and task.pid in followers:
-                besides = refusal(task, procfs, lowering, scope.force)
-                reason = followers[task.pid]._replace(also=besides.kind if besides else None)
+                reason = _with_what_else(followers[task.pid], refusal(task, procfs, lowering, scope.force))
                 left_alone[task.pid] = LeftAlone(task.pid, task.comm, reason)
             elif reason := refusal(task, procfs, lowering, scope.force):
                 refused[task.pid] = LeftAlone(task.pid, task.comm, reason)
@@ -105,6 +105,10 @@ def select(
         [entry for pid, entry in risky.items() if pid not in meant],
         named_by,
     )
+
+
+def _with_what_else(reason: WhyLeftAlone, refused: WhyLeftAlone | None) -> WhyLeftAlone:
+    return reason._replace(also=refused.kind) if refused else reason
 
 
 def still_meant(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from oomctl.errors import ImpossibleHere
 from oomctl.live.pending import Mark
+from oomctl.model.changes import WhyLeftAlone
 from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.render import refusals
@@ -42,17 +43,22 @@ def _objection(mark: Mark, now: Mapping[int, Task], procfs: Procfs) -> tuple[str
     except ImpossibleHere as error:
         return "refuses", str(error)
     if selection.refused:
-        return "refuses", refusals.cause(selection.refused[0].reason)
+        return "refuses", _in_short(selection.refused[0].reason)
     if selection.risky:
-        return "asks about", refusals.cause(selection.risky[0][1])
+        return "asks about", _in_short(selection.risky[0][1])
     return None
 
 
-def sentence(group: str, asked: str, marks: Sequence[Mark], left_alone: Mapping[str, int]) -> str:
+def sentence(group: str, asked: str, marks: Sequence[Mark], left_alone: Counter[str]) -> str:
     """Say what became of a key pressed on ``group``; ``asked``: the value in words."""
     already = sum(mark.adj == mark.task.adj for mark in marks)
     parts = [f"{count(len(marks) - already, 'process', 'processes')} of {group} marked: {asked}"]
     if already:
         parts.append(f"{already} already there")
-    parts += [f"{number} left alone: {why}" for why, number in left_alone.items()]
+    parts += [f"{number} left alone: {why}" for why, number in left_alone.most_common()]
     return "; ".join(parts)
+
+
+def _in_short(why: WhyLeftAlone) -> str:
+    """Return what stands before the explanation: there is one line for all of them."""
+    return refusals.cause(why).partition(":")[0]

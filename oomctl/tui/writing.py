@@ -13,7 +13,7 @@ from oomctl.changes import recording
 from oomctl.changes.journal import Journal
 from oomctl.errors import ImpossibleHere, NotPermitted
 from oomctl.live.pending import Mark
-from oomctl.model.changes import Change, Recorded, Status
+from oomctl.model.changes import Change, Recorded, Status, WhyLeftAlone
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
@@ -55,7 +55,7 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
     for mark in marks:
         try:
             refused = selection(mark, now, procfs).refused
-            reason = refusals.left_alone(refused[0].reason, "oomctl set ") if refused else None
+            reason = _left_alone(refused[0].reason) if refused else None
         except ImpossibleHere as error:  # a /proc in which numbers mean other processes
             reason = str(error)
         if reason is not None:
@@ -79,5 +79,10 @@ def risks(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark]) -> list[str
     now = {task.pid: task for task in scenario.tasks}
     with contextlib.suppress(ImpossibleHere):
         risky = [entry for mark in marks for entry in selection(mark, now, procfs).risky]
-        return [f"careful: {named(task)}: {visible(refusals.sentence(why))}" for task, why in risky]
+        return [f"careful: {named(task)}: {visible(refusals.cause(why))}" for task, why in risky]
     return []
+
+
+def _left_alone(why: WhyLeftAlone) -> str:
+    lifted = refusals.lifted_by(why)
+    return f"{refusals.cause(why)} (oomctl set {lifted})" if lifted else refusals.cause(why)

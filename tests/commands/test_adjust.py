@@ -127,7 +127,7 @@ def test_lowering_goes_to_the_root_of_each_match(family: ProcTree) -> None:
     ran = ask(family, "set", "-500", "db", "--any-user")
     assert ran.status == 0
     assert adjs(family, 10, 11, 12, 13, 20) == [-500, 0, 0, 0, -500]
-    assert "left alone: 2 processes: child of another match, and still a candidate (--all takes it)\n" in ran.stdout
+    assert "left alone: 2 processes: child of another match, and still a candidate (--all takes them)\n" in ran.stdout
 
 
 def test_all_lowers_every_match(family: ProcTree) -> None:
@@ -242,6 +242,15 @@ def test_no_option_is_advised_for_sessions_of_sshd(proc_tree: ProcTree) -> None:
     ran = ask(proc_tree, "protect", "sshd")
     assert "left alone: 1 process: child of another match, and still a candidate; a login session: " in ran.stdout
     assert "--" not in ran.stdout
+
+
+def test_no_option_is_advised_for_what_is_a_session_as_well(proc_tree: ProcTree) -> None:
+    proc_tree.add(20, "sshd-session", uid=54321)
+    ran = ask(proc_tree, "protect", "sshd-session")
+    assert ran.status == 6
+    assert "belongs to 54321, and anyone can use that name; a login session: " in ran.stdout
+    assert "--" not in ran.stdout
+    assert ask(proc_tree, "protect", "sshd-session", "--any-user", "--dry-run").status == 6
 
 
 def test_raising_sshd_asks_for_force(proc_tree: ProcTree) -> None:

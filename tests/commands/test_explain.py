@@ -191,6 +191,18 @@ def test_a_cgroup_has_its_own_total(server: ProcTree) -> None:
     assert ask(server, "explain", "20", "--cgroup", "/db").status == 1
 
 
+def test_children_are_not_said_to_have_from_their_parent_what_it_got_later(proc_tree: ProcTree) -> None:
+    proc_tree.add(40, "make", rss=10)
+    proc_tree.add(41, "cc", ppid=40, rss=10)
+    ask(proc_tree, "set", "300", "40")
+    assert explained(proc_tree, "41")[41]["origin"]["kind"] == "default"
+    proc_tree.write("41/oom_score_adj", "300\n")
+    assert explained(proc_tree, "41")[41]["origin"]["by"].startswith("set after its start, by whom is not recorded")
+    far_future = 10**12
+    proc_tree.add(42, "cc", ppid=40, rss=10, adj=300, start=far_future)
+    assert explained(proc_tree, "42")[42]["origin"]["kind"] == "inherited"
+
+
 def test_a_value_that_oomctl_set_is_known_for_sure(server: ProcTree) -> None:
     ask(server, "set", "300", "java")
     assert explained(server, "java")[20]["origin"] == {

@@ -59,7 +59,7 @@ def test_the_value_is_there_now_and_after_the_next_start(web: ProcTree, systemd:
         "10 (nginx): oom_score_adj 0 -> -500, rank 1 -> rank 3",
     ]
     assert (
-        "left alone: 2 processes: not the main process of nginx.service, and still a candidate (--all takes it)"
+        "left alone: 2 processes: not the main process of nginx.service, and still a candidate (--all takes them)"
         in ran.stdout
     )
     assert drop_in(systemd).read_text().endswith("[Service]\nOOMScoreAdjust=-500\n")

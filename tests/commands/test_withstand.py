@@ -92,6 +92,8 @@ def test_a_hostile_name_is_harmless_in_every_sentence(
 def test_a_hostile_name_of_a_refused_process_is_harmless(proc_tree: ProcTree, name: bytes, shown: str) -> None:
     proc_tree.add(1, name, score=0, ppid=0)
     ran = ask(proc_tree, "protect", "1")
+    # Where several may be listed, no name has an end within it.
+    shown = shown[:-1].replace(")", r"\x29") + shown[-1:]
     assert ran.stderr.startswith(f"oomctl: 1 ({shown}): PID 1: ")
     assert harmless(ran.stderr)
     assert ran.stderr.count("\n") == 1
@@ -319,6 +321,19 @@ def test_a_proc_that_hides_processes_is_counted_not_fatal(sleeper: Sleeper, how:
         ran = program(*argv, before=hiding(how))
         assert (ran.status, ran.stderr) == (0, "")
     assert adj_of(own) == 500
+
+
+@needs_root
+@pytest.mark.live
+def test_root_in_a_container_is_not_told_to_ask_as_root() -> None:
+    """/proc counts the processes of the whole machine in its links, and shows those of its namespace."""
+    ran = program("explain", "nosuch", before=("unshare", "--pid", "--fork", "--mount-proc"))
+    assert ran.status == 1
+    pattern = (
+        r"oomctl: nosuch: no process matches; \d+ (is|are) hidden from you"
+        r" \(in other PID namespaces, or by hidepid\): ask on the host\n"
+    )
+    assert re.fullmatch(pattern, ran.stderr)
 
 
 @needs_root

@@ -191,6 +191,22 @@ def test_a_value_of_0_may_as_well_be_a_reset() -> None:
     assert (answer.confidence, answer.by) == ("likely", "the kernel's default, or a reset to it")
 
 
+def test_whose_parent_was_changed_after_its_start_was_not_reset() -> None:
+    """protect postgres: its backends are at 0 since they were started, whatever PostgreSQL does to new ones."""
+    protected = Facts(task(10, comm="postgres"), parent=POSTMASTER, parent_set="protect postgres")
+    assert origin(protected).kind == "default"
+    assert origin(protected._replace(parent_set=None)).by.startswith("PostgreSQL, which gives its children 0")
+    unknown = origin(Facts(task(10), parent=task(5, comm="sh", adj=300)))
+    assert unknown.by == "set to 0 again below 5 (sh), or started before that had its value"
+
+
+def test_what_the_parent_was_given_later_was_not_inherited() -> None:
+    facts = Facts(task(10, comm="java", adj=1000), parent=task(5, comm="bash", adj=1000), parent_set="sacrifice 5")
+    answer = origin(facts)
+    assert (answer.kind, answer.confidence) == ("unknown", "possible")
+    assert answer.by == "set after its start, by whom is not recorded; 5 (bash) got the same value later"
+
+
 @pytest.mark.parametrize(("adj", "confidence"), [(500, "likely"), (1000, "possible"), (-1000, "possible")])
 def test_what_people_write_to_many_at_once_is_only_possibly_inherited(adj: int, confidence: str) -> None:
     assert origin(Facts(task(10, adj=adj), parent=task(5, adj=adj))).confidence == confidence

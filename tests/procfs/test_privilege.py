@@ -28,7 +28,7 @@ SERVICE = "0::/system.slice/backup.service\n"
             id="userns",
         ),
         pytest.param(
-            0, WITHOUT, WITHOUT, HOST, SERVICE, 0, "this container or virtual machine lacks it; PID 1 passes", id="all"
+            0, WITHOUT, WITHOUT, HOST, SERVICE, 0, "this container or VM lacks it; write from the host", id="all"
         ),
         pytest.param(
             0, WITHOUT, ALL, HOST, SERVICE, 0, "backup.service lacks it; its CapabilityBoundingSet=", id="unit"
@@ -51,7 +51,7 @@ SERVICE = "0::/system.slice/backup.service\n"
             HOST,
             SERVICE,
             0,
-            "this container or virtual machine lacks it",
+            "this container or VM lacks it",
             id="sudo would not help",
         ),
         pytest.param(1000, ALL, ALL, HOST, SERVICE, 0, "you are not root; use sudo", id="plain user"),

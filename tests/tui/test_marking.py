@@ -173,8 +173,10 @@ def test_of_a_group_each_reason_is_told_with_its_number(server: ProcTree) -> Non
     server.add(24, "done", 500, adj=-1000, uid=0, cgroup="0::/app.service\n")
 
     async def steps(user: Driver) -> None:
-        await user.press("t", "p")
-        await user.sees("1 process of app.service marked: -1000; 1 already there; 2 left alone: a login session; 1")
+        await user.press("slash")
+        await user.type("app.service")
+        await user.press("enter", "t", "p")
+        await user.sees("0 processes of app.service marked: -1000; 1 already there; 2 left alone: a login session; 1")
 
     drive(server, steps, size=(150, 24))
 
@@ -183,19 +185,21 @@ def test_of_a_group_nothing_is_raised_without_which_nobody_can_log_in(server: Pr
     server.add(21, "sshd", 500, uid=0, cgroup="0::/app.service\n")
 
     async def steps(user: Driver) -> None:
-        await user.press("t", "s")
-        await user.sees("1 process of app.service marked: 1000; 1 left alone: sshd")
+        await user.press("slash")
+        await user.type("app.service")
+        await user.press("enter", "t", "s")
+        await user.sees("0 processes of app.service marked: 1000; 1 left alone: sshd")
 
-    drive(server, steps)
+    drive(server, steps, size=(120, 24))
 
 
 def test_what_would_be_lost_by_raising_one_is_said_before_the_yes(server: ProcTree) -> None:
-    server.add(21, "sshd", 500, uid=0)
+    server.add(977, "sshd", 500, uid=0)
 
     async def steps(user: Driver) -> None:
         await user.press("slash")
-        await user.type("sshd")
+        await user.type("977")
         await user.press("enter", "s", "w")
-        await user.sees("21 (sshd): sshd: without it nobody can log in to help")
+        await user.sees("977 (sshd): sshd: without it nobody can log in to help")
 
     drive(server, steps, size=(120, 24))
