@@ -27,12 +27,10 @@ from oomctl.render import refusals
 from oomctl.render.text import named
 from oomctl.targets import oldscale
 from oomctl.targets.matching import no_match
-from oomctl.targets.selection import Scope
+from oomctl.targets.selection import MOST_RAISED, Scope
 from oomctl.targets.words import Target, TargetKind, names_cgroup
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-MOST_RAISED = 20
-"""Raising more at once asks for a yes: ``user:root`` is one word, and it is half of the machine."""
 
 
 class _Options(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
@@ -12,6 +12,7 @@ from oomctl.model.kernel import Task
 from oomctl.render import changes as render
 from oomctl.render.changes import Report
 from oomctl.render.text import count, named, visible
+from oomctl.targets.selection import MOST_RAISED
 
 
 class Mark(NamedTuple):
@@ -20,8 +21,8 @@ class Mark(NamedTuple):
     task: Task
     """As it was when it was marked; PID and start time say which process is meant."""
     adj: int
-    step: int = 0
-    """Those of one key have the same number, and are taken back together."""
+    group: int = 0
+    """The same for all that were marked by one key; 0: by itself."""
 
 
 class Marks(NamedTuple):
@@ -36,23 +37,24 @@ class Marks(NamedTuple):
 
     def with_adj(self, task: Task, adj: int) -> Marks:
         """Mark ``task``; ``task.adj`` is what it really has, and to mark it with that takes the mark away."""
-        return self.with_all([task], adj)
+        return self.with_all([Mark(task, adj)])
 
-    def with_all(self, tasks: Sequence[Task], adj: int) -> Marks:
-        """Mark each of them like that, in one step."""
-        step = self.marks[-1].step + 1 if self.marks else 1
-        pids = {task.pid for task in tasks}
-        rest = (mark for mark in self.marks if mark.task.pid not in pids)
-        return Marks((*rest, *(Mark(task, adj, step) for task in tasks if task.adj != adj)))
+    def with_all(self, marks: Sequence[Mark]) -> Marks:
+        """Add ``marks``, one for each process, which are taken away together."""
+        group = max((mark.group for mark in self.marks), default=0) + 1 if len(marks) > 1 else 0
+        anew = {mark.task.pid for mark in marks}
+        rest = (mark for mark in self.marks if mark.task.pid not in anew)
+        return Marks((*rest, *(mark._replace(group=group) for mark in marks if mark.adj != mark.task.adj)))
 
-    @property
-    def latest(self) -> tuple[Mark, ...]:
-        """Those of the latest step."""
-        return tuple(mark for mark in self.marks if mark.step == self.marks[-1].step)
+    def last(self) -> tuple[Mark, ...]:
+        """Return the latest mark, or all of the group that was marked last."""
+        group = self.marks[-1].group if self.marks else 0
+        return tuple(mark for mark in self.marks if mark.group == group) if group else self.marks[-1:]
 
-    def without_latest(self) -> Marks:
-        """Take the latest step back."""
-        return Marks(self.marks[: len(self.marks) - len(self.latest)])
+    def without_last(self) -> Marks:
+        """Take that away."""
+        last = {mark.task.pid for mark in self.last()}
+        return Marks(tuple(mark for mark in self.marks if mark.task.pid not in last))
 
     def still_true(self, tasks: Iterable[Task]) -> tuple[Marks, tuple[Mark, ...]]:
         """Return the marks whose processes live and still have another adj, and those whose processes are gone."""
@@ -83,22 +85,27 @@ def possible(changes: Iterable[Change]) -> list[Change]:
     return [change for change in changes if change.status is Status.DRY_RUN]
 
 
-def question(asked: Report, risks: Mapping[int, str] | None = None) -> list[str]:
-    """Return the question before anything is written: who gets which value, who does not and why.
+def question(asked: Report, verb: str = "Write", risks: Sequence[str] = ()) -> list[str]:
+    """Return the question before anything is written: what follows, what is risky, who gets what, who does not and why.
 
-    ``risks``: what would be lost by raising some PIDs; it stands above the rest.
+    ``risks``: what could be lost, a line each.
     """
     changes = possible(asked.changes)
-    number = len(changes)
-    title = f"Write oom_score_adj of {count(number, 'process', 'processes')}?" if number else "Nothing can be written."
-    warned = [(change, (risks or {}).get(change.pid)) for change in changes]
-    return [title, "", *(f"{named(change)}: {visible(risk)}" for change, risk in warned if risk), *outcome(asked)]
+    if not changes:
+        return ["Nothing can be written.", "", *outcome(asked)]
+    title = f"{verb} oom_score_adj of {count(len(changes), 'process', 'processes')}?"
+    raised = sum((change.after or 0) > (change.before or 0) for change in changes)
+    many = [f"careful: {raised} processes would be raised at once"] if raised > MOST_RAISED else []
+    *lines, victim = outcome(asked)
+    return [title, victim, *many, *risks, "", *lines]
 
 
-def in_short(done: Report) -> str:
-    """Return how many were changed."""
-    number = sum(change.status is Status.CHANGED for change in done.changes)
-    return f"{count(number, 'process', 'processes')} changed"
+def summary(done: Report) -> str:
+    """Return in one line what was written without a refusal."""
+    *lines, victim = render.text(done).splitlines()
+    if len(lines) > 1:
+        lines = [f"{count(len(lines), 'process', 'processes')} changed"]
+    return "; ".join([*lines, victim])
 
 
 def outcome(done: Report) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from oomctl.kernel.invocation import out_of_memory
@@ -31,9 +31,10 @@ class Standing(NamedTuple):
         """Badness of the first in pages; 0 where nobody can be chosen."""
         return self.then.ranking[0].badness if self.then.ranking else 0
 
-    def real(self, pid: int) -> Task:
-        """Return a process as it is, without what-ifs."""
-        return next(task for task in self.look.scenario.tasks if task.pid == pid)
+    def real(self, pids: Sequence[int]) -> list[Task]:
+        """Return processes as they are, without what-ifs."""
+        by_pid = {task.pid: task for task in self.look.scenario.tasks}
+        return [by_pid[pid] for pid in pids]
 
 
 def judged(look: Look, what_if: Mapping[int, int] | None = None) -> Standing:

@@ -26,6 +26,9 @@ from oomctl.targets.trust import (
 )
 from oomctl.targets.words import Target, TargetKind
 
+MOST_RAISED = 20
+"""Raising more at once asks for a yes: ``user:root`` is one word, and it is half of the machine."""
+
 
 class Scope(NamedTuple):
     """Which of the processes that a target matches are meant."""

@@ -7,7 +7,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar
@@ -30,7 +31,6 @@ from oomctl.live.shot import Shot, shoot
 from oomctl.live.standing import Standing, judged
 from oomctl.live.view import GROUPINGS, View, grouped, members_of, shown
 from oomctl.model.changes import Change, Recorded, Status
-from oomctl.model.kernel import Task
 from oomctl.model.listing import Row
 from oomctl.model.look import Group
 from oomctl.oomlog.sources import KMSG
@@ -42,13 +42,13 @@ from oomctl.render.fields import FIELDS, Field, empty_fields, find
 from oomctl.render.palette import PLAIN
 from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
-from oomctl.tui import keys, theme, writing
+from oomctl.tui import keys, marking, theme, writing
 from oomctl.tui.details import Details
-from oomctl.tui.dialogs import Choice, Confirm, Help, Notice
+from oomctl.tui.dialogs import Choice, Confirm, Notice
 from oomctl.tui.events import Events
 from oomctl.tui.footer import Footer
 from oomctl.tui.heading import Heading
-from oomctl.tui.marking import mark_group
+from oomctl.tui.help import help_text
 from oomctl.tui.pane import Pane
 from oomctl.tui.prompt import Prompt, Question
 from oomctl.tui.ranking import Contents, Ranking, Titles
@@ -100,6 +100,8 @@ class TopApp(App[int]):
         self._said = ""
         self._found = 0, 0
         """Processes that the filter leaves, and all."""
+        self._rows: list[Row] = []
+        """The processes that are shown, by themselves or in groups."""
 
     # What is on the screen
 
@@ -177,7 +179,7 @@ class TopApp(App[int]):
         page = standing.scenario.page_size
         rows = shown(self._with_cmdlines(standing.rows), view, page, self._shot.only)
         self._found = len(rows), len(standing.rows) if self._shot.only is None else len(self._shot.only)
-        rows = rows[: self._ask.lines]
+        rows = self._rows = rows[: self._ask.lines]
         self._ranking.show(
             Contents(
                 grouped(rows, view.group_by) if view.group_by else rows,
@@ -205,7 +207,10 @@ class TopApp(App[int]):
     def _draw_status(self) -> None:
         paused = "paused  " if self._paused else ""
         left, all_of_them = self._found
-        filtered = f"filter: {self._view.words} ({left} of {all_of_them})  " if self._view.words else ""
+        typed = self._prompt.is_open and self._prompt.about is None
+        if typed:
+            self.query_one(Question).say_found(left, all_of_them)
+        filtered = f"filter: {self._view.words} ({left} of {all_of_them})  " if self._view.words and not typed else ""
         self.query_one(Footer).show(paused + filtered, self._said, max(self.size.width, 1))
 
     def _say(self, text: str) -> None:
@@ -299,8 +304,8 @@ class TopApp(App[int]):
     # What keys do
 
     def action_help(self) -> None:
-        """Show all keys."""
-        self.push_screen(Help())
+        """Show all keys, and what colours mean."""
+        self.push_screen(Notice(partial(help_text, self._palette), "oomctl top"))
 
     def action_quit_view(self) -> None:
         """End with status 0."""
@@ -337,6 +342,11 @@ class TopApp(App[int]):
         pane = self.query_one(Events)
         pane.open(not pane.is_open)
         pane.draw()
+
+    def action_scroll_panes(self, lines: int) -> None:
+        """Show what lies further down, or up, in what is open beside the ranking."""
+        for pane in self.query(Pane):
+            pane.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_leave(self) -> None:
         """Close the innermost thing that is open."""
@@ -393,49 +403,49 @@ class TopApp(App[int]):
 
         self.push_screen(Choice("Which memory runs out?", [str(scope) for scope in offered], now), chosen)
 
-    def _is_group(self) -> bool:
-        """Whether a group is selected, which has no adj of its own; says what can be done instead."""
-        if not self._view.group_by:
-            return False
-        self._say("a group is selected: p s r = mark all of it, Enter shows its members")
-        return True
-
     # What if
 
     def action_step(self, step: int) -> None:
-        """Mark the selected process with an adj that is ``step`` more than what it has or might get."""
-        if self._is_group():
-            return
-        row = self._selected_row()
-        if row is not None:
-            self._ranking.hold_selected()
-            self._mark(self._standing.real(row.task.pid), pending.stepped(row.task.adj, step))
+        """Mark the selected process, or each of a group, with ``step`` more than what it has or might get; stay."""
+        self._ranking.hold_selected()
+        self._mark_selected(f"{step:+} each", lambda adj: pending.stepped(adj, step))
 
     def action_mark(self, adj: int) -> None:
-        """Mark the selected process, or all of the selected group that may have it, with ``adj``; stay on that line."""
+        """Mark the selected process, or all of a group that may have it, with ``adj``; go on to the next."""
+        self._ranking.hold_next()
+        self._mark_selected(str(adj), lambda _: adj)
+
+    def _mark_selected(self, asked: str, adj_after: Callable[[int], int]) -> None:
+        """Mark what is selected; ``adj_after``: the adj of a process that has or might get another now."""
         selected = self._ranking.selected
-        if selected is None:
-            return
-        self._ranking.hold_line()
+        rows = self._selected_rows()
+        tasks = self._standing.real([row.task.pid for row in rows])
+        marks = [Mark(task, adj_after(row.task.adj)) for row, task in zip(rows, tasks, strict=True)]
         if isinstance(selected, Group):
-            self._mark_all(selected, adj)
-        else:
-            self._mark(self._standing.real(selected.task.pid), adj)
+            self._mark_group(selected.name, asked, marks)
+        elif marks:
+            self._mark(marks[0])
 
-    def _mark(self, task: Task, adj: int) -> None:
-        self._marks = self._marks.with_adj(task, adj)
-        self._say("")
+    def _selected_rows(self) -> list[Row]:
+        """Return the selected process, or all members of the selected group that are shown."""
+        selected = self._ranking.selected
+        if isinstance(selected, Group):
+            return members_of(selected, self._rows, self._view.group_by)
+        return [] if selected is None else [selected]
+
+    def _mark(self, mark: Mark) -> None:
+        """Mark a process, even where it can only be thought of."""
+        self._marks = self._marks.with_adj(mark.task, mark.adj)
+        self._say(marking.warning(mark, self._shot.procfs))
         self._judge()
 
-    def _mark_all(self, group: Group, adj: int) -> None:
-        rows = shown(self._standing.rows, self._view, self._standing.scenario.page_size, self._shot.only)
-        pids = {row.task.pid for row in members_of(group, rows, self._view.group_by)}
-        scenario = self._shot.look.scenario
-        members = [task for task in scenario.tasks if task.pid in pids]
-        found = mark_group(group.name, members, adj, scenario, self._shot.procfs)
-        self._marks = self._marks.with_all(found.tasks, adj)
+    def _mark_group(self, name: str, asked: str, marks: Sequence[Mark]) -> None:
+        """Mark all of a group but for those that the command would refuse, or ask about."""
+        now = {task.pid: task for task in self._shot.look.scenario.tasks}
+        allowed, left_alone = marking.allowed(marks, now, self._shot.procfs)
+        self._marks = self._marks.with_all(allowed)
         self._judge()
-        self._say(found.sentence)
+        self._say(marking.sentence(name, asked, allowed, left_alone))
 
     def action_write(self) -> None:
         """Write all marks, after a question."""
@@ -443,8 +453,9 @@ class TopApp(App[int]):
         if not marks:
             self._say("nothing is marked: + - = p s r mark a value for the selected process")
             return
-        asked = writing.attempt(self._shot.procfs, self._shot.look.scenario, marks, dry_run=True)
-        self._ask_first(asked, marks, "Write", self._write)
+        procfs, scenario = self._shot.procfs, self._shot.look.scenario
+        asked = writing.attempt(procfs, scenario, marks, dry_run=True)
+        self._ask_first(asked, marks, "Write", self._write, writing.risks(procfs, scenario, marks))
 
     def _write(self, marks: tuple[Mark, ...]) -> writing.Done:
         done = writing.write(self._shot.procfs, self._shot.look.scenario, marks)
@@ -455,12 +466,14 @@ class TopApp(App[int]):
         return done
 
     def action_undo(self) -> None:
-        """Take the latest step of marking back; without any, put back what was written last, after a question."""
+        """Take the latest mark away; without any, put back what was written last, after a question."""
         if self._marks.marks:
-            latest = self._marks.latest
-            self._marks = self._marks.without_latest()
-            who = named(latest[0].task) if len(latest) == 1 else count(len(latest), "process", "processes")
-            self._say(f"no longer marked: {who}")
+            last = [mark.task for mark in self._marks.last()]
+            self._marks = self._marks.without_last()
+            self._ranking.hold(last[0].pid, last[0].start_ticks)
+            self._say(
+                f"no longer marked: {named(last[0]) if len(last) == 1 else count(len(last), 'process', 'processes')}"
+            )
             self._judge()
         elif self._written:
             asked = recording.put_back(self._written[-1], self._shot.procfs, dry_run=True)
@@ -477,12 +490,12 @@ class TopApp(App[int]):
         marks: tuple[Mark, ...],
         verb: str,
         act: Callable[[tuple[Mark, ...]], writing.Done],
+        risks: Sequence[str] = (),
     ) -> None:
         """Name processes and values, and go on only with a yes."""
         possible = {change.pid: change.after for change in pending.possible(asked) if change.after is not None}
         standing = judged(self._shot.look, possible)
-        risks = writing.risks(self._shot.procfs, self._shot.look.scenario, marks)
-        lines = pending.question(pending.report(standing, asked), risks)
+        lines = pending.question(pending.report(standing, asked), verb, risks)
 
         def answered(yes: bool | None) -> None:
             if yes:
@@ -495,11 +508,10 @@ class TopApp(App[int]):
             self.push_screen(Notice("\n".join(lines)))
 
     def _report(self, done: Report, complaint: str | None) -> None:
-        lines = pending.outcome(done) + ([complaint] if complaint else [])
         if not complaint and all(change.status in (Status.CHANGED, Status.UNCHANGED) for change in done.changes):
-            self._say("; ".join(lines if len(done.changes) == 1 else [pending.in_short(done), *lines[-1:]]))
+            self._say(pending.summary(done))
         else:
-            self.push_screen(Notice("\n".join(lines)))
+            self.push_screen(Notice("\n".join([*pending.outcome(done), *([complaint] if complaint else [])])))
         self._judge()
         self._look_now.set()
 
@@ -508,15 +520,15 @@ class TopApp(App[int]):
     def action_filter(self) -> None:
         """Let a filter be typed."""
         self._prompt.ask_for_filter(self._view.words)
+        self._draw_status()
 
     def action_type_adj(self) -> None:
         """Let an adj be typed for the selected process, or for all of the selected group."""
         selected = self._ranking.selected
-        if selected is None:
-            return
-        self._ranking.hold_selected()
-        about = selected if isinstance(selected, Group) else self._standing.real(selected.task.pid)
-        self._prompt.ask_for_adj(about)
+        tasks = self._standing.real([row.task.pid for row in self._selected_rows()])
+        if tasks:
+            self._ranking.hold_selected()
+            self._prompt.ask_for_adj(tasks, selected.name if isinstance(selected, Group) else None)
 
     def _close_prompt(self) -> None:
         self._prompt.close()
@@ -530,18 +542,18 @@ class TopApp(App[int]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter, or mark the process with the adj that was typed for it."""
-        about = self._prompt.about
+        tasks = self._prompt.about
         self._close_prompt()
         self._say("")
-        if about is None:
+        if tasks is None:
             return
         adj = parse_adj(event.value)
         if adj is None:
             self._say(f"{visible(event.value)!r} is not an oom_score_adj: {ADJ_MIN}..{ADJ_MAX}, {ADJ_MIN} = never kill")
-        elif isinstance(about, Group):
-            self._mark_all(about, adj)
+        elif self._prompt.group is not None:
+            self._mark_group(self._prompt.group, str(adj), [Mark(task, adj) for task in tasks])
         else:
-            self._mark(about, adj)
+            self._mark(Mark(tasks[0], adj))
 
 
 def run(ask: Ask, sampler: Sampler, delay_s: float, first: Shot, theme_name: str) -> int:

@@ -34,6 +34,7 @@ def explained(row: Row, standing: Standing, procfs: Procfs) -> str:
     first_adj = None
     if row.candidate is not None:
         first_adj = first_adj_that_wins(scenario, row.task.pid, rules_of(scenario))
-    (facts,) = facts_of([row._replace(task=standing.real(row.task.pid))], procfs, declared={})
+    (task,) = standing.real([row.task.pid])
+    (facts,) = facts_of([row._replace(task=task)], procfs, declared={})
     entry = Entry(row, first_adj, origin(facts))
     return text(Explanation(scenario, [entry], len(standing.then.ranking))).rstrip()

@@ -19,6 +19,7 @@ from oomctl.tui.pane import Pane
 
 _LOOK_EVERY_S = 0.5
 _MOST_EVENTS = 200
+_TITLES = ("", "TIME", "WHAT", "RSS", "ADJ", "MEMORY OF")
 
 
 class Events(Pane):
@@ -81,5 +82,6 @@ class Events(Pane):
         """Return a line for each, in columns; what happened since the view is there is marked and bold."""
         old = len(self._kills) - self._new
         rows = [("new" if index >= old else "", *kill) for index, kill in enumerate(self._kills)]
-        lines = aligned(rows, [False, False, False, True, True, False]).split("\n")
-        return Text("\n").join(Text(line, "bold" if index >= old else "") for index, line in enumerate(lines))
+        titles, *lines = aligned([_TITLES, *rows], [False, False, False, True, True, False]).split("\n")
+        drawn = (Text(line, "bold" if index >= old else "") for index, line in enumerate(lines))
+        return Text("\n").join([Text(titles, "dim"), *drawn])

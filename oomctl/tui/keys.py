@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import NamedTuple
 
 
@@ -38,9 +37,11 @@ KEYS = (
     Key("s", "mark(1000)", "s", "what if it were sacrificed: 1000"),
     Key("r", "mark(0)", "r", "what if it were reset: 0"),
     Key("w", "write", "w", "write all marked values, after a question", "Write"),
-    Key("u", "undo", "u", "take back the last mark, or after a question the last write", "Undo"),
+    Key("u", "undo", "u", "take back the last mark; without any, the last write", "Undo"),
     Key("enter,d,i", "details", "Enter d i", "explain the selected process; in a group: its members", "Details"),
     Key("e", "events", "e", "OOM kills of this boot, and new ones as they happen", "Events"),
+    Key("shift+down,J", "scroll_panes(1)", "J Shift-Down", "scroll the explanation and the kills down"),
+    Key("shift+up,K", "scroll_panes(-1)", "K Shift-Up", "scroll them up"),
     Key("Z", "pause", "Z", "pause, go on"),
     Key("ctrl+l,f9", "refresh_now", "Ctrl-L", "look again now"),
     Key("escape", "leave", "Esc", "close what is open, clear the filter"),
@@ -50,18 +51,11 @@ KEYS = (
 )
 
 MOVING = (
-    ("Up Down k j", "one process up or down; the wheel of the mouse scrolls, a click selects"),
+    ("Up Down k j", "one process up or down"),
     ("PgUp PgDn b Space", "a screen up or down"),
     ("Home End g G", "to the first, to the last"),
+    ("the mouse", "click a line, a key at the bottom; the wheel scrolls"),
     ("click on a title", "sort by that column; again: reverse the order"),
-)
-
-
-LEGEND = (
-    ("red", "the next victim"),
-    ("dim", "cannot be killed"),
-    ("* before ADJ", "a value that is only marked: not written"),
-    ("RISK", "\u2588 memory, \u2592 added by adj, - taken away by adj; full: as near as the first"),
 )
 
 _FIRST_TO_GO = ("Undo", "Sort", "Scope", "Adj", "Events", "Group", "Details", "Write", "Filter", "Protect", "Help")
@@ -81,19 +75,3 @@ def that_fit(width: int) -> list[Key]:
             break
         kept = [key for key in kept if key.short != short]
     return kept
-
-
-_INDENT = 19
-_LEAST_ROOM = 10
-
-
-def help_text(width: int) -> str:
-    """Return all keys and what colours and signs mean, in ``width`` columns: what is too long goes on below itself."""
-    lines = []
-    for shown, meaning in (*MOVING, *((key.shown, key.meaning) for key in KEYS), ("", ""), *LEGEND):
-        folded = textwrap.wrap(meaning, max(width - _INDENT, _LEAST_ROOM)) or [""]
-        lines += [
-            f"{start:<{_INDENT}}{line}".rstrip()
-            for start, line in zip([shown, *[""] * (len(folded) - 1)], folded, strict=True)
-        ]
-    return "\n".join(lines)

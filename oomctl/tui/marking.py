@@ -1,46 +1,64 @@
-"""Marking a group as a whole: who of it gets the value, and who is left alone, and why."""
+"""Marking a whole group: all members that may be written, and a sentence about those that are left alone."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
+from oomctl.errors import ImpossibleHere
 from oomctl.live.pending import Mark
-from oomctl.model.changes import Status
-from oomctl.model.kernel import Scenario, Task
+from oomctl.model.changes import WhyLeftAlone
+from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
-from oomctl.render.text import count
+from oomctl.render import refusals
+from oomctl.render.text import count, named
 from oomctl.tui import writing
 
 
-class GroupMarks(NamedTuple):
-    """What marking a group comes to."""
+def allowed(asked: Sequence[Mark], now: Mapping[int, Task], procfs: Procfs) -> tuple[list[Mark], Counter[str]]:
+    """Return the marks that ``oomctl set`` would write without a question, and why the others are left alone.
 
-    tasks: list[Task]
-    """Those that may get the value and do not have it."""
-    sentence: str
-    """How many they are, and how many are left alone for which reason."""
-
-
-def mark_group(name: str, members: Sequence[Task], adj: int, scenario: Scenario, procfs: Procfs) -> GroupMarks:
-    """Leave alone what a write would be refused for, and what nobody should raise without having named it."""
-    marks = [Mark(task, adj) for task in members]
-    risks = writing.risks(procfs, scenario, marks)
-    changes = writing.attempt(procfs, scenario, marks, dry_run=True)
-    may = {change.pid for change in changes if change.status is Status.DRY_RUN and change.pid not in risks}
-    has_it = sum(change.status is Status.UNCHANGED for change in changes)
-    reasons = Counter(
-        _in_short(risks.get(change.pid) or change.whole_reason or change.status.value)
-        for change in changes
-        if change.pid not in may and change.status is not Status.UNCHANGED
-    )
-    parts = [f"{count(len(may), 'process', 'processes')} of {name} marked: {adj}"]
-    parts += [f"{has_it} already there"] if has_it else []
-    parts += [f"{number} left alone: {reason}" for reason, number in reasons.most_common()]
-    return GroupMarks([task for task in members if task.pid in may], "; ".join(parts))
+    ``now``: the processes of the latest look by PID.
+    """
+    marks, left_alone = [], Counter[str]()
+    for mark in asked:
+        objection = _objection(mark, now, procfs)
+        if objection is None:
+            marks.append(mark)
+        else:
+            left_alone[objection[1]] += 1
+    return marks, left_alone
 
 
-def _in_short(reason: str) -> str:
+def warning(mark: Mark, procfs: Procfs) -> str:
+    """Say beforehand what becomes of a mark that is not simply written; empty: it is."""
+    objection = None if mark.adj == mark.task.adj else _objection(mark, {}, procfs)
+    return "" if objection is None else f"marked, but w {objection[0]} {named(mark.task)}: {objection[1]}"
+
+
+def _objection(mark: Mark, now: Mapping[int, Task], procfs: Procfs) -> tuple[str, str] | None:
+    """Return whether ``w`` refuses a mark or asks about it, and why in a few words."""
+    try:
+        selection = writing.selection(mark, now, procfs)
+    except ImpossibleHere as error:
+        return "refuses", str(error)
+    if selection.refused:
+        return "refuses", _in_short(selection.refused[0].reason)
+    if selection.risky:
+        return "asks about", _in_short(selection.risky[0][1])
+    return None
+
+
+def sentence(group: str, asked: str, marks: Sequence[Mark], left_alone: Counter[str]) -> str:
+    """Say what became of a key pressed on ``group``; ``asked``: the value in words."""
+    already = sum(mark.adj == mark.task.adj for mark in marks)
+    parts = [f"{count(len(marks) - already, 'process', 'processes')} of {group} marked: {asked}"]
+    if already:
+        parts.append(f"{already} already there")
+    parts += [f"{number} left alone: {why}" for why, number in left_alone.most_common()]
+    return "; ".join(parts)
+
+
+def _in_short(why: WhyLeftAlone) -> str:
     """Return what stands before the explanation: there is one line for all of them."""
-    return reason.partition(":")[0]
+    return refusals.cause(why).partition(":")[0]

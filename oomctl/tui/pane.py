@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.widget import Widget
 from textual.widgets import Static
 
 
@@ -26,6 +27,8 @@ class Pane(VerticalScroll, can_focus=False):
     def open(self, wanted: bool = True) -> None:
         """Be seen, or not any more."""
         self.set_class(wanted, "open")
+        if isinstance(self.parent, Widget):
+            self.parent.set_class(all(pane.is_open for pane in self.parent.query(Pane)), "both")
 
     def write(self, text: str | Text) -> None:
         """Show ``text`` in place of what was there."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -9,8 +11,7 @@ from textual.widgets import Input, Static
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model.kernel import Task
-from oomctl.model.look import Group
-from oomctl.render.text import named, visible
+from oomctl.render.text import count, named, visible
 
 
 class Question(Horizontal):
@@ -19,11 +20,23 @@ class Question(Horizontal):
     def __init__(self) -> None:
         """Hide it."""
         super().__init__(id="typing")
-        self.label = Static(id="label")
+        self._label = Static(id="label")
+        self._found = Static(id="found")
 
     def compose(self) -> ComposeResult:
-        yield self.label
+        yield self._label
         yield Prompt(self)
+        yield self._found
+
+    def ask(self, label: str) -> None:
+        """Be there, with ``label`` in front of what is typed."""
+        self._label.update(Text(label))
+        self._found.update("")
+        self.add_class("open")
+
+    def say_found(self, number: int, of: int) -> None:
+        """Say how many processes the filter leaves, as far as it is typed."""
+        self._found.update(Text(f" {number} of {of}", "" if number else "bold"))
 
 
 class Prompt(Input):
@@ -32,8 +45,10 @@ class Prompt(Input):
     def __init__(self, question: Question) -> None:
         super().__init__(id="prompt", compact=True)
         self._question = question
-        self.about: Task | Group | None = None
-        """What a value is typed for, even if something else is selected by then; None: a filter is typed."""
+        self.about: tuple[Task, ...] | None = None
+        """The processes that a value is typed for, even if others are selected by then; None: a filter is typed."""
+        self.group: str | None = None
+        """The group whose members they are; None: it is one process."""
 
     @property
     def is_open(self) -> bool:
@@ -42,17 +57,18 @@ class Prompt(Input):
 
     def ask_for_filter(self, words: str) -> None:
         """Let the filter be typed that is ``words`` now."""
-        self._open(None, words, "filter: ", "PID, command, user, unit or cgroup")
+        self.about = self.group = None
+        self._open(words, "Filter: ", "PID, command, user, unit or cgroup")
 
-    def ask_for_adj(self, about: Task | Group) -> None:
-        """Let the adj be typed that a process, or every member of a group, might get."""
-        whom = f"all of {visible(about.name)}" if isinstance(about, Group) else named(about)
-        self._open(about, "", f"oom_score_adj for {whom}: ", f"{ADJ_MIN}..{ADJ_MAX}")
+    def ask_for_adj(self, tasks: Sequence[Task], group: str | None = None) -> None:
+        """Let the adj be typed that ``tasks`` might get, all those of ``group`` or a single one."""
+        self.about, self.group = tuple(tasks), group
+        number = count(len(tasks), "process", "processes")
+        whose = named(tasks[0]) if group is None else f"{number} of {visible(group)}"
+        self._open("", f"oom_score_adj for {whose}: ", f"{ADJ_MIN}..{ADJ_MAX}")
 
-    def _open(self, about: Task | Group | None, value: str, label: str, placeholder: str) -> None:
-        self.about = about
-        self._question.label.update(Text(label))
-        self._question.add_class("open")
+    def _open(self, value: str, label: str, placeholder: str) -> None:
+        self._question.ask(label)
         self.placeholder = placeholder
         self.value = value
         self.add_class("open")

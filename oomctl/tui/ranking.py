@@ -96,7 +96,6 @@ class Ranking(ScrollView, can_focus=True):
         self.cursor = 0
         self._held: tuple[object, ...] | None = None
         """The line that the cursor stays with; None: with the first, whoever that is."""
-        self._stays = False
 
     @property
     def selected(self) -> Row | Group | None:
@@ -115,11 +114,7 @@ class Ranking(ScrollView, can_focus=True):
         """Draw other contents; the cursor follows its process, or stays where it was if that is gone."""
         was_visible = self._is_visible()
         self._contents = contents
-        if self._stays:
-            self._stays = False
-            self.cursor = max(min(self.cursor, len(contents.lines) - 1), 0)
-            self._hold()
-        elif self._held is None:
+        if self._held is None:
             self.cursor = 0
         else:
             places = [index for index, line in enumerate(contents.lines) if identity(line) == self._held]
@@ -130,9 +125,17 @@ class Ranking(ScrollView, can_focus=True):
         if was_visible:
             self._scroll_to_cursor()
 
-    def hold_line(self) -> None:
-        """Let the cursor stay on its line when that process moves away: the next one can be marked at once."""
-        self._stays = True
+    def hold_next(self) -> None:
+        """Go on to the line below, wherever the selected one goes to: several are marked one after the other."""
+        below = self.cursor + 1
+        if below < len(self._contents.lines):
+            self._held = identity(self._contents.lines[below])
+        else:
+            self._hold()
+
+    def hold(self, pid: int, start_ticks: int) -> None:
+        """Let the cursor go to that process when it is shown next, and stay with it."""
+        self._held = pid, start_ticks
 
     def hold_selected(self) -> None:
         """Let the cursor stay with the selected process, even if it is the first now."""

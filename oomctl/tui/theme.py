@@ -14,26 +14,28 @@ Screen { layout: vertical; background: $background; color: $foreground; }
 #list { width: 1fr; height: 1fr; }
 #titles { height: 1; }
 #ranking { height: 1fr; background: $background; scrollbar-gutter: stable; scrollbar-size: 0 1; overflow-x: hidden; }
-#side { height: auto; max-height: 65%; }
+#side { height: auto; }
 .wide #side { width: auto; height: 100%; max-height: 100%; }
-.pane { height: auto; max-height: 15; background: $surface; border-top: solid $primary; display: none; }
+.pane { height: auto; max-height: 50vh; background: $surface; border-top: solid $primary; display: none; }
 .pane.open { display: block; }
+.both .pane { max-height: 25vh; }
 .wide .pane { width: 62; height: 1fr; max-height: 100%; border-left: solid $primary; }
+#events.kills Static { text-wrap: nowrap; text-overflow: ellipsis; }
 #events.kills Static { text-wrap: nowrap; text-overflow: ellipsis; }
 #typing { display: none; height: 1; }
 #typing.open { display: block; }
 #label { width: auto; max-width: 60%; height: 1; text-style: bold; }
+#found { width: auto; height: 1; }
 #prompt { width: 1fr; height: 1; border: none; padding: 0; }
-#status { height: 1; }
-Dialog { align: center middle; }
-.box { width: auto; min-width: 40; max-width: 100%; height: auto; max-height: 100%; border: round $primary;
-       padding: 0 1; background: $surface; }
-.box { border-title-style: bold; border-subtitle-color: $foreground; }
-.box Static { width: auto; }
-#question { height: auto; width: auto; }
+#status { height: auto; min-height: 1; }
+Dialog { align: center middle; background: transparent; }
+.box { width: auto; min-width: 30; max-width: 100%; height: auto; max-height: 100%; border: round $primary;
+       padding: 0 1; background: $surface; border-title-style: bold; border-subtitle-color: $foreground; }
+.body { width: auto; height: auto; scrollbar-size: 0 1; scrollbar-gutter: stable; overflow-x: hidden; }
+.box Static { width: auto; padding-right: 1; }
 #answers { height: 1; width: auto; margin-top: 1; }
 #answers Button { margin-right: 2; }
-OptionList { width: auto; height: auto; border: none; background: $surface; }
+OptionList { width: auto; height: auto; border: none; padding: 0; background: $surface; }
 """
 
 THEMES = (

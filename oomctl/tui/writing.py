@@ -13,13 +13,13 @@ from oomctl.changes import recording
 from oomctl.changes.journal import Journal
 from oomctl.errors import ImpossibleHere, NotPermitted
 from oomctl.live.pending import Mark
-from oomctl.model.changes import Change, Recorded, Status
+from oomctl.model.changes import Change, Recorded, Status, WhyLeftAlone
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
 from oomctl.render import refusals
-from oomctl.targets.selection import Scope, select
-from oomctl.targets.trust import risk_of_raising
+from oomctl.render.text import named, visible
+from oomctl.targets.selection import Scope, Selection, select
 from oomctl.targets.words import parse_target
 
 
@@ -53,7 +53,11 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
     changes = []
     now = {task.pid: task for task in scenario.tasks}
     for mark in marks:
-        reason = _refusal(mark, _as_it_is(mark, now), procfs)
+        try:
+            refused = selection(mark, now, procfs).refused
+            reason = _left_alone(refused[0].reason) if refused else None
+        except ImpossibleHere as error:  # a /proc in which numbers mean other processes
+            reason = str(error)
         if reason is not None:
             changes.append(Change(mark.task.pid, mark.task.comm, None, None, Status.REFUSED, reason))
         else:
@@ -61,27 +65,24 @@ def attempt(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark], dry_run: 
     return changes
 
 
-def risks(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark]) -> dict[int, str]:
-    """Say of each process that ``oomctl set`` would raise only after a yes of its own what would be lost, by PID."""
-    now = {task.pid: task for task in scenario.tasks}
-    found = {}
-    for mark in marks:
-        task = _as_it_is(mark, now)
-        with contextlib.suppress(ImpossibleHere):  # then it will be refused anyway
-            if mark.adj > task.adj and (risk := risk_of_raising(task, procfs)):
-                found[task.pid] = refusals.without_remedy(risk)
-    return found
-
-
-def _as_it_is(mark: Mark, now: Mapping[int, Task]) -> Task:
-    """Return the marked process as the latest look knows it; one that took its PID over is not the one marked."""
+def selection(mark: Mark, now: Mapping[int, Task], procfs: Procfs) -> Selection:
+    """Return what ``oomctl set ADJ PID`` would think of a mark; ``now``: the processes of the latest look by PID."""
+    # The look knows the process as it is now; a PID that was taken over is not the one that was marked.
     task = now.get(mark.task.pid)
-    return task if task is not None and task.start_ticks == mark.task.start_ticks else mark.task
+    if task is None or task.start_ticks != mark.task.start_ticks:
+        task = mark.task
+    return select([parse_target(str(task.pid))], [task], procfs, mark.adj, Scope())
 
 
-def _refusal(mark: Mark, task: Task, procfs: Procfs) -> str | None:
-    try:
-        refused = select([parse_target(str(task.pid))], [task], procfs, mark.adj, Scope()).refused
-    except ImpossibleHere as error:  # a /proc in which numbers mean other processes
-        return str(error)
-    return refusals.left_alone(refused[0].reason) if refused else None
+def risks(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark]) -> list[str]:
+    """Return what ``oomctl set`` would ask about before it raised them: the ways into the machine, a line each."""
+    now = {task.pid: task for task in scenario.tasks}
+    with contextlib.suppress(ImpossibleHere):
+        risky = [entry for mark in marks for entry in selection(mark, now, procfs).risky]
+        return [f"careful: {named(task)}: {visible(refusals.cause(why))}" for task, why in risky]
+    return []
+
+
+def _left_alone(why: WhyLeftAlone) -> str:
+    lifted = refusals.lifted_by(why)
+    return f"{refusals.cause(why)} (oomctl set {lifted})" if lifted else refusals.cause(why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oomctl.live.pending import Marks, outcome, possible, question, report, stepped
+from oomctl.live.pending import Mark, Marks, outcome, possible, question, report, stepped, summary
 from oomctl.live.standing import judged
 from oomctl.model.changes import Change, Status
 from oomctl.model.look import Look
@@ -17,14 +17,7 @@ LOOK = Look(scenario(JAVA, DB, INIT), {})
 def test_the_latest_mark_of_a_process_counts() -> None:
     marks = Marks().with_adj(JAVA, 100).with_adj(DB, 5).with_adj(JAVA, 200)
     assert marks.what_if == {10: 5, 20: 200}
-    assert marks.without_latest().what_if == {10: 5}
-
-
-def test_what_was_marked_in_one_step_is_taken_back_in_one() -> None:
-    marks = Marks().with_adj(INIT, 7).with_all([JAVA, DB], -1000)
-    assert marks.what_if == {1: 7, 20: -1000, 10: -1000}
-    assert marks.with_adj(JAVA, 5).without_latest().what_if == {1: 7, 10: -1000}
-    assert marks.without_latest().what_if == {1: 7}
+    assert marks.without_last().what_if == {10: 5}
 
 
 def test_the_value_it_really_has_is_no_mark() -> None:
@@ -33,11 +26,22 @@ def test_the_value_it_really_has_is_no_mark() -> None:
 
 def test_marks_end_with_their_process_or_when_they_have_come_true() -> None:
     marks = Marks().with_adj(JAVA, 100).with_adj(DB, 5)
-    of_java, of_db = marks.marks
     reused = JAVA._replace(start_ticks=77)
-    assert marks.still_true([reused, DB]) == (Marks((of_db,)), (of_java,))
-    assert marks.still_true([JAVA._replace(adj=100), DB]) == (Marks((of_db,)), ())
+    assert marks.still_true([reused, DB]) == (Marks((Mark(DB, 5),)), (Mark(JAVA, 100),))
+    assert marks.still_true([JAVA._replace(adj=100), DB]) == (Marks((Mark(DB, 5),)), ())
     assert marks.still_true([]) == (Marks(), marks.marks)
+
+
+def test_what_one_key_marked_is_taken_away_together() -> None:
+    marks = Marks().with_adj(INIT, 7).with_all([Mark(JAVA, 100), Mark(DB, 5)])
+    assert [mark.task for mark in marks.last()] == [JAVA, DB]
+    assert marks.without_last().what_if == {1: 7}
+    assert marks.without_last().without_last() == Marks()
+    assert marks.with_adj(DB, 6).without_last().without_last().what_if == {1: 7}
+
+
+def test_what_a_group_has_already_is_no_mark() -> None:
+    assert Marks().with_all([Mark(JAVA, 0), Mark(DB, 5)]).what_if == {10: 5}
 
 
 @pytest.mark.parametrize(
@@ -55,20 +59,36 @@ def test_the_question_names_processes_values_ranks_and_the_next_victim() -> None
     asked = report(judged(LOOK, {20: -1000}), changes)
     assert question(asked) == [
         "Write oom_score_adj of 1 process?",
+        "next victim: 20 (java) -> 10 (db)",
         "",
         r"1 (in\x1bit): refused: PID 1: never",
         "20 (java): oom_score_adj would go 0 -> -1000, rank 1 -> cannot be chosen",
-        "next victim: 20 (java) -> 10 (db)",
     ]
     assert possible(asked.changes) == [asked.changes[0]]
 
 
-def test_the_question_begins_with_what_would_be_lost() -> None:
-    asked = report(judged(LOOK, {20: 1000}), [Change(20, "java", 0, 1000, Status.DRY_RUN)])
-    assert question(asked, {20: "sshd: nobody could log in", 10: "not asked about"})[2:4] == [
-        "20 (java): sshd: nobody could log in",
-        "20 (java): oom_score_adj would go 0 -> 1000, rank 1 -> rank 1",
+def test_the_question_says_what_could_be_lost() -> None:
+    changes = [Change(pid, "java", 0, 1000, Status.DRY_RUN) for pid in range(100, 121)]
+    asked = report(judged(LOOK), changes)
+    assert question(asked, risks=["careful: 9 (sshd): sshd"])[:5] == [
+        "Write oom_score_adj of 21 processes?",
+        "next victim: 20 (java), as before",
+        "careful: 21 processes would be raised at once",
+        "careful: 9 (sshd): sshd",
+        "",
     ]
+    assert "careful" not in " ".join(question(asked._replace(changes=asked.changes[:20])))
+
+
+def test_the_question_is_about_putting_back_where_that_is_meant() -> None:
+    asked = report(judged(LOOK), [Change(20, "java", 1000, 0, Status.DRY_RUN)])
+    assert question(asked, "Put back")[0] == "Put back oom_score_adj of 1 process?"
+
+
+def test_of_many_written_values_one_line_says_how_many() -> None:
+    changes = [Change(pid, "java", 0, 5, Status.CHANGED) for pid in range(100, 130)]
+    assert summary(report(judged(LOOK), changes)) == ("30 processes changed; next victim: 20 (java), as before")
+    assert summary(report(judged(LOOK), changes[:1])).startswith("100 (java): oom_score_adj 0 -> 5, ")
 
 
 def test_without_anything_to_write_there_is_no_question() -> None:

@@ -103,7 +103,7 @@ def test_keys_in_and_screen_out(start: Start, server: ProcTree) -> None:
     tmux.press("n")
     tmux.sees_no("Write oom_score_adj")
     tmux.press("/")
-    tmux.sees("filter: PID, command")
+    tmux.sees("Filter: PID, command")
     tmux.press("java", "Enter")
     tmux.sees("filter: java")
     tmux.press("Escape")
