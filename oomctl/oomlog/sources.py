@@ -197,9 +197,9 @@ def open_kmsg(path: Path = KMSG) -> int:
     except FileNotFoundError:
         raise ImpossibleHere(f"{path}: missing here, as in most containers; name a log file instead") from None
     except PermissionError:
-        raise NotPermitted(
-            f"{path}: reading the kernel log was refused; try sudo oomctl history, or --file FILE"
-        ) from None
+        # With kernel.dmesg_restrict=1 it takes CAP_SYSLOG, which root of a container lacks.
+        instead = "root lacks CAP_SYSLOG here; ask on the host," if os.geteuid() == 0 else "try sudo oomctl history,"
+        raise NotPermitted(f"{path}: reading the kernel log was refused; {instead} or --file FILE") from None
     except OSError as error:
         raise ImpossibleHere(f"{path}: {error.strerror}") from None
 

@@ -123,10 +123,12 @@ def test_a_kernel_log_that_cannot_be_read_says_what_would_help(monkeypatch: pyte
     def refuse(*_: object) -> int:
         raise PermissionError(errno.EPERM, "no")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "open", refuse)
-        with pytest.raises(NotPermitted, match="try sudo oomctl history, or --file FILE"):
-            list(kmsg_records(tmp_path / "kmsg"))
+    for user, helps in ((1000, "try sudo oomctl history, or --file FILE"), (0, "root lacks CAP_SYSLOG here; ask on")):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", refuse)
+            patched.setattr(os, "geteuid", lambda user=user: user)
+            with pytest.raises(NotPermitted, match=helps):
+                list(kmsg_records(tmp_path / "kmsg"))
 
 
 def test_the_journal_comes_before_the_ring_buffer(tmp_path: Path) -> None:
