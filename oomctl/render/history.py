@@ -184,34 +184,30 @@ def brief(report: OomReport, boot_time: float, page_size: int) -> tuple[str, str
         epoch = boot_time + report.uptime_s
     moment = _moment(epoch)
     when = "?" if moment is None else f"{moment:%H:%M:%S}"
-    where = visible(killing.limit(report))
-    if report.victim is None:
-        return when, killing.in_few_words(report), "-", "-", where
-    row = report.row_of(report.victim.pid)
-    rss = size(_rss(report.victim, row, report.page_size or page_size))
-    others = len(report.killed) - 1
-    along = f" and {count(others, 'other')}" if others > 0 else ""
-    return when, f"killed {named(report.victim)}{along}", rss, _or_dash(_adj(report.victim, row)), where
+    return when, *_in_brief(report, report.page_size or page_size)
 
 
 def line(event: Event) -> str:
     """Return one event in few words, with its date."""
-    return f"{_when(event)} {_in_brief(event.report, page_size_of(event))}\n"
+    what, rss, adj, where = _in_brief(event.report, page_size_of(event))
+    held = "" if event.report.victim is None else f", {rss}, adj {adj}"
+    return f"{_when(event)} {what}{held}: {where}\n"
 
 
-def _in_brief(report: OomReport, page: int) -> str:
+def _in_brief(report: OomReport, page: int) -> tuple[str, str, str, str]:
+    """Return whom the report is about, RSS, adj, and which memory ran out."""
     where = visible(killing.limit(report))
     if report.victim is None:
-        return f"{killing.in_few_words(report)}: {where}"
+        return killing.in_few_words(report), "-", "-", where
     row = report.row_of(report.victim.pid)
-    rss, adj = size(_rss(report.victim, row, page)), _or_dash(_adj(report.victim, row))
     others = len(report.killed) - 1
     along = f" and {count(others, 'other')}" if others > 0 else ""
-    return f"killed {named(report.victim)}{along}, {rss}, adj {adj}: {where}"
+    rss = size(_rss(report.victim, row, page))
+    return f"killed {named(report.victim)}{along}", rss, _or_dash(_adj(report.victim, row)), where
 
 
 def full(event: Event, number: int, log: str | None, width: int | None = None) -> str:
-    """Return one event with everything the log says of it, and what follows.
+    """Return one event with everything the log says of it: who and why, what follows, and then the tables.
 
     ``number``: counted from the newest, 1; ``log``: the file it is from, which can be read again; ``width``: of its
     tables, None: any.
@@ -225,8 +221,6 @@ def full(event: Event, number: int, log: str | None, width: int | None = None) -
     lines += killing.path_lines(report.oom_memcg, width)
     lines += [f"          {line}" for line in _memory(report)]
     lines += _section("Why", shortage_lines(event.shortage) if event.shortage else [])
-    lines += _section("Memory", accounting_lines(event.memory) if event.memory else [])
-    lines += _ranking(event, page, width)
     row = report.row_of(report.victim.pid) if report.victim else None
     lines += killing.victim_lines(report, row, _rss(report.victim, row, page) if report.victim else None, width)
     others = [kill for kill in report.killed if report.victim is None or kill.pid != report.victim.pid]
@@ -236,24 +230,27 @@ def full(event: Event, number: int, log: str | None, width: int | None = None) -
     if report.elsewhere.killer == KERNEL:
         lines.append(f"Replay    {_agrees(event)}: {visible(event.replay.reason)}")
         lines += [f"Missing   {visible('; '.join(report.missing))}"] if report.missing else []
-    lines += _services(report, page)
     adj = _adj(report.victim, row) if report.victim else None
     ranked = {candidate.task.pid for candidate in event.ranking}
     lines += [f"Remedy    {remedy}" for remedy in killing.remedies(report, adj, ranked, log)]
+    lines += _section("Memory", accounting_lines(event.memory) if event.memory else [])
+    lines += _services(report, page)
+    lines += _ranking(event, page, width)
     return "\n".join(lines) + "\n"
 
 
 def _answer(event: Event) -> str:
-    """Return who was killed, and what for: the line that is read first."""
-    report = event.report
+    """Return who was killed, when, and what for: the line that is read first."""
+    report, when = event.report, _when(event)
+    ended = ("" if when == "?" else f" ({when})") + _what_for(report)
     if report.victim is None:
-        return killing.without_victim(report) + _what_for(report)
+        return killing.without_victim(report) + ended
     others = len(report.killed) - 1
     rss = None if others > 0 else _rss(report.victim, report.row_of(report.victim.pid), page_size_of(event))
     who = named(report.victim) + ("" if rss is None else f", {size(rss)} of RSS,")
     were = f" and {count(others, 'other')} were" if others > 0 else " was"
     by = "" if report.elsewhere.killer == KERNEL else f" by {visible(report.elsewhere.killer or '?')}"
-    return f"{who}{were} killed{by}{_what_for(report)}"
+    return f"{who}{were} killed{by}{ended}"
 
 
 def _what_for(report: OomReport) -> str:

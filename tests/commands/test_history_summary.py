@@ -116,7 +116,7 @@ def test_numbers_stay_those_of_the_whole_list(proc_tree: ProcTree, log: Path) ->
     (line,) = history(proc_tree, log, "--victim", "java", "-n", "1").stdout.splitlines()[1:]
     assert line.split()[0] != "1"
     told = history(proc_tree, log, line.split()[0]).stdout.splitlines()
-    assert told[0] == "3 (java), 0.05MiB of RSS, was killed: the machine ran out of memory"
+    assert told[0] == "3 (java), 0.05MiB of RSS, was killed (Aug 10 08:03:00): the machine ran out of memory"
     assert told[1].startswith(f"Event {line.split()[0]} ")
 
 
