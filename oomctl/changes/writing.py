@@ -9,7 +9,7 @@ from oomctl.model.changes import Change, LeftAlone, Status, WhyLeftAlone
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
-from oomctl.targets.selection import Scope, select, still_meant
+from oomctl.targets.selection import Scope, select, still_meant, with_descendants
 from oomctl.targets.trust import UnitFacts
 from oomctl.targets.units import resolved
 from oomctl.targets.words import Target, TargetKind
@@ -79,12 +79,13 @@ def children_left(
     chosen: Chosen, targets: Sequence[Target], scenario: Scenario, procfs: Procfs, adj: int, scope: Scope
 ) -> Sequence[Task]:
     """Return the descendants of what is lowered that ``--tree`` would take, too, and refuse none."""
-    lowered = {meant.task.pid for meant in chosen.meant if adj < meant.task.adj}
-    if not lowered.intersection(task.ppid for task in scenario.tasks):
+    lowered = [meant.task for meant in chosen.meant if adj < meant.task.adj]
+    family = with_descendants(lowered, scenario.tasks)
+    if len(family) == len(lowered):
         return ()
     # What a unit starts is in its cgroup, and so a match itself; its manager is not asked a second time.
     named = [target for target in targets if target.kind is not TargetKind.UNIT]
-    with_tree = choose(named, scenario, procfs, adj, scope._replace(tree=True))
+    with_tree = choose(named, scenario._replace(tasks=tuple(family)), procfs, adj, scope._replace(tree=True))
     if {entry.pid for entry in with_tree.refused} - {entry.pid for entry in chosen.refused}:
         return ()
     known = {meant.task.pid for meant in chosen.meant} | {entry.pid for entry in chosen.left_alone}

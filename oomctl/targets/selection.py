@@ -80,7 +80,7 @@ def select(
         facts = (units or {}).get(target.value, UnitFacts())
         direct = {task.pid for task in matches}
         followers = {} if scope.everyone or scope.tree else _followers(target, matches, facts.main_pid)
-        for task in _with_descendants(matches, tasks) if scope.tree else matches:
+        for task in with_descendants(matches, tasks) if scope.tree else matches:
             lowering = adj < task.adj
             # Distrust first: an impostor is one as the child of another, too.
             if lowering and (reason := _distrust(target, task, procfs, scope, facts, task.pid in direct)):
@@ -163,7 +163,8 @@ def _followers(target: Target, matches: Sequence[Task], main_pid: int | None) ->
     return {task.pid: WhyLeftAlone(Follower.CHILD) for task in matches if task.ppid in pids}
 
 
-def _with_descendants(roots: Sequence[Task], tasks: Sequence[Task]) -> list[Task]:
+def with_descendants(roots: Sequence[Task], tasks: Sequence[Task]) -> list[Task]:
+    """Return ``roots`` and all of ``tasks`` that descend from them."""
     children: dict[int, list[Task]] = {}
     for task in tasks:
         children.setdefault(task.ppid, []).append(task)
