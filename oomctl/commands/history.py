@@ -57,16 +57,17 @@ class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic only since
             raise click.BadParameter(message, ctx, param) from None
 
 
-class PlaceType(click.IntRange):
+class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
     """Which event is meant: 1 or ``last`` is the newest."""
 
-    def __init__(self) -> None:
-        """Count from 1."""
-        super().__init__(1)
+    name = "number"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return its number in the list."""
-        return 1 if value == "last" else int(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        text = "1" if value == "last" else str(value)
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+            self.fail(f"{text!r} is not the number of an event: 1 or last is the newest", param, ctx)
+        return int(text)
 
 
 @click.command()

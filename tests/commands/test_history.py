@@ -77,7 +77,7 @@ def test_stdin_is_read() -> None:
         pytest.param(["-f", "/dev/null"], 2, "/dev/null: a device; expected a regular file", id="a device"),
         pytest.param(["-f", "-"], 1, "history: no OOM kill in stdin", id="an empty log"),
         pytest.param(["-f", str(MYSQLD), "7"], 1, "has no event 7", id="no such event"),
-        pytest.param(["0"], 2, "0 is not in the range", id="events count from 1"),
+        pytest.param(["0"], 2, "'0' is not the number of an event", id="events count from 1"),
         pytest.param(["--since", "teatime"], 2, "'teatime' is not a time", id="not a time"),
     ],
 )
