@@ -94,7 +94,7 @@ def _lines(text: bytes) -> Iterator[str]:
     # Anybody may mount FUSE at a name with exotic line breaks and spaces; the kernel escapes only its own.
     for line in text.split(b"\n")[:-1]:
         before, _, filesystem = line.partition(b" - ")
-        if filesystem.startswith(b"cgroup") and before.count(b" ") >= 5:
+        if filesystem.startswith(b"cgroup") and filesystem.count(b" ") >= 2 and before.count(b" ") >= 5:
             yield line.decode(errors="surrogateescape")
 
 
