@@ -37,19 +37,25 @@ DOORS: dict[str, tuple[str, ...]] = {
     "changes": ("model", "errors", "kernel", "procfs", "systemd", "targets", "guard", "render", "console"),
     "origins": ("model", "errors", "kernel.badness", "procfs", "changes.journal"),
     "policy": ("model", "errors", "kernel", "procfs", "targets", "guard"),
+    "audit": (
+        *("model", "errors", "kernel", "procfs", "targets", "policy", "origins", "systemd", "guard", "render.text"),
+    ),
     "live": ("model", "errors", "kernel", "procfs", "targets", "render"),
     "tui": ("model", "errors", "kernel", "procfs", "oomlog", "targets", "changes", "origins", "live", "render"),
     "completion": ("errors", "kernel", "procfs", "render", "cli.parameters"),
     "commands": (
         *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario", "changes", "origins"),
-        *("policy", "live", "render", "console", "selftest", "cli.options", "cli.parameters", "cli.namesake"),
+        *("policy", "audit", "live", "render", "console", "selftest", "cli.options", "cli.parameters", "cli.namesake"),
         *("cli.summaries", "tui.app", "tui.keys", "completion.shells"),
     ),
     "cli": ("errors", "kernel.badness", "guard", "targets.words", "console", "completion.shells"),
     "__main__": ("cli.main", "cli.descriptors", "procfs.ahead"),
     "__init__": (),
 }
-PURE = ("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view")
+PURE = (
+    *("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view"),
+    *("audit.choice", "audit.memcgs", "audit.protection", "audit.surroundings", "audit.remedies"),
+)
 WORDLESS = [path for path in sorted((PACKAGE / "kernel").glob("*.py")) if path.stem not in ("rules", "distributions")]
 """All of the kernel room but the tables of versions and of distributions, whose rows and mistakes are in words."""
 UPWARDS = {

@@ -37,3 +37,59 @@ class Finding(NamedTuple):
     cgroup: str | None = None
     pids: frozenset[int] = frozenset()
     """Everybody whom it concerns, ``process`` among them."""
+
+
+class Enrolled(NamedTuple):
+    """A process as a quick look at everybody has it."""
+
+    pid: int
+    ppid: int
+    adj: int
+    rss_pages: int
+    """As ``stat`` shows it."""
+    comm: str
+    """Hostile input."""
+    zombie: bool = False
+
+
+class Roll(NamedTuple):
+    """Every process but oomctl's own and kernel threads."""
+
+    listed: tuple[Enrolled, ...]
+    hidden: int
+    """Processes that exist but cannot be read from here."""
+
+
+class Group(NamedTuple):
+    """A memory cgroup with a limit, or one that is killed or suspended as a whole; sizes in bytes."""
+
+    path: str
+    directory: str
+    """Where its control files are."""
+    version: int
+    limit: int | None
+    used: int
+    """Without what reclaim can drop: page cache, the kernel's caches."""
+    has_high: bool
+    """v2: ``memory.high`` throttles it before the limit is reached."""
+    kills_as_one: bool
+    kill_disabled: bool
+    pids: tuple[int, ...]
+    """Members, those of cgroups below it among them."""
+
+
+class Swap(NamedTuple):
+    """A line of /proc/swaps."""
+
+    name: str
+    size_bytes: int
+
+
+class Settings(NamedTuple):
+    """Sysctls that decide how an OOM ends; None where this kernel does not have one."""
+
+    panic_on_oom: int = 0
+    oom_kill_allocating_task: int = 0
+    overcommit_memory: int = 0
+    oom_dump_tasks: int = 1
+    sysrq: int | None = None

@@ -83,7 +83,7 @@ class Known(NamedTuple):
 
 
 _POD = r".*/kubepods.*"
-_CONTAINER = r".*(/docker[/-]|/libpod-|/crio-|/cri-containerd-|/lxc[./]).*"
+CONTAINER = r".*(/docker[/-]|/libpod-|/crio-|/cri-containerd-|/lxc[./]).*"
 # Titles that OpenSSH gives its processes; before 9.8 a session has the listener's comm.
 _LISTENER = r"(sshd: )?\S*/?sshd\b(?!: )"
 _SESSION = r"sshd(-session|-auth)?: (?!\S*/sshd )\S"
@@ -228,7 +228,7 @@ KNOWN_STARTERS: tuple[Known, ...] = (
         "the container runtime: --oom-score-adj, or oomScoreAdj of its configuration",
         _NOT_0,
         "OCI runtime specification: process.oomScoreAdj",
-        cgroup=_CONTAINER,
+        cgroup=CONTAINER,
         parent="containerd-shim|conmon|dockerd|lxc-start|docker-containe",
     ),
     Known(PROGRAM, "Ananicy's rule OOM_NO_KILL, or its like", (-1000,), "Ananicy", comm="Xorg", confidence=POSSIBLE),

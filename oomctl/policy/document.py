@@ -132,14 +132,17 @@ class _Reader:
 
     def policy(self) -> Policy:
         for key in self._document:
-            if key != "rule":
-                self._mistake(self._lines.top.get(key), f"{_shown(key)}: expected nothing but [[rule]] tables")
+            if key not in ("rule", "precious"):
+                self._mistake(self._lines.top.get(key), f"{_shown(key)}: expected [[rule]] tables, or precious = [...]")
         entries = self._document.get("rule", [])
         if not isinstance(entries, list):
             self._mistake(self._lines.top.get("rule"), "rule: expected [[rule]], with two brackets")
             entries = []
         rules = [rule for index, entry in enumerate(entries) if (rule := self._rule(index, entry)) is not None]
-        return Policy(tuple(rules), tuple(sorted(self._mistakes, key=lambda mistake: mistake.place.line or 0)))
+        precious = self._precious(self._document.get("precious", []))
+        return Policy(
+            tuple(rules), tuple(sorted(self._mistakes, key=lambda mistake: mistake.place.line or 0)), precious
+        )
 
     def _mistake(self, line: int | None, message: str, severity: str = "error") -> None:
         self._mistakes.append(Mistake(Place(self._path, line), message, severity))
@@ -183,6 +186,18 @@ class _Reader:
             self._mistake(self._lines.of_key(index, "adj"), f"adj: {doubt}", "warning")
         return adj
 
+    def _precious(self, words: object) -> tuple[Target, ...]:
+        """Return what ``precious = ["postgres", ...]`` names."""
+        line = self._lines.top.get("precious")
+        if not isinstance(words, list):
+            self._mistake(line, f"precious: expected a list of strings, got {_shown(words)}")
+            return ()
+        return tuple(
+            target
+            for word in words
+            if (target := self._parsed(word, "precious", "a list of strings", line)) is not None
+        )
+
     def _targets(self, index: int, entry: Mapping[str, object]) -> tuple[Target, ...]:
         if "target" not in entry:
             self._mistake(self._lines.of_rule(index), 'target: missing; expected one, such as "postgres"')
@@ -194,17 +209,22 @@ class _Reader:
         return tuple(target for word in words if (target := self._target(index, word)) is not None)
 
     def _target(self, index: int, word: object) -> Target | None:
+        return self._parsed(word, "target", "a string or a list of strings", self._lines.of_key(index, "target"))
+
+    def _parsed(self, word: object, key: str, expected: str, line: int | None) -> Target | None:
+        """Return one target; None, with a mistake, where it is none that a file can name."""
         if not isinstance(word, str):
-            self._wrong(index, "target", "a string or a list of strings", word)
+            self._mistake(line, f"{key}: expected {expected}, got {_shown(word)}")
             return None
         try:
             target = parse_target(word)
         except BadInput as error:
-            self._mistake(self._lines.of_key(index, "target"), str(error))
+            self._mistake(line, str(error))
             return None
         if target.kind is TargetKind.PID:
-            message = f"target {word}: a PID is another process tomorrow; expected a name, unit, cgroup, user or cmd"
-            self._mistake(self._lines.of_key(index, "target"), message)
+            self._mistake(
+                line, f"{key} {word}: a PID is another process tomorrow; expected a name, unit, cgroup, user or cmd"
+            )
         return target
 
 

@@ -33,7 +33,8 @@ def load(paths: Sequence[str]) -> Policy:
         raise BadInput(f"no policy: neither {where} holds a *.toml file; --file FILE reads another one")
     rules = tuple(rule for part in parts for rule in part.rules)
     mistakes = dict.fromkeys(mistake for part in parts for mistake in part.mistakes)
-    return Policy(rules, (*mistakes, *unreachable(rules)))
+    precious = tuple(dict.fromkeys(target for part in parts for target in part.precious))
+    return Policy(rules, (*mistakes, *unreachable(rules)), precious)
 
 
 def load_valid(paths: Sequence[str]) -> Policy:

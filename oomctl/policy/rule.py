@@ -64,6 +64,8 @@ class Policy(NamedTuple):
 
     rules: tuple[Rule, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    precious: tuple[Target, ...] = ()
+    """What ``oomctl check`` warns of when it would be killed next; nothing is set for it."""
 
     @property
     def errors(self) -> list[Mistake]:

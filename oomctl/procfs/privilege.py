@@ -14,6 +14,12 @@ _WHOLE_ID_RANGE = 4294967295
 _LONGEST = 1 << 20  # a status with 65,536 groups
 
 
+def has_sys_resource(procfs: Procfs) -> bool:
+    """Whether this process has CAP_SYS_RESOURCE; yes where that is not said."""
+    match = re.search(r"^CapEff:\s*([0-9a-f]{1,16})$", _text(procfs, "self/status"), re.MULTILINE)
+    return match is None or bool(int(match[1], 16) & _CAP_SYS_RESOURCE)
+
+
 def without_sys_resource(procfs: Procfs) -> tuple[str, str]:
     """Say who lacks CAP_SYS_RESOURCE here, in a few words, and then what would help."""
     if not _in_initial_user_namespace(procfs):

@@ -17,6 +17,11 @@ _LARGEST_FILE = 1 << 20
 _PATIENCE_SECONDS = 90  # a manager on a machine without memory answers late
 
 
+def is_booted() -> bool:
+    """Whether systemd runs this machine (``sd_booted``)."""
+    return os.path.isdir("/run/systemd/system")
+
+
 class NoAnswer(ImpossibleHere):
     """No such service manager runs here, or it refused what it was asked."""
 
@@ -48,6 +53,13 @@ class Manager:
         # Properties come in blocks, one for each unit, in the order of the units.
         blocks = self._systemctl("show", *words, "--", *units).strip("\n").split("\n\n")
         return {unit: _state(unit, block) for unit, block in zip(units, blocks, strict=False)}
+
+    def running_services(self, *named: str) -> list[UnitState]:
+        """Ask for every service that runs now, and for ``named`` ones. Raises NoAnswer where no such manager runs."""
+        words = [word for name in _PROPERTIES for word in ("-p", name)]
+        shown = self._systemctl("show", "--state=running", *words, "--", "*.service", *named)
+        states = [_state("", block) for block in shown.strip("\n").split("\n\n") if block]
+        return list({state.id: state for state in states if state.loaded}.values())
 
     def drop_in_path(self, unit: str) -> str:
         """Return where oomctl's drop-in for ``unit`` is, or would be."""

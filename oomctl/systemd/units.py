@@ -11,8 +11,8 @@ DROP_IN = "90-oomctl.conf"
 _LONGEST = 255  # UNIT_NAME_MAX of systemd
 _NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+\.(service|socket|mount|swap|scope|slice)", re.ASCII)
 _SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}
-_LOGINS = re.compile(r"(ssh|sshd|dropbear)(@.*|-.*)?\.(service|socket)")
-_DEBIAN_POSTGRES = re.compile(r"postgresql@.+\.service")  # postgresql-common: pg_ctlcluster
+LOGINS = re.compile(r"(ssh|sshd|dropbear)(@.*|-.*)?\.(service|socket)")
+DEBIAN_POSTGRES = re.compile(r"postgresql@.+\.service")  # postgresql-common: pg_ctlcluster
 _SETTING = re.compile(r"^\s*OOMScoreAdjust\s*=\s*([+-]?\d{1,4})\s*$", re.MULTILINE)
 
 
@@ -39,12 +39,12 @@ def check_persistable(unit: str, setting: int | None) -> None:
         raise BadInput(f"{unit} is a template; name its instances, such as {unit.replace('@.', '@1.')}")
     if setting is None:
         return
-    if _DEBIAN_POSTGRES.fullmatch(unit):
+    if DEBIAN_POSTGRES.fullmatch(unit):
         raise Refused(
             f"{unit}: pg_ctlcluster, which starts it, sets the postmaster to -900 every time, whatever the unit says;"
             " without --persist the running one can be changed; nothing was written"
         )
-    if _LOGINS.fullmatch(unit):
+    if LOGINS.fullmatch(unit):
         raise Refused(
             f"{unit}: sshd protects its own listener, and a value in its unit would be inherited by every login;"
             " nothing was written"

@@ -132,7 +132,7 @@ def refusal(task: Task, procfs: Procfs | None, lowering: bool, force: bool) -> W
         return None
     if _is_init(task, procfs):
         return WhyLeftAlone(Refusal.INIT)
-    if _is_login_session(task, procfs):
+    if is_login_session(task, procfs):
         return WhyLeftAlone(Refusal.LOGIN_SESSION)
     return None
 
@@ -146,7 +146,7 @@ def risk_of_raising(task: Task, procfs: Procfs | None) -> WhyLeftAlone | None:
         return WhyLeftAlone(Risk.INIT)
     if task.uid != 0 or (procfs is not None and not _is_trusted(procfs, task.pid)):
         return None
-    if _is_login_session(task, procfs):
+    if is_login_session(task, procfs):
         return WhyLeftAlone(Risk.LOGIN_SESSION)
     if task.comm == "sshd":
         return WhyLeftAlone(Risk.SSHD)
@@ -163,8 +163,11 @@ def _is_init(task: Task, procfs: Procfs | None) -> bool:
     return task.pid == 1 and (is_machine_init(procfs, 1) if procfs is not None else task.init)
 
 
-def _is_login_session(task: Task, procfs: Procfs | None) -> bool:
-    """Before OpenSSH 9.8 sessions are called sshd as well and say so in their title: ``sshd: user@pts/0``."""
+def is_login_session(task: Task, procfs: Procfs | None) -> bool:
+    """Whether it is the server's end of a login.
+
+    Before OpenSSH 9.8 sessions are called sshd as well and say so in their title: ``sshd: user@pts/0``.
+    """
     if task.comm in _SESSION_COMMS:
         return True
     title = text_of(procfs, task.pid, "cmdline") if task.comm == "sshd" and procfs is not None else ""

@@ -1,0 +1,228 @@
+"""One look at the machine, with all that the checks ask about."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+
+from oomctl.audit import counted
+from oomctl.audit.facts import Asked, Drifted, Heap, Look, PolicyFacts, Suspect
+from oomctl.errors import BadInput
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.model.audit import Enrolled, Group, Roll
+from oomctl.model.kernel import Round, Task
+from oomctl.model.listing import Details, Row
+from oomctl.origins import known as origins
+from oomctl.origins.facts import facts_of
+from oomctl.policy import loading
+from oomctl.policy.decision import decide
+from oomctl.policy.rule import Policy
+from oomctl.procfs import settings as machine_settings
+from oomctl.procfs import survey
+from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.details import DetailReader, unit_in
+from oomctl.procfs.groups import groups
+from oomctl.procfs.identity import identity, text_of
+from oomctl.procfs.privilege import has_sys_resource, without_sys_resource
+from oomctl.procfs.provenance import is_machine_init
+from oomctl.procfs.reader import Procfs
+from oomctl.procfs.roll import roll
+from oomctl.systemd.manager import Manager, NoAnswer, UnitState, is_booted
+from oomctl.targets.matching import matching, why_hidden
+from oomctl.targets.trust import first_login_uid, is_login_session
+from oomctl.targets.words import Target
+
+_NEAREST = 5
+_OLD_SCALE = 15
+_LAST_LOGIN_UID = 60_000  # UID_MAX of login.defs; above are nobody, and users of containers
+_DELIBERATE = -900
+_IN_CONTAINER = re.compile(rf"{origins.CONTAINER}|.*/kubepods")
+_SESSION = re.compile(r"session-.*\.scope|user@\d+\.service")
+_SSHD_UNITS = ("ssh.service", "sshd.service", "dropbear.service")
+_HEAP = re.compile(r"(?:^|\s)-Xmx(\d{1,15})([kmgt]?)(?=\s|$)", re.IGNORECASE | re.ASCII)
+_UNITS_OF_SIZES = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+_POSTGRES = ("postgres", "postmaster")
+_MOST_OF_ONE_NAME = 500
+"""Processes that are looked at closer for their name: anybody can start thousands of them."""
+
+
+def look(procfs: Procfs, asked: Asked) -> Look:
+    """Read the machine once. Raises ImpossibleHere where its /proc cannot be read."""
+    scenario = survey.machine_front(procfs, _NEAREST)
+    result = out_of_memory(scenario, procfs.rules)
+    everyone = roll(procfs)
+    memcgs = Memcgs.of(procfs)
+    details = DetailReader(procfs, memcgs)
+    units = _units(procfs)
+    suspects = _suspects(procfs, everyone, details, units)
+    limited = groups(procfs)
+    policy = _policy()
+    return Look(
+        asked,
+        scenario,
+        result,
+        details.details(result.victim.task) if result.victim else Details(),
+        everyone,
+        suspects,
+        _precious(procfs, result, asked.precious, policy),
+        _largest(procfs, everyone, result),
+        tuple(limited),
+        frozenset(group.path for group in limited if group.kills_as_one and _has_a_login(procfs, group)),
+        tuple(_heaps(procfs, everyone, memcgs, limited)),
+        frozenset(_postmasters(procfs, everyone)),
+        units,
+        procfs.is_own and is_booted(),
+        _policy_facts(procfs, policy),
+        machine_settings.settings(procfs),
+        machine_settings.swaps(procfs),
+        *_kills(procfs),
+        why_hidden()[0],
+        procfs.of_another_namespace,
+        without_sys_resource(procfs) if os.geteuid() == 0 and not has_sys_resource(procfs) else None,
+    )
+
+
+def _units(procfs: Procfs) -> dict[str, UnitState]:
+    if not (procfs.is_own and is_booted()):
+        return {}
+    try:
+        return {state.id: state for state in Manager().running_services(*_SSHD_UNITS)}
+    except NoAnswer:
+        return {}
+
+
+def _suspects(
+    procfs: Procfs, everyone: Roll, details: DetailReader, units: dict[str, UnitState]
+) -> tuple[Suspect, ...]:
+    mains = {state.main_pid for state in units.values()}
+    listed = [
+        one
+        for one in everyone.listed
+        if not one.zombie
+        and (one.adj < 0 or 0 < one.adj <= _OLD_SCALE or (one.pid in mains and one.adj != 0))
+        and not is_machine_init(procfs, one.pid)
+    ]
+    tasks = [task for one in listed if (task := identity(procfs, one.pid)) is not None and not task.kthread]
+    rows = [Row(task, details.details(task, cmdline=True)) for task in tasks]
+    declared: dict[tuple[str | None, int | None], int] = {
+        (state.id, None): state.adj for state in units.values() if state.adj is not None
+    }
+    found = facts_of(rows, procfs, declared)
+    ancestry = origins.Ancestry(lambda pid: identity(procfs, pid))
+    return tuple(
+        Suspect(
+            facts.task,
+            facts.details,
+            origins.origin(facts),
+            facts.parent,
+            _in_session(procfs, facts.task, facts.details, ancestry),
+            bool(_IN_CONTAINER.match(facts.details.cgroup or "")),
+            first_login_uid() <= facts.task.uid <= _LAST_LOGIN_UID,
+        )
+        for facts in found
+    )
+
+
+def _in_session(procfs: Procfs, task: Task, details: Details, ancestry: origins.Ancestry) -> bool:
+    """Whether systemd or a login above it says so."""
+    if details.manager_uid is not None or _SESSION.fullmatch(details.unit or ""):
+        return True
+    seen: set[int] = set()
+    above: Task | None = task
+    while above is not None and above.pid not in seen:
+        if is_login_session(above, procfs):
+            return True
+        seen.add(above.pid)
+        above = ancestry.parent(above)
+    return False
+
+
+def _precious(procfs: Procfs, result: Round, named: Sequence[Target], policy: Policy | None) -> tuple[Task, ...]:
+    """Return whom the next kill may take of those that were named, or that the policy protects."""
+    near = {task.pid: task for task in (*result.killed, *result.contenders)}
+    named = (*named, *(policy.precious if policy else ()))
+    found = {task.pid for tasks in matching(named, list(near.values()), procfs).values() for task in tasks}
+    protecting = [rule for rule in policy.rules if rule.adj < 0] if policy and not policy.errors else []
+    if protecting:
+        family = {task.pid: task for one in near.values() for task in (one, *procfs.ancestors(one))}
+        decided = decide(protecting, list(family.values()), procfs)
+        found |= {pid for pid, decision in decided.items() if decision.left_alone is None}
+    return tuple(task for pid, task in near.items() if pid in found)
+
+
+def _largest(procfs: Procfs, everyone: Roll, result: Round) -> Task | None:
+    """Return who holds the most memory and swap, of those that nobody protected on purpose."""
+    known = {candidate.task.pid: candidate.task for candidate in result.ranking}
+    by_size = sorted(everyone.listed, key=lambda one: one.rss_pages, reverse=True)
+    for one in [one for one in by_size if one.adj > _DELIBERATE][:_NEAREST]:
+        with suppress(OSError):
+            known.setdefault(one.pid, procfs.task(one.pid))
+    held = [task for task in known.values() if task.adj > _DELIBERATE]
+    return max(held, key=lambda task: task.rss_pages + task.swap_pages, default=None)
+
+
+def _has_a_login(procfs: Procfs, group: Group) -> bool:
+    return any(_SESSION.fullmatch(unit_in(text_of(procfs, pid, "cgroup")) or "") for pid in group.pids)
+
+
+def _heaps(procfs: Procfs, everyone: Roll, memcgs: Memcgs | None, limited: Sequence[Group]) -> list[Heap]:
+    by_path = {group.path: group for group in limited if group.limit is not None}
+    if memcgs is None or not by_path:
+        return []
+    found = []
+    for one in _called(everyone, ("java",)):
+        heap = _HEAP.findall(text_of(procfs, one.pid, "cmdline"))
+        path = memcgs.path_of_pid(one.pid)
+        if not heap or path is None:
+            continue
+        above = [by_path[memcg] for memcg in memcgs.ancestors(path) if memcg in by_path]
+        if above:
+            number, unit = heap[-1]  # the last one counts
+            size = int(number) << _UNITS_OF_SIZES[unit.lower()]
+            found.append(Heap(one, size, min(above, key=lambda group: group.limit or 0)))
+    return found
+
+
+def _postmasters(procfs: Procfs, everyone: Roll) -> list[int]:
+    named = {one.pid: one for one in _called(everyone, _POSTGRES)}
+    return [
+        pid
+        for pid, one in named.items()
+        if one.ppid not in named and not _IN_CONTAINER.search(text_of(procfs, pid, "cgroup"))
+    ]
+
+
+def _called(everyone: Roll, names: Sequence[str]) -> list[Enrolled]:
+    return [one for one in everyone.listed if one.comm in names and not one.zombie][:_MOST_OF_ONE_NAME]
+
+
+def _policy() -> Policy | None:
+    try:
+        return loading.load(())
+    except BadInput:  # there is none
+        return None
+
+
+def _policy_facts(procfs: Procfs, policy: Policy | None) -> PolicyFacts | None:
+    if policy is None:
+        return None
+    if policy.errors:
+        return PolicyFacts(tuple(map(str, policy.errors)))
+    if not policy.rules:
+        return PolicyFacts()
+    decided = decide(policy.rules, procfs.tasks().read, procfs)
+    drifted = [
+        Drifted(decision.task, decision.rule.adj, str(decision.rule.place))
+        for decision in decided.values()
+        if decision.differs
+    ]
+    return PolicyFacts(drifted=tuple(drifted))
+
+
+def _kills(procfs: Procfs) -> tuple[int | None, int]:
+    """Return the kills since the start, and those that the last check knew of; before the first one all are known."""
+    kills = machine_settings.kills(procfs)
+    known = counted.at_last_check(procfs.boot_id())
+    return kills, (kills or 0) if known is None else known

@@ -1,0 +1,169 @@
+"""Checks of memory cgroups: in which nobody can be killed, or too many at once, and which are nearly full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oomctl.audit import remedies
+from oomctl.audit.facts import Look
+from oomctl.kernel.badness import ADJ_MIN
+from oomctl.model.audit import Enrolled, Finding, Group, Severity
+from oomctl.render.text import count, named, size, visible
+
+_CONMON = "conmon"
+"""Meant to be unkillable: it outlives the container that it watches."""
+_NEARLY = f"protect --level {ADJ_MIN + 1}"
+
+
+def memcg_unkillable(look: Look) -> Iterator[Finding]:
+    """Yield the limited cgroups in which the killer finds nobody: who needs memory there waits in vain."""
+    for group in look.groups:
+        members, exempt = _members(look, group)
+        if group.limit is not None and members and len(exempt) == len(members):
+            yield _finding(
+                "memcg-unkillable",
+                Severity.CRITICAL,
+                f"nobody in cgroup {visible(group.path)} can be killed when its {size(group.limit)} are used up:"
+                f" {_names(exempt)} at {ADJ_MIN}; whoever needs memory there tries in vain, again and again",
+                group,
+                exempt,
+            )
+
+
+def memcg_exempt(look: Look) -> Iterator[Finding]:
+    """Yield who is exempt from the kills of its own limit while others are not."""
+    for group in look.groups:
+        members, exempt = _members(look, group)
+        exempt = [one for one in exempt if one.pid not in look.containers and one.comm != _CONMON]
+        if group.limit is not None and exempt and len(exempt) < len(members):
+            yield _finding(
+                "memcg-exempt",
+                Severity.WARNING,
+                f"{_names(exempt)} at {ADJ_MIN} in cgroup {visible(group.path)}: when its {size(group.limit)} are used"
+                " up, everybody else there dies first",
+                group,
+                exempt,
+            )
+
+
+def group_survivor(look: Look) -> Iterator[Finding]:
+    """Yield who would outlive a kill of its whole cgroup."""
+    for group in look.groups:
+        members, exempt = _members(look, group)
+        if group.kills_as_one and exempt and len(exempt) < len(members):
+            yield _finding(
+                "group-survivor",
+                Severity.WARNING,
+                f"cgroup {visible(group.path)} is killed as a whole (memory.oom.group), but for {_names(exempt)} at"
+                f" {ADJ_MIN}",
+                group,
+                exempt,
+            )
+
+
+def group_blast(look: Look) -> Iterator[Finding]:
+    """Yield the cgroups that die as a whole and hold a login, or very many processes."""
+    for group in look.groups:
+        members, _ = _members(look, group)
+        has_login = group.path in look.in_sessions
+        if group.kills_as_one and (has_login or len(members) > look.asked.thresholds.group_blast_processes):
+            yield Finding(
+                "group-blast",
+                Severity.WARNING,
+                f"a kill in cgroup {visible(group.path)} takes all {count(len(members), 'process', 'processes')} in it"
+                f" (memory.oom.group){', a login session among them' if has_login else ''}; in a unit's file"
+                " OOMPolicy=continue keeps that off",
+                remedies.write("0", group, "memory.oom.group"),
+                cgroup=group.path,
+                pids=frozenset(group.pids),
+            )
+
+
+def container_unkillable(look: Look) -> Iterator[Finding]:
+    """Yield the containers of which a process is at -1000: by mistake of their runtime, nearly always."""
+    by_cgroup: dict[str, list[Enrolled]] = {}
+    containers = look.containers
+    for one in look.roll.listed:
+        if one.adj == ADJ_MIN and one.comm != _CONMON and one.pid in containers:
+            by_cgroup.setdefault(containers[one.pid], []).append(one)
+    for cgroup, exempt in by_cgroup.items():
+        pids = frozenset(one.pid for one in exempt)
+        yield Finding(
+            "container-unkillable",
+            Severity.CRITICAL,
+            f"the container in {visible(cgroup)} cannot be killed: {_names(exempt)} at {ADJ_MIN}, which it got from a"
+            " runtime that was protected itself; restart that, then the container",
+            remedies.of_pids("reset", pids),
+            process=next(one.task for one in look.suspects if one.task.pid in pids),
+            cgroup=cgroup,
+            pids=pids,
+        )
+
+
+def v1_oom_disabled(look: Look) -> Iterator[Finding]:
+    """Yield the cgroups of v1 whose members hang instead of being killed."""
+    for group in look.groups:
+        if group.kill_disabled:
+            yield Finding(
+                "v1-oom-disabled",
+                Severity.CRITICAL,
+                f"cgroup {visible(group.path)} has oom_kill_disable: at its limit nobody is killed, and everybody who"
+                " needs memory there hangs until something else frees some",
+                remedies.write("0", group, "memory.oom_control"),
+                cgroup=group.path,
+                pids=frozenset(group.pids),
+            )
+
+
+def limit_near(look: Look) -> Iterator[Finding]:
+    """Yield the cgroups that are nearly full of what reclaim cannot drop."""
+    least = look.asked.thresholds.limit_near_percent
+    for group in look.groups:
+        if group.limit and not group.has_high and group.pids and group.used * 100 > group.limit * least:
+            yield Finding(
+                "limit-near",
+                Severity.WARNING,
+                f"cgroup {visible(group.path)} uses {size(group.used)} of {size(group.limit)}, page cache not counted,"
+                " and nothing throttles it before somebody is killed",
+                remedies.raised_limit(look, group, _more_than(max(group.used, group.limit))),
+                cgroup=group.path,
+                pids=frozenset(group.pids),
+            )
+
+
+def java_heap(look: Look) -> Iterator[Finding]:
+    """Yield the Java processes that may use more than their cgroup has."""
+    for process, heap, group in look.heaps:
+        if group.limit is not None and heap > group.limit:
+            yield Finding(
+                "java-heap",
+                Severity.WARNING,
+                f"{named(process)} may have a heap of {size(heap)} (-Xmx), and its cgroup {visible(group.path)} has"
+                f" {size(group.limit)}: it is killed before Java collects its garbage; a lower -Xmx mends that, too",
+                remedies.raised_limit(look, group, _more_than(heap)),
+                cgroup=group.path,
+                pids=frozenset([process.pid]),
+            )
+
+
+def _more_than(used: int) -> int:
+    """A quarter more, in whole MiB."""
+    return (used * 5 // 4 >> 20) + 1 << 20
+
+
+def _members(look: Look, group: Group) -> tuple[list[Enrolled], list[Enrolled]]:
+    """Return the processes of a cgroup that have memory, and those of them that are exempt from kills."""
+    pids = frozenset(group.pids)
+    members = [one for one in look.roll.listed if one.pid in pids and not one.zombie]
+    return members, [one for one in members if one.adj == ADJ_MIN]
+
+
+def _finding(check: str, severity: Severity, message: str, group: Group, exempt: list[Enrolled]) -> Finding:
+    pids = frozenset(one.pid for one in exempt)
+    return Finding(check, severity, message, remedies.of_pids(_NEARLY, pids), cgroup=group.path, pids=pids)
+
+
+def _names(processes: list[Enrolled]) -> str:
+    shown = ", ".join(map(named, processes[:3]))
+    rest = len(processes) - 3
+    return f"{shown} and {rest} more are" if rest > 0 else f"{shown} {'is' if len(processes) == 1 else 'are'}"
