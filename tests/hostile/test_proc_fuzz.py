@@ -32,6 +32,10 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("snapshot",),
     ("set", "-500", "postgres", "java.service", "cgroup:/pod", "--dry-run"),
     ("sacrifice", "20", "cmd:.", "--dry-run", "--json", "--tree"),
+    ("check",),
+    ("check", "--json", "--precious", "java"),
+    ("check", "java", "--format", "nagios"),
+    ("check", "--format", "checkmk", "--min-severity", "warning"),
     ("policy", "diff", "-f", "POLICY"),
     ("policy", "explain", "java", "-f", "POLICY"),
 )
@@ -64,6 +68,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> ProcTree:
     made.add_kthread(40)
     made.add_zombie_leader(50, 51, 700)
     made.write("zoneinfo", "Node 0, zone      DMA\n  pages free     3\n        spanned  4095\n        present  3998\n")
+    made.write("swaps", "Filename\tType\tSize\tUsed\tPriority\n/dev/zram0\tpartition\t1024\t0\t-2\n")
+    made.write("vmstat", "pswpin 3\noom_kill 2\n")
+    made.write("sys/kernel/sysrq", "438\n")
+    made.write("sys/vm/oom_dump_tasks", "1\n")
     made.write("pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
     made.write("../policy.toml", POLICY)
     return made
