@@ -97,6 +97,8 @@ class Look(NamedTuple):
     """Postmasters that are in no container."""
     units: Mapping[str, UnitState]
     """Services that run, and those of sshd, as the system's manager has them; empty where there is none."""
+    mains: Mapping[str, Task]
+    """The main process of each of ``units`` that has one, without sizes."""
     runs_systemd: bool
     policy: PolicyFacts | None
     """None: this machine has none."""

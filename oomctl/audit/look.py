@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from oomctl.audit import counted
 from oomctl.audit.facts import Asked, Drifted, Heap, Look, PolicyFacts, Suspect
+from oomctl.audit.surroundings import KILLERS
 from oomctl.errors import BadInput
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model.audit import Enrolled, Group, Roll
@@ -44,6 +45,8 @@ _SSHD_UNITS = ("ssh.service", "sshd.service", "dropbear.service")
 _HEAP = re.compile(r"(?:^|\s)-Xmx(\d{1,15})([kmgt]?)(?=\s|$)", re.IGNORECASE | re.ASCII)
 _UNITS_OF_SIZES = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 _POSTGRES = ("postgres", "postmaster")
+_JAVA = ("java",)
+_NAMES = frozenset(name.encode() for name in (*_POSTGRES, *_JAVA, *KILLERS))
 _MOST_OF_ONE_NAME = 500
 """Processes that are looked at closer for their name: anybody can start thousands of them."""
 
@@ -52,11 +55,12 @@ def look(procfs: Procfs, asked: Asked) -> Look:
     """Read the machine once. Raises ImpossibleHere where its /proc cannot be read."""
     scenario = survey.machine_front(procfs, _NEAREST)
     result = out_of_memory(scenario, procfs.rules)
-    everyone = roll(procfs)
+    everyone = roll(procfs, _is_unusual, _NAMES, _DELIBERATE)
     memcgs = Memcgs.of(procfs)
     details = DetailReader(procfs, memcgs)
     units = _units(procfs)
-    suspects = _suspects(procfs, everyone, details, units)
+    mains = {state.id: main for state in units.values() if (main := _main(procfs, state)) is not None}
+    suspects = _suspects(procfs, everyone, details, units, mains)
     limited = groups(procfs)
     policy = _policy()
     return Look(
@@ -73,6 +77,7 @@ def look(procfs: Procfs, asked: Asked) -> Look:
         tuple(_heaps(procfs, everyone, memcgs, limited)),
         frozenset(_postmasters(procfs, everyone)),
         units,
+        mains,
         procfs.is_own and is_booted(),
         _policy_facts(procfs, policy),
         machine_settings.settings(procfs),
@@ -93,18 +98,28 @@ def _units(procfs: Procfs) -> dict[str, UnitState]:
         return {}
 
 
+def _main(procfs: Procfs, state: UnitState) -> Task | None:
+    return None if state.main_pid is None else identity(procfs, state.main_pid)
+
+
+def _is_unusual(adj: int) -> bool:
+    return adj < 0 or 0 < adj <= _OLD_SCALE
+
+
 def _suspects(
-    procfs: Procfs, everyone: Roll, details: DetailReader, units: dict[str, UnitState]
+    procfs: Procfs,
+    everyone: Roll,
+    details: DetailReader,
+    units: Mapping[str, UnitState],
+    mains: Mapping[str, Task],
 ) -> tuple[Suspect, ...]:
-    mains = {state.main_pid for state in units.values()}
-    listed = [
-        one
-        for one in everyone.listed
-        if not one.zombie
-        and (one.adj < 0 or 0 < one.adj <= _OLD_SCALE or (one.pid in mains and one.adj != 0))
-        and not is_machine_init(procfs, one.pid)
+    pids = {one.pid for one in everyone.listed if _is_unusual(one.adj) and not one.zombie}
+    pids |= {main.pid for main in mains.values() if main.adj}
+    tasks = [
+        task
+        for pid in sorted(pids)
+        if not is_machine_init(procfs, pid) and (task := identity(procfs, pid)) is not None and not task.kthread
     ]
-    tasks = [task for one in listed if (task := identity(procfs, one.pid)) is not None and not task.kthread]
     rows = [Row(task, details.details(task, cmdline=True)) for task in tasks]
     declared: dict[tuple[str | None, int | None], int] = {
         (state.id, None): state.adj for state in units.values() if state.adj is not None
@@ -155,8 +170,7 @@ def _precious(procfs: Procfs, result: Round, named: Sequence[Target], policy: Po
 def _largest(procfs: Procfs, everyone: Roll, result: Round) -> Task | None:
     """Return who holds the most memory and swap, of those that nobody protected on purpose."""
     known = {candidate.task.pid: candidate.task for candidate in result.ranking}
-    by_size = sorted(everyone.listed, key=lambda one: one.rss_pages, reverse=True)
-    for one in [one for one in by_size if one.adj > _DELIBERATE][:_NEAREST]:
+    for one in everyone.largest:
         with suppress(OSError):
             known.setdefault(one.pid, procfs.task(one.pid))
     held = [task for task in known.values() if task.adj > _DELIBERATE]
@@ -172,7 +186,7 @@ def _heaps(procfs: Procfs, everyone: Roll, memcgs: Memcgs | None, limited: Seque
     if memcgs is None or not by_path:
         return []
     found = []
-    for one in _called(everyone, ("java",)):
+    for one in _called(everyone, _JAVA):
         heap = _HEAP.findall(text_of(procfs, one.pid, "cmdline"))
         path = memcgs.path_of_pid(one.pid)
         if not heap or path is None:

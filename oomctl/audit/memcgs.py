@@ -18,8 +18,8 @@ _NEARLY = f"protect --level {ADJ_MIN + 1}"
 def memcg_unkillable(look: Look) -> Iterator[Finding]:
     """Yield the limited cgroups in which the killer finds nobody: who needs memory there waits in vain."""
     for group in look.groups:
-        members, exempt = _members(look, group)
-        if group.limit is not None and members and len(exempt) == len(members):
+        exempt = _exempt(look, group)
+        if group.limit is not None and exempt and len(exempt) == len(group.pids):
             yield _finding(
                 "memcg-unkillable",
                 Severity.CRITICAL,
@@ -33,9 +33,8 @@ def memcg_unkillable(look: Look) -> Iterator[Finding]:
 def memcg_exempt(look: Look) -> Iterator[Finding]:
     """Yield who is exempt from the kills of its own limit while others are not."""
     for group in look.groups:
-        members, exempt = _members(look, group)
-        exempt = [one for one in exempt if one.pid not in look.containers and one.comm != _CONMON]
-        if group.limit is not None and exempt and len(exempt) < len(members):
+        exempt = [one for one in _exempt(look, group) if one.pid not in look.containers and one.comm != _CONMON]
+        if group.limit is not None and exempt and len(exempt) < len(group.pids):
             yield _finding(
                 "memcg-exempt",
                 Severity.WARNING,
@@ -49,8 +48,8 @@ def memcg_exempt(look: Look) -> Iterator[Finding]:
 def group_survivor(look: Look) -> Iterator[Finding]:
     """Yield who would outlive a kill of its whole cgroup."""
     for group in look.groups:
-        members, exempt = _members(look, group)
-        if group.kills_as_one and exempt and len(exempt) < len(members):
+        exempt = _exempt(look, group)
+        if group.kills_as_one and exempt and len(exempt) < len(group.pids):
             yield _finding(
                 "group-survivor",
                 Severity.WARNING,
@@ -64,13 +63,13 @@ def group_survivor(look: Look) -> Iterator[Finding]:
 def group_blast(look: Look) -> Iterator[Finding]:
     """Yield the cgroups that die as a whole and hold a login, or very many processes."""
     for group in look.groups:
-        members, _ = _members(look, group)
+        number = len(group.pids)
         has_login = group.path in look.in_sessions
-        if group.kills_as_one and (has_login or len(members) > look.asked.thresholds.group_blast_processes):
+        if group.kills_as_one and (has_login or number > look.asked.thresholds.group_blast_processes):
             yield Finding(
                 "group-blast",
                 Severity.WARNING,
-                f"a kill in cgroup {visible(group.path)} takes all {count(len(members), 'process', 'processes')} in it"
+                f"a kill in cgroup {visible(group.path)} takes all {count(number, 'process', 'processes')} in it"
                 f" (memory.oom.group){', a login session among them' if has_login else ''}; in a unit's file"
                 " OOMPolicy=continue keeps that off",
                 remedies.write("0", group, "memory.oom.group"),
@@ -151,11 +150,10 @@ def _more_than(used: int) -> int:
     return (used * 5 // 4 >> 20) + 1 << 20
 
 
-def _members(look: Look, group: Group) -> tuple[list[Enrolled], list[Enrolled]]:
-    """Return the processes of a cgroup that have memory, and those of them that are exempt from kills."""
-    pids = frozenset(group.pids)
-    members = [one for one in look.roll.listed if one.pid in pids and not one.zombie]
-    return members, [one for one in members if one.adj == ADJ_MIN]
+def _exempt(look: Look, group: Group) -> list[Enrolled]:
+    """Return the members of a cgroup that no kill can take."""
+    members = frozenset(group.pids)
+    return [one for one in look.roll.listed if one.adj == ADJ_MIN and one.pid in members and not one.zombie]
 
 
 def _finding(check: str, severity: Severity, message: str, group: Group, exempt: list[Enrolled]) -> Finding:

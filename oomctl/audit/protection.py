@@ -91,10 +91,9 @@ def inherited_protection(look: Look) -> Iterator[Finding]:
 
 def unit_drift(look: Look) -> Iterator[Finding]:
     """Yield the services whose main process has not what the unit declares, unless it is known to set that itself."""
-    adjs = {one.pid: one for one in look.roll.listed}
     suspects = {one.task.pid: one for one in look.suspects}
     for unit in look.units.values():
-        main = adjs.get(unit.main_pid or 0)
+        main = look.mains.get(unit.id)
         if main is None or unit.adj is None or main.adj == unit.adj or LOGINS.fullmatch(unit.id):
             continue
         suspect = suspects.get(main.pid)
@@ -111,7 +110,7 @@ def unit_drift(look: Look) -> Iterator[Finding]:
             f"{unit.id} declares OOMScoreAdjust={unit.adj}, and its main process {named(main)} has {main.adj}: its next"
             " start changes that",
             remedies.of_pids(f"set {unit.adj}", [main.pid]) if keeps else remedy,
-            process=suspect.task if suspect else None,
+            process=main,
             unit=unit.id,
             pids=frozenset([main.pid]),
         )

@@ -9,7 +9,7 @@ from oomctl.audit.facts import Look
 from oomctl.model.audit import Finding, Severity
 from oomctl.render.text import count, named, visible
 
-_KILLERS = {"earlyoom": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang", "oomd": "oomd"}
+KILLERS = {"earlyoom": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang", "oomd": "oomd"}
 """Units of those that kill in userspace, by comm."""
 _SYSRQ_ALL, _SYSRQ_SIGNAL = 1, 64  # SYSRQ_ENABLE_SIGNAL, include/linux/sysrq.h
 _ADD_SWAP = (
@@ -54,11 +54,11 @@ def zram_only(look: Look) -> Iterator[Finding]:
 
 def other_killer(look: Look) -> Iterator[Finding]:
     """Yield who kills before the kernel does; several of them get in each other's way."""
-    killers = {one.comm: one for one in reversed(look.roll.listed) if one.comm in _KILLERS}
+    killers = {one.comm: one for one in reversed(look.roll.listed) if one.comm in KILLERS}
     if not killers:
         return
     names = " and ".join(map(named, killers.values()))
-    units = " ".join(f"{_KILLERS[comm]}.service" for comm in sorted(killers)[1:])
+    units = " ".join(f"{KILLERS[comm]}.service" for comm in sorted(killers)[1:])
     several = len(killers) > 1
     yield Finding(
         "other-killer",

@@ -53,9 +53,12 @@ class Enrolled(NamedTuple):
 
 
 class Roll(NamedTuple):
-    """Every process but oomctl's own and kernel threads."""
+    """Of all processes those that were asked for."""
 
     listed: tuple[Enrolled, ...]
+    """By PID."""
+    largest: tuple[Enrolled, ...]
+    """Those that hold the most RAM, of those that are not protected."""
     hidden: int
     """Processes that exist but cannot be read from here."""
 
