@@ -3,7 +3,7 @@
     python man/build.py
 
 A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, `below GROUP`, `fields`, `keys`,
-`json`, or `script FILE`, of which the page shows the text.
+`json`, `checks`, or `script FILE`, of which the page shows the text.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from oomctl.audit.catalogue import CHECKS
 from oomctl.cli.main import COMMANDS, cli
 from oomctl.render.fields import FIELDS, MEANINGS
 from oomctl.tui.keys import KEYS, MOVING
@@ -58,7 +59,7 @@ def generated(what: str) -> Iterator[str]:
         return below(name)
     if kind == "script":
         return script(MAN.parent / name)
-    return {"commands": commands, "fields": columns, "json": documents, "keys": keys}[kind]()
+    return {"commands": commands, "fields": columns, "json": documents, "keys": keys, "checks": checks}[kind]()
 
 
 def commands() -> Iterator[str]:
@@ -123,6 +124,13 @@ def keys() -> Iterator[str]:
     for key in KEYS:
         yield ".It " + " , ".join(f"Cm {key_name(name)}" for name in key.shown.split())
         yield from sentences(f"{key.meaning}.")
+
+
+def checks() -> Iterator[str]:
+    """Every check with what it finds and why that hurts, as --explain says it."""
+    for check in CHECKS:
+        yield f".It Cm {check.id}"
+        yield from sentences(f"{check.meaning} {check.harm}")
 
 
 def key_name(name: str) -> str:

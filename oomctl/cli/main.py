@@ -32,7 +32,7 @@ COMMANDS = {
     "run": ("oomctl.commands.run", "Run COMMAND with an oom_score_adj of its own."),
     "snapshot": ("oomctl.commands.snapshot", "Print this machine as a scenario for oomctl simulate --from."),
     "history": ("oomctl.commands.history", "List past OOM kills, or tell number N of them in full."),
-    "check": ("oomctl.commands.check", "Find what is wrong or dangerous here, each with the command that mends it."),
+    "check": ("oomctl.commands.check", "Find what is wrong or dangerous here, with what mends it."),
     "selftest": ("oomctl.commands.selftest", "Let this kernel choose among three toy processes and compare."),
     "completion": ("oomctl.commands.completion", "Print the script that lets a shell complete oomctl."),
 }

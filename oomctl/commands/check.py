@@ -86,7 +86,7 @@ def check(
     wanted: str | None,
     as_json: bool,
 ) -> int:
-    """Find what is wrong or dangerous here, each with the command that mends it.
+    """Find what is wrong or dangerous here, with what mends it.
 
     The worst comes first. With TARGETs only what concerns them is told. The status is 1 where something
     is found; with --format nagios that of a plug-in, 3 for a failure of the check itself.

@@ -75,6 +75,8 @@ def test_every_command_that_prints_json_has_a_schema() -> None:
         "protect 1 java --json --any-user --dry-run",
         "sacrifice java --json",
         "reset postgres --json",
+        "check --json",
+        "check --json --precious java",
         "snapshot",
         "snapshot --cgroup /system.slice/tomcat.service",
     ],
