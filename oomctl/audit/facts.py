@@ -41,6 +41,8 @@ class Suspect(NamedTuple):
     details: Details
     origin: Origin
     parent: Task | None
+    source: Task | None
+    """The highest above it up to which everybody has its parent's value."""
     in_session: bool
     """It is a login session, or was started from one."""
     in_container: bool
@@ -97,6 +99,8 @@ class Look(NamedTuple):
     """Postmasters that are in no container."""
     units: Mapping[str, UnitState]
     """Services that run, and those of sshd, as the system's manager has them; empty where there is none."""
+    units_unknown: str
+    """Why systemd did not say what runs, in words; empty where it did, and where there is no systemd."""
     mains: Mapping[str, Task]
     """The main process of each of ``units`` that has one, without sizes."""
     runs_systemd: bool

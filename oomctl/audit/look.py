@@ -58,10 +58,10 @@ def look(procfs: Procfs, asked: Asked) -> Look:
     everyone = roll(procfs, _is_unusual, _NAMES, _DELIBERATE)
     memcgs = Memcgs.of(procfs)
     details = DetailReader(procfs, memcgs)
-    units = _units(procfs)
+    units, units_unknown = _units(procfs)
     mains = {state.id: main for state in units.values() if (main := _main(procfs, state)) is not None}
     suspects = _suspects(procfs, everyone, details, units, mains)
-    limited = groups(procfs)
+    limited = groups(procfs, memcgs) if memcgs else []
     policy = _policy()
     return Look(
         asked,
@@ -77,6 +77,7 @@ def look(procfs: Procfs, asked: Asked) -> Look:
         tuple(_heaps(procfs, everyone, memcgs, limited)),
         frozenset(_postmasters(procfs, everyone)),
         units,
+        units_unknown,
         mains,
         procfs.is_own and is_booted(),
         _policy_facts(procfs, policy),
@@ -89,13 +90,14 @@ def look(procfs: Procfs, asked: Asked) -> Look:
     )
 
 
-def _units(procfs: Procfs) -> dict[str, UnitState]:
+def _units(procfs: Procfs) -> tuple[dict[str, UnitState], str]:
+    """Return services by name, and why there are none where systemd runs and does not say."""
     if not (procfs.is_own and is_booted()):
-        return {}
+        return {}, ""
     try:
-        return {state.id: state for state in Manager().running_services(*_SSHD_UNITS)}
-    except NoAnswer:
-        return {}
+        return {state.id: state for state in Manager().running_services(*_SSHD_UNITS)}, ""
+    except NoAnswer as error:
+        return {}, str(error)
 
 
 def _main(procfs: Procfs, state: UnitState) -> Task | None:
@@ -132,6 +134,7 @@ def _suspects(
             facts.details,
             origins.origin(facts),
             facts.parent,
+            facts.source,
             _in_session(procfs, facts.task, facts.details, ancestry),
             bool(_IN_CONTAINER.match(facts.details.cgroup or "")),
             first_login_uid() <= facts.task.uid <= _LAST_LOGIN_UID,

@@ -75,6 +75,8 @@ def inherited_protection(look: Look) -> Iterator[Finding]:
         for one in look.suspects
         if one.of_person and one.task.adj < 0 and one.origin.kind is OriginKind.INHERITED and not one.in_container
         if not (one.in_session and one.task.adj <= _PROTECTED)
+        # A service that runs as somebody who also logs in, and has a value of its own, may give it to its workers.
+        if one.in_session or one.source is None or one.source.uid != one.task.uid
     ]
     for top, pids in _families(inherited):
         yield Finding(

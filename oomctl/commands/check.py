@@ -105,6 +105,8 @@ def check(
     procfs = machine_procfs()
     asked = Asked((*precious, *settings.precious), settings.thresholds, namesake.sudo_warning())
     seen = look(procfs, asked)
+    if seen.units_unknown and not wanted:
+        complain(f"{seen.units_unknown}; no unit was checked")
     found = findings(seen, ids)
     if targets:
         found = _about(found, targets, seen, procfs)

@@ -1,8 +1,9 @@
-"""All memory cgroups at once, those with a limit and those whose members share their fate."""
+"""All memory cgroups at once, those with a limit and those whose members share their fate.
+
+Each is looked at once, however many are nested: whoever may make cgroups may make thousands.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from oomctl.errors import ImpossibleHere
 from oomctl.model.audit import Group
@@ -11,26 +12,35 @@ from oomctl.procfs.cgroupfiles import text_in
 from oomctl.procfs.reader import Procfs
 
 _MOST_CGROUPS = 20_000
+_LONGEST_PATH = 4000
+"""/proc/PID/cgroup shows none beyond 4,096."""
+_MOST_GROUPS_ABOVE = 32
+"""A process counts for so many of those it is in, the innermost."""
 
 
-def groups(procfs: Procfs) -> list[Group]:
+def groups(procfs: Procfs, memcgs: Memcgs) -> list[Group]:
     """Return every memory cgroup here that has a limit of its own, is killed as one, or has its kills disabled."""
-    memcgs = Memcgs.of(procfs)
-    if memcgs is None:
-        return []
-    return [found for path in _paths(memcgs) if (found := _group(procfs, memcgs, path)) is not None]
-
-
-def _paths(memcgs: Memcgs) -> Iterator[str]:
-    waiting, left = [memcgs.root], _MOST_CGROUPS
+    found: dict[str, Group] = {}
+    pids: dict[str, list[int]] = {}
+    waiting: list[tuple[str, tuple[str, ...]]] = [(memcgs.root, ())]
+    left = _MOST_CGROUPS
     while waiting and left:
-        path = waiting.pop()
+        path, above = waiting.pop()
         left -= 1
-        yield path
-        waiting += [f"{path.rstrip('/')}/{name}" for name in memcgs.children(path)]
+        group = _group(procfs, memcgs, path)
+        if group is not None:
+            found[path] = group
+            above = (*above[1 - _MOST_GROUPS_ABOVE :], path)
+        members = memcgs.processes_of(path) if above else []
+        for one in above:
+            pids.setdefault(one, []).extend(members)
+        below = [f"{path.rstrip('/')}/{name}" for name in memcgs.children(path)]
+        waiting += [(name, above) for name in reversed(below) if len(name) <= _LONGEST_PATH]
+    return [group._replace(pids=tuple(pids[path])) for path, group in found.items()]
 
 
 def _group(procfs: Procfs, memcgs: Memcgs, path: str) -> Group | None:
+    """Return a cgroup without its members; None where nothing about it matters, and where it cannot be read."""
     try:
         directory = memcgs.directory(path)
         limit = memcgs.limits(path).memory_pages
@@ -50,5 +60,5 @@ def _group(procfs: Procfs, memcgs: Memcgs, path: str) -> Group | None:
         memcgs.version == 2 and text_in(directory, "memory.high").strip() not in ("max", ""),
         as_one,
         disabled,
-        tuple(pid for members in memcgs.members(path) for pid in members.pids),
+        (),
     )

@@ -15,6 +15,8 @@ SYSTEM_DIRECTORY = "/etc/systemd/system"
 _PROPERTIES = ("Id", "LoadState", "MainPID", "OOMScoreAdjust", "ControlGroup", "FragmentPath", "DropInPaths")
 _LARGEST_FILE = 1 << 20
 _PATIENCE_SECONDS = 90  # a manager on a machine without memory answers late
+_SHORT_PATIENCE = 5
+"""Seconds for who asks only to look, and is itself waited for: Nagios gives up after ten."""
 
 
 def is_booted() -> bool:
@@ -57,7 +59,7 @@ class Manager:
     def running_services(self, *named: str) -> list[UnitState]:
         """Ask for every service that runs now, and for ``named`` ones. Raises NoAnswer where no such manager runs."""
         words = [word for name in _PROPERTIES for word in ("-p", name)]
-        shown = self._systemctl("show", "--state=running", *words, "--", "*.service", *named)
+        shown = self._systemctl("show", "--state=running", *words, "--", "*.service", *named, patience=_SHORT_PATIENCE)
         states = [_state("", block) for block in shown.strip("\n").split("\n\n") if block]
         return list({state.id: state for state in states if state.loaded}.values())
 
@@ -103,7 +105,7 @@ class Manager:
             return SYSTEM_DIRECTORY
         return os.path.join(places.config(), "systemd/user")
 
-    def _systemctl(self, *words: str) -> str:
+    def _systemctl(self, *words: str, patience: int = _PATIENCE_SECONDS) -> str:
         import subprocess
 
         command = ["systemctl", "--user" if self.user else "--system", "--no-pager", *words]
@@ -115,13 +117,13 @@ class Manager:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=_PATIENCE_SECONDS,
+                timeout=patience,
                 check=False,
             )
         except OSError as error:
             raise NoAnswer(f"systemctl: {error.strerror}") from None
         except subprocess.TimeoutExpired:
-            raise NoAnswer(f"systemctl: no answer within {_PATIENCE_SECONDS} s") from None
+            raise NoAnswer(f"systemctl: no answer within {patience} s") from None
         if ran.returncode:
             message = " ".join(ran.stderr.split()) or f"exit status {ran.returncode}"
             raise NoAnswer(f"systemctl {words[0]}: {message}")

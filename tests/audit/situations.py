@@ -58,6 +58,9 @@ def _inherited(tree: ProcTree) -> None:
     tree.add(31, "desktop", adj=-500, ppid=30)
     tree.add(32, "browser", adj=-500, ppid=31)
     tree.add(33, "other", ppid=31)
+    # A service that runs as a person, and its worker: that value is its own.
+    tree.add(34, "app", adj=-300, uid=1001, cgroup="0::/system.slice/app.service\n")
+    tree.add(35, "app-worker", adj=-300, uid=1001, ppid=34, cgroup="0::/system.slice/app.service\n")
 
 
 def _member(tree: ProcTree, pid: int, **how: Any) -> None:
