@@ -42,7 +42,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     ),
     "live": ("model", "errors", "kernel", "procfs", "targets", "render"),
     "tui": ("model", "errors", "kernel", "procfs", "oomlog", "targets", "changes", "origins", "live", "render"),
-    "completion": ("errors", "kernel", "procfs", "render", "cli.parameters"),
+    "completion": ("errors", "kernel", "procfs", "render", "audit.catalogue", "cli.parameters"),
     "commands": (
         *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario", "changes", "origins"),
         *("policy", "audit", "live", "render", "console", "selftest", "cli.options", "cli.parameters", "cli.namesake"),

@@ -110,10 +110,13 @@ def check(
     found = findings(seen, ids)
     if targets:
         found = _about(found, targets, seen, procfs)
-    elif seen.kills is not None and "kills-seen" in ids:
+    told = [finding for finding in found if finding.severity.rank >= Severity(least).rank]
+    status = _tell(told, len(ids), procfs, wanted, as_json)
+    untold = {finding.id for finding in found} - {finding.id for finding in told}
+    # Only what somebody was told of is old news next time.
+    if seen.kills is not None and "kills-seen" in ids - untold and not targets:
         counted.remember(procfs.boot_id(), seen.kills)
-    found = [finding for finding in found if finding.severity.rank >= Severity(least).rank]
-    return _tell(found, len(ids), procfs, wanted, as_json)
+    return status
 
 
 def _tell(found: Sequence[Finding], checks: int, procfs: Procfs, wanted: str | None, as_json: bool) -> int:

@@ -57,6 +57,8 @@ FORMATS = {
     "plain": "aligned text, nothing cut off",
     "tsv": "for cut and awk: tabs, bytes",
     "json": "one document",
+    "nagios": "a plug-in's line, and its status",
+    "checkmk": "the line of a local check",
 }
 TIMES = {
     "today": "since midnight",
@@ -308,6 +310,14 @@ def _of_shell(kind: str) -> Callable[[str], Items]:
 
 _BY_PREFIX: dict[str, Callable[[str], Items]] = {"cgroup": cgroups, "user": users, "cmd": lambda word: []}
 
+
+def checks(word: str) -> Items:
+    """Ids of checks, each with what it finds."""
+    from oomctl.audit.catalogue import CHECKS  # which a TAB behind any other option has no time for
+
+    return [item(check.id, check.meaning) for check in CHECKS if check.id.startswith(word)]
+
+
 _COMPLETERS: dict[str, Callable[[str], Items]] = {
     "TARGET": targets,
     "TARGET=ADJ": _targets_with(adjs),
@@ -320,6 +330,7 @@ _COMPLETERS: dict[str, Callable[[str], Items]] = {
     "USER": users,
     "NAME": names,
     "UNIT": units,
+    "ID": checks,
     "FIELD": sort_key,
     "FIELD,": field_list,
     "TIME": _from(TIMES),

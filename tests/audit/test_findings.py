@@ -154,6 +154,16 @@ def test_kills_are_told_once(quiet: ProcTree) -> None:
     assert check(quiet)[1] == []
 
 
+def test_kills_that_nobody_was_told_of_are_told_next_time(quiet: ProcTree) -> None:
+    quiet.write("vmstat", "oom_kill 3\n")
+    check(quiet)
+    quiet.write("vmstat", "oom_kill 4\n")
+    SITUATIONS["sysrq-oom"].make(quiet)
+    assert check(quiet, "--min-severity", "critical")[1] == []
+    assert [finding["id"] for finding in check(quiet, "--min-severity", "warning")[1]] == ["kills-seen"]
+    assert check(quiet, "--min-severity", "warning")[1] == []
+
+
 def test_after_a_restart_all_kills_are_new(quiet: ProcTree) -> None:
     quiet.write("vmstat", "oom_kill 3\n")
     check(quiet)

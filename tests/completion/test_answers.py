@@ -139,7 +139,17 @@ def test_an_adj_says_what_it_counts_as_on_this_machine(machine: ProcTree) -> Non
 
 
 def test_formats_are_those_of_the_command_with_their_meaning(machine: ProcTree) -> None:
-    assert dict(answered(machine, "oomctl top --format ")) == candidates.FORMATS
+    of_top = dict(answered(machine, "oomctl top --format "))
+    of_check = dict(answered(machine, "oomctl check --format "))
+    assert (len(of_top), len(of_check)) == (4, 2)
+    assert of_top | of_check == candidates.FORMATS
+
+
+@pytest.mark.parametrize("option", ["--only", "--ignore", "--explain"])
+def test_a_check_is_offered_with_what_it_finds(machine: ProcTree, option: str) -> None:
+    offered = dict(answered(machine, f"oomctl check {option} memcg-"))
+    assert list(offered) == ["memcg-unkillable", "memcg-exempt"]
+    assert offered["memcg-exempt"].startswith("Some of the processes in a memory cgroup with a limit are at -1000")
 
 
 def test_every_field_has_a_meaning() -> None:
