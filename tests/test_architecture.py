@@ -46,7 +46,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "commands": (
         *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario", "changes", "origins"),
         *("policy", "audit", "live", "render", "console", "selftest", "cli.options", "cli.parameters", "cli.namesake"),
-        *("cli.summaries", "tui.app", "tui.keys", "completion.shells"),
+        *("cli.summaries", "guard.outputs", "tui.app", "tui.keys", "completion.shells"),
     ),
     "cli": ("errors", "kernel.badness", "guard", "targets.words", "console", "completion.shells"),
     "__main__": ("cli.main", "cli.descriptors", "procfs.ahead"),
@@ -54,7 +54,7 @@ DOORS: dict[str, tuple[str, ...]] = {
 }
 PURE = (
     *("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view"),
-    *("audit.choice", "audit.memcgs", "audit.protection", "audit.surroundings", "audit.remedies"),
+    *("audit.choice", "audit.memcgs", "audit.protection", "audit.surroundings", "audit.remedies", "audit.metrics"),
 )
 WORDLESS = [path for path in sorted((PACKAGE / "kernel").glob("*.py")) if path.stem not in ("rules", "distributions")]
 """All of the kernel room but the tables of versions and of distributions, whose rows and mistakes are in words."""

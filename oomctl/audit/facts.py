@@ -87,6 +87,8 @@ class Look(NamedTuple):
     """Of the victim; empty without one."""
     roll: Roll
     suspects: tuple[Suspect, ...]
+    precious_named: tuple[Target, ...]
+    """What is not to be lost, by whoever asks and by the policy."""
     precious: tuple[Task, ...]
     """Of those who would be killed next, those that are not to be lost."""
     largest: Task | None

@@ -63,6 +63,7 @@ def look(procfs: Procfs, asked: Asked) -> Look:
     suspects = _suspects(procfs, everyone, details, units, mains)
     limited = groups(procfs, memcgs) if memcgs else []
     policy = _policy()
+    precious = tuple(dict.fromkeys((*asked.precious, *(policy.precious if policy else ()))))
     return Look(
         asked,
         scenario,
@@ -70,7 +71,8 @@ def look(procfs: Procfs, asked: Asked) -> Look:
         details.details(result.victim.task) if result.victim else Details(),
         everyone,
         suspects,
-        _precious(procfs, result, asked.precious, policy),
+        precious,
+        _precious(procfs, result, precious, policy),
         _largest(procfs, everyone, result),
         tuple(limited),
         frozenset(group.path for group in limited if group.kills_as_one and _has_a_login(procfs, group)),
@@ -160,7 +162,6 @@ def _in_session(procfs: Procfs, task: Task, details: Details, ancestry: origins.
 def _precious(procfs: Procfs, result: Round, named: Sequence[Target], policy: Policy | None) -> tuple[Task, ...]:
     """Return whom the next kill may take of those that were named, or that the policy protects."""
     near = {task.pid: task for task in (*result.killed, *result.contenders)}
-    named = (*named, *(policy.precious if policy else ()))
     found = {task.pid for tasks in matching(named, list(near.values()), procfs).values() for task in tasks}
     protecting = [rule for rule in policy.rules if rule.adj < 0] if policy and not policy.errors else []
     if protecting:

@@ -33,6 +33,7 @@ COMMANDS = {
     "snapshot": ("oomctl.commands.snapshot", "Print this machine as a scenario for oomctl simulate --from."),
     "history": ("oomctl.commands.history", "List past OOM kills, or tell number N of them in full."),
     "check": ("oomctl.commands.check", "Find what is wrong or dangerous here, with what mends it."),
+    "metrics": ("oomctl.commands.metrics", "Print the next victim, and what check finds, for Prometheus."),
     "selftest": ("oomctl.commands.selftest", "Let this kernel choose among three toy processes and compare."),
     "completion": ("oomctl.commands.completion", "Print the script that lets a shell complete oomctl."),
 }

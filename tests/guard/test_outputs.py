@@ -1,0 +1,59 @@
+"""A file that is replaced where others may write: their links lead nowhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from oomctl.guard import outputs
+from tests.privileges import needs_root
+
+ANN = 54321
+
+
+def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.prom"
+    path.write_text("old")
+    outputs.replace(str(path), b"new", 0o644)
+    assert (path.read_text(), os.listdir(tmp_path)) == ("new", ["a.prom"])
+
+
+def test_a_link_by_that_name_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("precious")
+    (tmp_path / "a.prom").symlink_to("target")
+    outputs.replace(str(tmp_path / "a.prom"), b"new", 0o644)
+    assert ((tmp_path / "target").read_text(), (tmp_path / "a.prom").read_text()) == ("precious", "new")
+
+
+def test_an_own_link_on_the_way_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").symlink_to("there")
+    outputs.replace(str(tmp_path / "here" / "a.prom"), b"new", 0o644)
+    assert (tmp_path / "there" / "a.prom").read_text() == "new"
+
+
+@needs_root
+def test_a_link_of_somebody_else_s_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "here"
+    link.symlink_to("there")
+    os.chown(link, ANN, ANN, follow_symlinks=False)
+    with pytest.raises(PermissionError, match="another user's link"):
+        outputs.replace(str(link / "a.prom"), b"new", 0o644)
+    assert os.listdir(tmp_path / "there") == []
+
+
+@needs_root
+def test_a_directory_of_somebody_else_s_is_written_to(tmp_path: Path) -> None:
+    """As that of Debian's node_exporter may be: what is put there is for them."""
+    os.chown(tmp_path, ANN, ANN)
+    outputs.replace(str(tmp_path / "a.prom"), b"new", 0o644)
+    assert (tmp_path / "a.prom").read_text() == "new"
+
+
+def test_a_relative_name_is_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outputs.replace("a.prom", b"new", 0o644)
+    assert (tmp_path / "a.prom").read_text() == "new"
