@@ -3,7 +3,7 @@
     python man/build.py
 
 A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, `below GROUP`, `fields`, `keys`,
-`json`, `checks`, or `script FILE`, of which the page shows the text.
+`json`, `checks`, `metrics`, or `script FILE`, of which the page shows the text.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from oomctl.audit.catalogue import CHECKS
+from oomctl.audit.metrics import MEANINGS as MEANINGS_OF_METRICS
 from oomctl.cli.main import COMMANDS, cli
 from oomctl.render.fields import FIELDS, MEANINGS
 from oomctl.tui.keys import KEYS, MOVING
@@ -59,7 +60,14 @@ def generated(what: str) -> Iterator[str]:
         return below(name)
     if kind == "script":
         return script(MAN.parent / name)
-    return {"commands": commands, "fields": columns, "json": documents, "keys": keys, "checks": checks}[kind]()
+    return {
+        "commands": commands,
+        "fields": columns,
+        "json": documents,
+        "keys": keys,
+        "checks": checks,
+        "metrics": metrics,
+    }[kind]()
 
 
 def commands() -> Iterator[str]:
@@ -131,6 +139,13 @@ def checks() -> Iterator[str]:
     for check in CHECKS:
         yield f".It Cm {check.id}"
         yield from sentences(f"{check.meaning} {check.harm}")
+
+
+def metrics() -> Iterator[str]:
+    """Every metric with what it means, and the labels that it has beside the scope."""
+    for name, meaning in MEANINGS_OF_METRICS.items():
+        yield f".It Cm {name}"
+        yield from sentences(meaning)
 
 
 def key_name(name: str) -> str:

@@ -25,6 +25,7 @@ os.umask(0o022)  # a policy that its group may write is refused
 REQUIRED = {
     "OOMCTL_REQUIRE_KERNEL": ("kernel", "vm", "terminal", "unprivileged"),
     "OOMCTL_REQUIRE_SHELLS": ("shells",),
+    "OOMCTL_REQUIRE_MONITORING": ("monitoring",),
 }
 """Variable -> markers of tests that need something of the machine: a kernel to ask, a terminal, shells to type into."""
 

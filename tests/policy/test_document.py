@@ -45,6 +45,12 @@ def test_a_rule_may_say_everything() -> None:
     assert policy == Policy((Rule(Place("p.toml", 3), targets, 500, RuleScope.TREE, True, "jobs can be repeated"),))
 
 
+def test_what_is_not_to_be_lost_may_be_named_above_the_rules() -> None:
+    policy = read('precious = ["postgres", "sshd.service"]\n[[rule]]\ntarget = "a"\nadj = 0\n')
+    assert [target.word for target in policy.precious] == ["postgres", "sshd.service"]
+    assert (len(policy.rules), policy.mistakes) == (1, ())
+
+
 def test_rules_may_be_written_as_one_list() -> None:
     policy = read('\nrule = [{target = "a", adj = 1000},\n {target = "b", adj = 900}]\n')
     assert [(rule.targets[0].word, rule.adj, rule.place.line) for rule in policy.rules] == [
@@ -84,8 +90,13 @@ def test_an_empty_file_is_a_policy_without_rules() -> None:
         ('[rule]\ntarget = "a"\nadj = 0', "1: rule: expected [[rule]], with two brackets"),
         ("# 1\nrule = 3", "2: rule: expected [[rule]], with two brackets"),
         ("# 1\nrule = [3]", "2: rule: expected a table, got 3"),
-        ('[[rules]]\ntarget = "a"\nadj = 0', '1: "rules": expected nothing but [[rule]] tables'),
-        ("\n\ncolour = 'red'", '3: "colour": expected nothing but [[rule]] tables'),
+        ('[[rules]]\ntarget = "a"\nadj = 0', '1: "rules": expected [[rule]] tables, or precious = [...]'),
+        ("\n\ncolour = 'red'", '3: "colour": expected [[rule]] tables, or precious = [...]'),
+        ('precious = "postgres"', '1: precious: expected a list of strings, got "postgres"'),
+        ("\nprecious = [7]", "2: precious: expected a list of strings, got 7"),
+        ('precious = ["812"]', "1: precious 812: a PID is another process tomorrow; expected a name, "),
+        ('precious = ["user:"]', "1: target 'user:': nothing behind user:"),
+        ('[[rule]]\ntarget = "a"\nadj = 0\nprecious = ["a"]', '4: "precious": no such key; expected target, adj, '),
         ("[[rule]]\nadj = ", "2: not TOML: Invalid value"),
         ("[[rule]\nadj = 0", "1: not TOML: Expected ']]' at the end of an array declaration"),
         ('[[rule]]\nadj = 0\nadj = 1\ntarget = "a"', "3: not TOML: Cannot overwrite a value"),
@@ -122,7 +133,7 @@ def test_a_value_of_the_old_scale_is_a_warning() -> None:
         (b"#\n#\r\n# \xff", "p.toml:3: expected UTF-8, got the byte 0xff"),
         (b"x = " + b"[" * 20_000, "p.toml: expected numbers and lists of a sensible size"),
         (b"x = " + b"1" * 20_000, "p.toml: expected numbers and lists of a sensible size"),
-        (b"x = 0x" + b"f" * 20_000, 'p.toml:1: "x": expected nothing but [[rule]] tables'),
+        (b"x = 0x" + b"f" * 20_000, 'p.toml:1: "x": expected [[rule]] tables, or precious = [...]'),
         (b'[[rule]]\ntarget="a"\nadj=0x' + b"f" * 20_000, "p.toml:3: adj: expected a whole number from -1000 to 1000"),
         (b"#" * (MOST_BYTES + 1), f"p.toml: expected at most {MOST_BYTES} bytes"),
         (b"[[rule]]\nadj=0\ntarget='cmd:a{99999999999}'", "p.toml:3: target 'cmd:a{99999999999}': not a regular expr"),
