@@ -60,14 +60,8 @@ def generated(what: str) -> Iterator[str]:
         return below(name)
     if kind == "script":
         return script(MAN.parent / name)
-    return {
-        "commands": commands,
-        "fields": columns,
-        "json": documents,
-        "keys": keys,
-        "checks": checks,
-        "metrics": metrics,
-    }[kind]()
+    tables = {"commands": commands, "fields": columns, "keys": keys, "checks": checks, "metrics": metrics}
+    return (tables | {"json": documents})[kind]()
 
 
 def commands() -> Iterator[str]:
