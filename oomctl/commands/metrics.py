@@ -38,6 +38,7 @@ _FAILURES: dict[type[OSError], type[OomctlError]] = {
     FileNotFoundError: BadInput,
     NotADirectoryError: BadInput,
     IsADirectoryError: BadInput,
+    FileExistsError: BadInput,
 }
 """What it means that a file cannot be written; all else is this machine's fault."""
 

@@ -13,8 +13,8 @@ from oomctl.guard.walk import Walk
 def replace(path: str, text: bytes, mode: int) -> None:
     """Put ``text`` in place of the file ``path``, whole or not at all. Raises OSError; what was there stays then.
 
-    Symbolic links on the way are followed only if they are root's or this user's own; the last name is replaced even
-    if it is a link.
+    Symbolic links on the way are followed only if they are root's or this user's own. What is there and is no regular
+    file is not replaced.
     """
     parent, name = os.path.split(path)
     if not name:
@@ -27,9 +27,22 @@ def replace(path: str, text: bytes, mode: int) -> None:
             raise _failure(errno.ENOTDIR, path)
         directory = walk.open_last(or_directory=True)
         try:
+            _check_replaceable(name, directory.descriptor, path)
             files.replace(name, text, mode, directory.descriptor)
         finally:
             os.close(directory.descriptor)
+
+
+def _check_replaceable(name: str, directory: int, path: str) -> None:
+    """Refuse to put a file in place of what is none: root could, also of /dev/null and of the link /dev/stdout."""
+    try:
+        kind = stat.S_IFMT(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return
+    if kind == stat.S_IFDIR:
+        raise _failure(errno.EISDIR, path)
+    if kind != stat.S_IFREG:
+        raise FileExistsError(errno.EEXIST, "no regular file, and so not replaced", path)
 
 
 def _failure(number: int, path: str) -> OSError:

@@ -179,6 +179,7 @@ def test_a_file_is_replaced_as_a_whole(machine: ProcTree, tmp_path: Path) -> Non
         pytest.param(["--output", "/nonexistent/x.prom"], 2, "No such file or directory", id="no directory"),
         pytest.param(["--output", "/dev/null/x.prom"], 2, "Not a directory", id="below a file"),
         pytest.param(["--output", "/"], 2, "Is a directory", id="a directory"),
+        pytest.param(["--output", "/dev/null"], 2, "no regular file", id="a device"),
         pytest.param(["--output", "/proc/x.prom"], 2, "", id="where nothing can be made"),
     ],
 )

@@ -20,11 +20,29 @@ def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> Non
     assert (path.read_text(), os.listdir(tmp_path)) == ("new", ["a.prom"])
 
 
-def test_a_link_by_that_name_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_a_link_by_that_name_is_neither_replaced_nor_followed(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("precious")
     (tmp_path / "a.prom").symlink_to("target")
-    outputs.replace(str(tmp_path / "a.prom"), b"new", 0o644)
-    assert ((tmp_path / "target").read_text(), (tmp_path / "a.prom").read_text()) == ("precious", "new")
+    with pytest.raises(FileExistsError, match="no regular file"):
+        outputs.replace(str(tmp_path / "a.prom"), b"new", 0o644)
+    assert ((tmp_path / "target").read_text(), (tmp_path / "a.prom").is_symlink()) == ("precious", True)
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.prom")
+    with pytest.raises(FileExistsError, match="no regular file"):
+        outputs.replace(str(tmp_path / "a.prom"), b"new", 0o644)
+    (tmp_path / "b.prom").mkdir()
+    with pytest.raises(IsADirectoryError):
+        outputs.replace(str(tmp_path / "b.prom"), b"new", 0o644)
+    assert sorted(os.listdir(tmp_path)) == ["a.prom", "b.prom"]
+
+
+@needs_root
+def test_root_replaces_no_device() -> None:
+    with pytest.raises(FileExistsError):
+        outputs.replace("/dev/null", b"new", 0o644)
+    assert Path("/dev/null").is_char_device()
 
 
 def test_an_own_link_on_the_way_is_followed(tmp_path: Path) -> None:
