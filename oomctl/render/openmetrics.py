@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from oomctl.model.metrics import Family
+from oomctl.render.text import visible
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
@@ -26,8 +27,8 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 
 def _value(value: str) -> str:
-    # What was no UTF-8 in a name has become U+FFFD; half of a surrogate pair cannot be written at all.
-    return value.encode(errors="replace").decode().translate(_ESCAPES)
+    # A terminal obeys names, and so does who reads an alert. Half of a surrogate pair cannot be written at all.
+    return visible(value).encode(errors="replace").decode().translate(_ESCAPES)
 
 
 def _number(value: float) -> str:

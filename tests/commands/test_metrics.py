@@ -143,7 +143,8 @@ def test_without_names_there_is_no_name(machine: ProcTree) -> None:
     ("comm", "shown"),
     [
         pytest.param(b'a"b\\c', 'a"b\\c', id="quotes"),
-        pytest.param(b"a\nb 1\n# x", "a\nb 1\n# x", id="lines"),
+        pytest.param(b"a\nb 1\n# x", "a\\nb 1\\n# x", id="lines"),
+        pytest.param(b"\x1b[2J", "\\x1b[2J", id="what a terminal obeys"),
         pytest.param(b"caf\xc3\xa9", "café", id="UTF-8"),
         pytest.param(b"\xff\xfe{}", "\ufffd\ufffd{}", id="no UTF-8"),
     ],
