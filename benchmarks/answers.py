@@ -1,4 +1,4 @@
-"""What one question costs among many processes, against ``ps -ef``: explain, cgroups, targets by every name, a TAB."""
+"""What one question costs among many processes, against ``ps -ef``: explain, check, cgroups, targets, a TAB."""
 
 from __future__ import annotations
 
@@ -73,6 +73,8 @@ def questions(toy_pid: int) -> dict[str, tuple[str, ...]]:
         "set --dry-run 100 NAME": (*OOMCTL, "set", "--dry-run", "100", NAME),
         "set --dry-run 100 'cmd:NAME$'": (*OOMCTL, "set", "--dry-run", "100", f"cmd:{NAME}$"),
         "top NAME": (*OOMCTL, "top", "--once", NAME),
+        "check": (*OOMCTL, "check", "--format", "checkmk"),
+        "metrics": (*OOMCTL, "metrics"),
         "simulate --set NAME=100": (*OOMCTL, "simulate", "--set", f"{NAME}=100"),
         **{f"{line}<TAB>": tab(line) for line in ("oomctl explain ", "oomctl explain oomctl-b", "oomctl set 100 1")},
     }

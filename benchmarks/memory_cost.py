@@ -37,6 +37,8 @@ def commands(toy_pid: int) -> dict[str, tuple[str, ...]]:
         "simulate --json": SIMULATE,
         "explain PID": (*OOMCTL, "explain", pid),
         "explain --json PID": (*OOMCTL, "explain", "--json", pid),
+        "check": (*OOMCTL, "check", "--format", "checkmk"),
+        "metrics": (*OOMCTL, "metrics"),
         "snapshot": (*OOMCTL, "snapshot"),
         "explain s<TAB>": tab("oomctl explain s"),
         "set 100 PID": (*OOMCTL, "set", "100", pid),

@@ -217,6 +217,8 @@ def test_what_tests_share_is_in_a_module_of_its_own() -> None:
         pytest.param(["top", "-n", "1"], {"rich", "psutil", "textual", "oomctl.tui"}, id="top in a pipe"),
         pytest.param(["top", "--once", "--format", "plain"], {"rich", "textual", "oomctl.tui"}, id="top once"),
         pytest.param(["simulate", "--json"], {"rich", "psutil"}, id="simulate"),
+        pytest.param(["check"], {"rich", "psutil", "textual"}, id="check"),
+        pytest.param(["metrics"], {"rich", "psutil", "textual", "subprocess"}, id="metrics"),
         pytest.param(["completion", "bash"], {"rich", "psutil"}, id="completion"),
     ],
 )
