@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from oomctl.audit import counted
-from oomctl.audit.facts import Asked, Drifted, Heap, Look, PolicyFacts, Suspect
+from oomctl.audit.facts import Asked, Drifted, Heap, Look, PolicyFacts
 from oomctl.audit.surroundings import KILLERS
+from oomctl.audit.suspects import IN_CONTAINER, SESSION, is_unusual, suspects
 from oomctl.errors import BadInput
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model.audit import Enrolled, Group, Roll
 from oomctl.model.kernel import Round, Task
-from oomctl.model.listing import Details, Row
-from oomctl.origins import known as origins
-from oomctl.origins.facts import facts_of
+from oomctl.model.listing import Details
 from oomctl.policy import loading
 from oomctl.policy.decision import decide
 from oomctl.policy.rule import Policy
@@ -27,20 +26,14 @@ from oomctl.procfs.details import DetailReader, unit_in
 from oomctl.procfs.groups import groups
 from oomctl.procfs.identity import identity, text_of
 from oomctl.procfs.privilege import has_sys_resource, without_sys_resource
-from oomctl.procfs.provenance import is_machine_init
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.roll import roll
 from oomctl.systemd.manager import Manager, NoAnswer, UnitState, is_booted
 from oomctl.targets.matching import matching, why_hidden
-from oomctl.targets.trust import first_login_uid, is_login_session
 from oomctl.targets.words import Target
 
 _NEAREST = 5
-_OLD_SCALE = 15
-_LAST_LOGIN_UID = 60_000  # UID_MAX of login.defs; above are nobody, and users of containers
 _DELIBERATE = -900
-_IN_CONTAINER = re.compile(rf"{origins.CONTAINER}|.*/kubepods")
-_SESSION = re.compile(r"session-.*\.scope|user@\d+\.service")
 _SSHD_UNITS = ("ssh.service", "sshd.service", "dropbear.service")
 _HEAP = re.compile(r"(?:^|\s)-Xmx(\d{1,15})([kmgt]?)(?=\s|$)", re.IGNORECASE | re.ASCII)
 _UNITS_OF_SIZES = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
@@ -55,40 +48,41 @@ def look(procfs: Procfs, asked: Asked) -> Look:
     """Read the machine once. Raises ImpossibleHere where its /proc cannot be read."""
     scenario = survey.machine_front(procfs, _NEAREST)
     result = out_of_memory(scenario, procfs.rules)
-    everyone = roll(procfs, _is_unusual, _NAMES, _DELIBERATE)
+    everyone = roll(procfs, is_unusual, _NAMES, _DELIBERATE)
     memcgs = Memcgs.of(procfs)
     details = DetailReader(procfs, memcgs)
     units, units_unknown = _units(procfs)
     mains = {state.id: main for state in units.values() if (main := _main(procfs, state)) is not None}
-    suspects = _suspects(procfs, everyone, details, units, mains)
     limited = groups(procfs, memcgs) if memcgs else []
     policy = _policy()
+    kills, kills_seen = _kills(procfs)
     precious = tuple(dict.fromkeys((*asked.precious, *(policy.precious if policy else ()))))
     return Look(
-        asked,
-        scenario,
-        result,
-        details.details(result.victim.task) if result.victim else Details(),
-        everyone,
-        suspects,
-        precious,
-        _precious(procfs, result, precious, policy),
-        _largest(procfs, everyone, result),
-        tuple(limited),
-        frozenset(group.path for group in limited if group.kills_as_one and _has_a_login(procfs, group)),
-        tuple(_heaps(procfs, everyone, memcgs, limited)),
-        frozenset(_postmasters(procfs, everyone)),
-        units,
-        units_unknown,
-        mains,
-        procfs.is_own and is_booted(),
-        _policy_facts(procfs, policy),
-        machine_settings.settings(procfs),
-        machine_settings.swaps(procfs),
-        *_kills(procfs),
-        why_hidden()[0],
-        procfs.of_another_namespace,
-        without_sys_resource(procfs) if os.geteuid() == 0 and not has_sys_resource(procfs) else None,
+        asked=asked,
+        scenario=scenario,
+        result=result,
+        victim=details.details(result.victim.task) if result.victim else Details(),
+        roll=everyone,
+        suspects=suspects(procfs, everyone, details, units, mains),
+        precious_named=precious,
+        precious=_precious(procfs, result, precious, policy),
+        largest=_largest(procfs, everyone, result),
+        groups=tuple(limited),
+        in_sessions=frozenset(group.path for group in limited if group.kills_as_one and _has_a_login(procfs, group)),
+        heaps=tuple(_heaps(procfs, everyone, memcgs, limited)),
+        postgres=frozenset(_postmasters(procfs, everyone)),
+        units=units,
+        units_unknown=units_unknown,
+        mains=mains,
+        runs_systemd=procfs.is_own and is_booted(),
+        policy=_policy_facts(procfs, policy),
+        settings=machine_settings.settings(procfs),
+        swaps=machine_settings.swaps(procfs),
+        kills=kills,
+        kills_seen=kills_seen,
+        hidden_why=why_hidden()[0],
+        shows_another_namespace=procfs.of_another_namespace,
+        capability=without_sys_resource(procfs) if os.geteuid() == 0 and not has_sys_resource(procfs) else None,
     )
 
 
@@ -104,59 +98,6 @@ def _units(procfs: Procfs) -> tuple[dict[str, UnitState], str]:
 
 def _main(procfs: Procfs, state: UnitState) -> Task | None:
     return None if state.main_pid is None else identity(procfs, state.main_pid)
-
-
-def _is_unusual(adj: int) -> bool:
-    return adj < 0 or 0 < adj <= _OLD_SCALE
-
-
-def _suspects(
-    procfs: Procfs,
-    everyone: Roll,
-    details: DetailReader,
-    units: Mapping[str, UnitState],
-    mains: Mapping[str, Task],
-) -> tuple[Suspect, ...]:
-    pids = {one.pid for one in everyone.listed if _is_unusual(one.adj) and not one.zombie}
-    pids |= {main.pid for main in mains.values() if main.adj}
-    tasks = [
-        task
-        for pid in sorted(pids)
-        if not is_machine_init(procfs, pid) and (task := identity(procfs, pid)) is not None and not task.kthread
-    ]
-    rows = [Row(task, details.details(task, cmdline=True)) for task in tasks]
-    declared: dict[tuple[str | None, int | None], int] = {
-        (state.id, None): state.adj for state in units.values() if state.adj is not None
-    }
-    found = facts_of(rows, procfs, declared)
-    ancestry = origins.Ancestry(lambda pid: identity(procfs, pid))
-    return tuple(
-        Suspect(
-            facts.task,
-            facts.details,
-            origins.origin(facts),
-            facts.parent,
-            facts.source,
-            _in_session(procfs, facts.task, facts.details, ancestry),
-            bool(_IN_CONTAINER.match(facts.details.cgroup or "")),
-            first_login_uid() <= facts.task.uid <= _LAST_LOGIN_UID,
-        )
-        for facts in found
-    )
-
-
-def _in_session(procfs: Procfs, task: Task, details: Details, ancestry: origins.Ancestry) -> bool:
-    """Whether systemd or a login above it says so."""
-    if details.manager_uid is not None or _SESSION.fullmatch(details.unit or ""):
-        return True
-    seen: set[int] = set()
-    above: Task | None = task
-    while above is not None and above.pid not in seen:
-        if is_login_session(above, procfs):
-            return True
-        seen.add(above.pid)
-        above = ancestry.parent(above)
-    return False
 
 
 def _precious(procfs: Procfs, result: Round, named: Sequence[Target], policy: Policy | None) -> tuple[Task, ...]:
@@ -182,7 +123,7 @@ def _largest(procfs: Procfs, everyone: Roll, result: Round) -> Task | None:
 
 
 def _has_a_login(procfs: Procfs, group: Group) -> bool:
-    return any(_SESSION.fullmatch(unit_in(text_of(procfs, pid, "cgroup")) or "") for pid in group.pids)
+    return any(SESSION.fullmatch(unit_in(text_of(procfs, pid, "cgroup")) or "") for pid in group.pids)
 
 
 def _heaps(procfs: Procfs, everyone: Roll, memcgs: Memcgs | None, limited: Sequence[Group]) -> list[Heap]:
@@ -208,7 +149,7 @@ def _postmasters(procfs: Procfs, everyone: Roll) -> list[int]:
     return [
         pid
         for pid, one in named.items()
-        if one.ppid not in named and not _IN_CONTAINER.search(text_of(procfs, pid, "cgroup"))
+        if one.ppid not in named and not IN_CONTAINER.search(text_of(procfs, pid, "cgroup"))
     ]
 
 

@@ -102,6 +102,11 @@ def test_what_is_meant_so_is_no_finding(quiet: ProcTree, comm: str, adj: int, cg
     assert check(quiet)[1] == []
 
 
+def test_a_postgres_in_a_container_is_its_own_business(quiet: ProcTree) -> None:
+    quiet.add(60, "postgres", uid=999, cgroup="12:cpu:/\n0::/system.slice/docker-4f2a.scope\n")
+    assert check(quiet, "--only", "postgres-unguarded")[1] == []
+
+
 def test_the_worst_comes_first_and_ids_keep_their_order(quiet: ProcTree) -> None:
     for name in ("sysrq-oom", "old-scale -17", "panic-on-oom 2"):
         SITUATIONS[name].make(quiet)
