@@ -19,13 +19,16 @@ _GUARDED = -900
 def precious_next(look: Look) -> Iterator[Finding]:
     """Yield what is not to be lost and would be killed next."""
     killed = {task.pid for task in look.result.killed}
-    for task in look.precious:
+    for task, is_trusted in look.precious:
         would = "would" if task.pid in killed and look.result.certainty is Certainty.CERTAIN else "may"
+        # Nobody gets protection, or has somebody called out of bed, by calling himself postgres.
+        who = "" if is_trusted else "; it belongs to another than root, and anybody can use that name"
+        protect = "protect" if task.adj <= _GUARDED else f"protect --level {_GUARDED}"
         yield Finding(
             "precious-next",
-            Severity.CRITICAL,
-            f"{named(task)} is not to be lost, and {would} be killed next if the machine ran out of memory",
-            remedies.of_pids("protect" if task.adj <= _GUARDED else f"protect --level {_GUARDED}", [task.pid]),
+            Severity.CRITICAL if is_trusted else Severity.WARNING,
+            f"{named(task)} is not to be lost, and {would} be killed next if the machine ran out of memory{who}",
+            remedies.of_pids(protect, [task.pid]) if is_trusted else None,
             process=task,
             pids=frozenset([task.pid]),
         )
@@ -43,12 +46,15 @@ def futile_victim(look: Look) -> Iterator[Finding]:
     if freed * 100 >= held * look.asked.thresholds.futile_percent:
         return
     task = victim.task
+    adj = _adj_below(task, largest, look.scenario.context.totalpages)
+    # Below 0 it would not only make way for another: nobody gets that for being small and in the way.
+    is_enough = adj >= 0 or task.uid < look.first_person
     yield Finding(
         "futile-victim",
         Severity.WARNING,
         f"{named(task)} would be killed next and free {size(freed * page)}, while {named(largest)} holds"
         f" {size(held * page)}",
-        remedies.of_pids(f"set {_adj_below(task, largest, look.scenario.context.totalpages)}", [task.pid]),
+        remedies.of_pids(f"set {adj}", [task.pid]) if is_enough else None,
         process=task,
         unit=look.victim.unit,
         pids=frozenset([task.pid]),

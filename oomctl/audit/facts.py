@@ -71,8 +71,17 @@ class Heap(NamedTuple):
     """A Java process whose largest heap is known, in a cgroup with a limit."""
 
     process: Enrolled
+    of_person: bool
     heap_bytes: int
     group: Group
+
+
+class Precious(NamedTuple):
+    """A process that is not to be lost, or calls itself so."""
+
+    task: Task
+    trusted: bool
+    """It is what its name says."""
 
 
 class Look(NamedTuple):
@@ -89,7 +98,7 @@ class Look(NamedTuple):
     suspects: tuple[Suspect, ...]
     precious_named: tuple[Target, ...]
     """What is not to be lost, by whoever asks and by the policy."""
-    precious: tuple[Task, ...]
+    precious: tuple[Precious, ...]
     """Of those who would be killed next, those that are not to be lost."""
     largest: Task | None
     """Who holds the most, of those that are not protected on purpose."""
@@ -99,12 +108,16 @@ class Look(NamedTuple):
     heaps: tuple[Heap, ...]
     postgres: frozenset[int]
     """Postmasters that are in no container."""
+    first_person: int
+    """The first user ID of one who logs in: what such a user runs earns nothing by its name or its needs."""
     units: Mapping[str, UnitState]
     """Services that run, and those of sshd, as the system's manager has them; empty where there is none."""
     units_unknown: str
     """Why systemd did not say what runs, in words; empty where it did, and where there is no systemd."""
     mains: Mapping[str, Task]
     """The main process of each of ``units`` that has one, without sizes."""
+    can_lower: bool
+    """Whether anybody on this machine, or in this container, may lower an adj below its floor."""
     runs_systemd: bool
     policy: PolicyFacts | None
     """None: this machine has none."""

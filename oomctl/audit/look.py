@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from oomctl.audit import counted
-from oomctl.audit.facts import Asked, Drifted, Heap, Look, PolicyFacts
+from oomctl.audit.facts import Asked, Drifted, Heap, Look, PolicyFacts, Precious
 from oomctl.audit.surroundings import KILLERS
 from oomctl.audit.suspects import IN_CONTAINER, SESSION, is_unusual, suspects
 from oomctl.errors import BadInput
@@ -25,12 +25,14 @@ from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.details import DetailReader, unit_in
 from oomctl.procfs.groups import groups
 from oomctl.procfs.identity import identity, text_of
-from oomctl.procfs.privilege import has_sys_resource, without_sys_resource
+from oomctl.procfs.privilege import anybody_has_sys_resource, has_sys_resource, without_sys_resource
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.roll import roll
 from oomctl.systemd.manager import Manager, NoAnswer, UnitState, is_booted
 from oomctl.targets.matching import matching, why_hidden
-from oomctl.targets.words import Target
+from oomctl.targets.selection import trusted
+from oomctl.targets.trust import first_login_uid
+from oomctl.targets.words import Target, parse_target
 
 _NEAREST = 5
 _DELIBERATE = -900
@@ -71,9 +73,11 @@ def look(procfs: Procfs, asked: Asked) -> Look:
         in_sessions=frozenset(group.path for group in limited if group.kills_as_one and _has_a_login(procfs, group)),
         heaps=tuple(_heaps(procfs, everyone, memcgs, limited)),
         postgres=frozenset(_postmasters(procfs, everyone)),
+        first_person=first_login_uid(),
         units=units,
         units_unknown=units_unknown,
         mains=mains,
+        can_lower=anybody_has_sys_resource(procfs),
         runs_systemd=procfs.is_own and is_booted(),
         policy=_policy_facts(procfs, policy),
         settings=machine_settings.settings(procfs),
@@ -100,16 +104,18 @@ def _main(procfs: Procfs, state: UnitState) -> Task | None:
     return None if state.main_pid is None else identity(procfs, state.main_pid)
 
 
-def _precious(procfs: Procfs, result: Round, named: Sequence[Target], policy: Policy | None) -> tuple[Task, ...]:
+def _precious(procfs: Procfs, result: Round, named: Sequence[Target], policy: Policy | None) -> tuple[Precious, ...]:
     """Return whom the next kill may take of those that were named, or that the policy protects."""
     near = {task.pid: task for task in (*result.killed, *result.contenders)}
-    found = {task.pid for tasks in matching(named, list(near.values()), procfs).values() for task in tasks}
+    tasks = list(near.values())
+    called = {task.pid for target in named for task in matching([target], tasks, procfs)[target]}
+    found = {task.pid for target in named for task in trusted(target, tasks, procfs)}
     protecting = [rule for rule in policy.rules if rule.adj < 0] if policy and not policy.errors else []
     if protecting:
         family = {task.pid: task for one in near.values() for task in (one, *procfs.ancestors(one))}
         decided = decide(protecting, list(family.values()), procfs)
         found |= {pid for pid, decision in decided.items() if decision.left_alone is None}
-    return tuple(task for pid, task in near.items() if pid in found)
+    return tuple(Precious(task, pid in found) for pid, task in near.items() if pid in called | found)
 
 
 def _largest(procfs: Procfs, everyone: Roll, result: Round) -> Task | None:
@@ -140,17 +146,23 @@ def _heaps(procfs: Procfs, everyone: Roll, memcgs: Memcgs | None, limited: Seque
         if above:
             number, unit = heap[-1]  # the last one counts
             size = int(number) << _UNITS_OF_SIZES[unit.lower()]
-            found.append(Heap(one, size, min(above, key=lambda group: group.limit or 0)))
+            owner = identity(procfs, one.pid)
+            of_person = owner is None or owner.uid >= first_login_uid()
+            found.append(Heap(one, of_person, size, min(above, key=lambda group: group.limit or 0)))
     return found
 
 
 def _postmasters(procfs: Procfs, everyone: Roll) -> list[int]:
+    """Return those that are what they are called: root is going to be told to protect them."""
     named = {one.pid: one for one in _called(everyone, _POSTGRES)}
-    return [
-        pid
+    tops = [
+        task
         for pid, one in named.items()
         if one.ppid not in named and not IN_CONTAINER.search(text_of(procfs, pid, "cgroup"))
+        if (task := identity(procfs, pid)) is not None
     ]
+    targets = [parse_target(name) for name in _POSTGRES]
+    return [task.pid for target in targets for task in trusted(target, tops, procfs)]
 
 
 def _called(everyone: Roll, names: Sequence[str]) -> list[Enrolled]:

@@ -124,7 +124,9 @@ def limit_near(look: Look) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"cgroup {visible(group.path)} uses {size(group.used)} of {size(group.limit)}, page cache not counted,"
                 " and nothing throttles it before somebody is killed",
-                remedies.raised_limit(look, group, _more_than(max(group.used, group.limit))),
+                remedies.throttled(look, group)
+                if _is_of_a_person(group)
+                else remedies.raised_limit(look, group, _more_than(max(group.used, group.limit))),
                 cgroup=group.path,
                 pids=frozenset(group.pids),
             )
@@ -132,17 +134,23 @@ def limit_near(look: Look) -> Iterator[Finding]:
 
 def java_heap(look: Look) -> Iterator[Finding]:
     """Yield the Java processes that may use more than their cgroup has."""
-    for process, heap, group in look.heaps:
+    for process, of_person, heap, group in look.heaps:
         if group.limit is not None and heap > group.limit:
             yield Finding(
                 "java-heap",
                 Severity.WARNING,
                 f"{named(process)} may have a heap of {size(heap)} (-Xmx), and its cgroup {visible(group.path)} has"
                 f" {size(group.limit)}: it is killed before Java collects its garbage; a lower -Xmx mends that, too",
-                remedies.raised_limit(look, group, _more_than(heap)),
+                # Who asks for more does not get it by that.
+                None if of_person or _is_of_a_person(group) else remedies.raised_limit(look, group, _more_than(heap)),
                 cgroup=group.path,
                 pids=frozenset([process.pid]),
             )
+
+
+def _is_of_a_person(group: Group) -> bool:
+    """Whether it is a login's, whose limit is there to hold."""
+    return group.path.startswith("/user.slice/")
 
 
 def _more_than(used: int) -> int:

@@ -100,7 +100,7 @@ def unit_drift(look: Look) -> Iterator[Finding]:
             continue
         suspect = suspects.get(main.pid)
         origin = suspect.origin.kind if suspect else OriginKind.UNKNOWN
-        if origin in _BY_ITSELF:
+        if origin in _BY_ITSELF or (unit.adj < main.adj and not look.can_lower):
             continue
         meant = main.adj if origin is OriginKind.OOMCTL else unit.adj
         keeps = DEBIAN_POSTGRES.fullmatch(unit.id)
@@ -150,12 +150,14 @@ def old_scale(look: Look) -> Iterator[Finding]:
             continue
         # proc_oom_adj_write() of the kernels that had both.
         meant = ADJ_MAX if adj == _NEWEST else int(adj * ADJ_MAX / -_OLDEST)
+        # What was inherited from who has ended looks the same, and a person's process has not earned more of it.
+        remedy = "reset" if one.of_person and meant < 0 else f"set {max(meant, ADJ_MIN)}"
         yield Finding(
             "old-scale",
             Severity.WARNING,
             f"{named(one.task)} has {adj}, which changes next to nothing; on the old scale of oom_adj, from -17 to 15,"
             f" it was {meant}",
-            remedies.of_pids(f"set {max(meant, ADJ_MIN)}", [one.task.pid]),
+            remedies.of_pids(remedy, [one.task.pid]),
             process=one.task,
             unit=one.details.unit,
             pids=frozenset([one.task.pid]),

@@ -10,6 +10,8 @@ from oomctl.model.audit import Group
 from oomctl.targets.selection import MOST_RAISED
 
 _UNITS = (".service", ".scope", ".slice")
+_THROTTLED_FROM = 90
+"""Percent of the limit."""
 
 
 def of_pids(command: str, pids: Iterable[int], force: bool = False) -> str:
@@ -31,7 +33,23 @@ def write(text: str, group: Group, name: str) -> str:
 
 def raised_limit(look: Look, group: Group, to_bytes: int) -> str:
     """Return what gives a cgroup more memory: by systemd where it is a unit's, else by its control file."""
-    name = group.path.rpartition("/")[2]
-    if look.runs_systemd and name.endswith(_UNITS) and "/user@" not in group.path:
-        return f"systemctl set-property {shlex.quote(name)} MemoryMax={to_bytes}"
+    unit = _unit_of(look, group)
+    if unit is not None:
+        return f"systemctl set-property {shlex.quote(unit)} MemoryMax={to_bytes}"
     return write(str(to_bytes), group, "memory.max" if group.version == 2 else "memory.limit_in_bytes")
+
+
+def throttled(look: Look, group: Group) -> str | None:
+    """Return what slows a cgroup down before its limit; None on v1, which cannot."""
+    if group.version == 1 or group.limit is None:
+        return None
+    to_bytes, unit = group.limit * _THROTTLED_FROM // 100, _unit_of(look, group)
+    if unit is not None:
+        return f"systemctl set-property {shlex.quote(unit)} MemoryHigh={to_bytes}"
+    return write(str(to_bytes), group, "memory.high")
+
+
+def _unit_of(look: Look, group: Group) -> str | None:
+    """Return the unit of the system's manager that has this cgroup."""
+    name = group.path.rpartition("/")[2]
+    return name if look.runs_systemd and name.endswith(_UNITS) and "/user@" not in group.path else None

@@ -107,6 +107,16 @@ def select(
     )
 
 
+def trusted(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> list[Task]:
+    """Return all matches that are what they are called: anybody can call a process postgres."""
+    nothing = UnitFacts()
+    return [
+        task
+        for task in matching([target], tasks, procfs)[target]
+        if not _distrust(target, task, procfs, Scope(), nothing, direct=True)
+    ]
+
+
 def _with_what_else(reason: WhyLeftAlone, refused: WhyLeftAlone | None) -> WhyLeftAlone:
     return reason._replace(also=refused.kind) if refused else reason
 

@@ -110,7 +110,7 @@ def _nearly_full(tree: ProcTree) -> None:
 
 def _heap(tree: ProcTree) -> None:
     _limited(tree, 0)
-    tree.add(43, "java", cgroup="0::/app\n")
+    tree.add(43, "java", uid=0, cgroup="0::/app\n")
     tree.write("43/cmdline", "java\0-Xmx512m\0-Xmx2g\0-jar\0a.jar\0")
 
 
@@ -150,7 +150,7 @@ def _swap(*names: str) -> Callable[[ProcTree], object]:
 
 
 def _precious(tree: ProcTree) -> None:
-    tree.add(80, "mysqld", 300_000)
+    tree.add(80, "mysqld", 300_000, uid=0)
     tree.add(81, "other", 1_000)
 
 

@@ -20,7 +20,7 @@ CHECKMK = re.compile(r"[0-3] OOM (-|(\w+=\d+\|?)+) [^\n]+\n")
 def machine(proc_tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> ProcTree:
     monkeypatch.setattr("oomctl.audit.look.has_sys_resource", lambda procfs: True)
     proc_tree.add(1, "systemd", 300, score=0, uid=0, ppid=0)
-    proc_tree.add(2000, "worker", 5_000)
+    proc_tree.add(2000, "worker", 5_000, uid=0)
     return proc_tree
 
 
