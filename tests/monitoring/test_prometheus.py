@@ -15,7 +15,7 @@ import pytest
 
 from tests.commands.invoke import OOMCTL, ROOT, program
 from tests.monitoring.programs import Prometheus, fetched, node_exporter, programs, prometheus, promtool, wait_until
-from tests.processes import Sleeper, ready
+from tests.processes import ready, sleepers
 from tests.vm.kernels import NotHere
 
 pytestmark = pytest.mark.monitoring
@@ -34,24 +34,26 @@ def _programs() -> None:
         pytest.skip(f"no Prometheus: {reason}")
 
 
-@pytest.fixture
-def victim(sleeper: Sleeper) -> int:
+@pytest.fixture(scope="module")
+def victim(_programs: None) -> Iterator[int]:
     """A process with a difficult name that the kernel would take first."""
-    pid = ready(sleeper(sys.executable, "-c", _TOY, stdout=subprocess.PIPE))
-    Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
-    return pid
+    with sleepers() as start:
+        pid = ready(start(sys.executable, "-c", _TOY, stdout=subprocess.PIPE))
+        Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
+        yield pid
 
 
-@pytest.fixture
-def server(tmp_path: Path, victim: int) -> Iterator[Prometheus]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, victim: int) -> Iterator[Prometheus]:
     """Prometheus, which scrapes node_exporter, which reads what ``metrics --output`` wrote."""
-    textfiles = tmp_path / "textfiles"
+    directory = tmp_path_factory.mktemp("prometheus")
+    textfiles = directory / "textfiles"
     textfiles.mkdir()
     written = program("metrics", "--precious", str(victim), "--output", str(textfiles / "oomctl.prom"))
     assert (written.status, written.stdout, written.stderr) == (0, "", "")
     with node_exporter(textfiles) as address:
         assert "oomctl_next_victim_info" in fetched(f"{address}/metrics")
-        with prometheus(tmp_path, address, RULES) as found:
+        with prometheus(directory, address, RULES) as found:
             wait_until(lambda: found.query("oomctl_build_info") != [], "the first scrape")
             yield found
 
