@@ -155,7 +155,7 @@ def _is_of_a_person(group: Group) -> bool:
 
 def _more_than(used: int) -> int:
     """A quarter more, in whole MiB."""
-    return (used * 5 // 4 >> 20) + 1 << 20
+    return ((used * 5 // 4 >> 20) + 1) << 20
 
 
 def _exempt(look: Look, group: Group) -> list[Enrolled]:
