@@ -65,6 +65,8 @@ class PolicyFacts(NamedTuple):
     broken: tuple[str, ...] = ()
     """Mistakes for which nothing is done by it."""
     drifted: tuple[Drifted, ...] = ()
+    ruled: frozenset[int] = frozenset()
+    """PIDs of everybody who gets a value from a rule, whether it has that or not."""
 
 
 class Heap(NamedTuple):

@@ -189,7 +189,8 @@ def _policy_facts(procfs: Procfs, policy: Policy | None) -> PolicyFacts | None:
         for decision in decided.values()
         if decision.differs
     ]
-    return PolicyFacts(drifted=tuple(drifted))
+    ruled = frozenset(pid for pid, decision in decided.items() if decision.left_alone is None)
+    return PolicyFacts(drifted=tuple(drifted), ruled=ruled)
 
 
 def _kills(procfs: Procfs) -> tuple[int | None, int]:

@@ -92,15 +92,19 @@ def inherited_protection(look: Look) -> Iterator[Finding]:
 
 
 def unit_drift(look: Look) -> Iterator[Finding]:
-    """Yield the services whose main process has not what the unit declares, unless it is known to set that itself."""
+    """Yield the services whose main process has not what the unit declares.
+
+    Unless it is known to set that itself, or the policy has the last word about it.
+    """
     suspects = {one.task.pid: one for one in look.suspects}
+    ruled = look.policy.ruled if look.policy else frozenset()
     for unit in look.units.values():
         main = look.mains.get(unit.id)
         if main is None or unit.adj is None or main.adj == unit.adj or LOGINS.fullmatch(unit.id):
             continue
         suspect = suspects.get(main.pid)
         origin = suspect.origin.kind if suspect else OriginKind.UNKNOWN
-        if origin in _BY_ITSELF or (unit.adj < main.adj and not look.can_lower):
+        if origin in _BY_ITSELF or main.pid in ruled or (unit.adj < main.adj and not look.can_lower):
             continue
         meant = main.adj if origin is OriginKind.OOMCTL else unit.adj
         keeps = DEBIAN_POSTGRES.fullmatch(unit.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oomctl.audit.catalogue import findings
-from oomctl.audit.facts import Asked, Look
+from oomctl.audit.facts import Asked, Look, PolicyFacts
 from oomctl.audit.look import look
 from oomctl.model.audit import Finding, Severity
 from oomctl.model.kernel import Task
@@ -57,6 +57,11 @@ def test_the_sshd_that_protects_itself_does_not_drift(seen: Look) -> None:
 def test_a_program_that_is_known_to_set_itself_does_not_drift(seen: Look) -> None:
     sshd = SSH._replace(id="sshd-of-ours.service")
     assert found(seen, "unit-drift", sshd, adj=-1000, comm="sshd") == []
+
+
+def test_what_the_policy_rules_does_not_drift_from_its_unit(seen: Look) -> None:
+    assert found(seen._replace(policy=PolicyFacts(ruled=frozenset([300]))), "unit-drift", TOY, adj=300) == []
+    assert found(seen._replace(policy=PolicyFacts(ruled=frozenset([301]))), "unit-drift", TOY, adj=300) != []
 
 
 def test_a_unit_without_a_process_does_not_drift(seen: Look) -> None:
