@@ -12,7 +12,6 @@ from oomctl.render.text import count, named, size, visible
 
 _CONMON = "conmon"
 """Meant to be unkillable: it outlives the container that it watches."""
-_NEARLY = f"protect --level {ADJ_MIN + 1}"
 
 
 def memcg_unkillable(look: Look) -> Iterator[Finding]:
@@ -27,6 +26,7 @@ def memcg_unkillable(look: Look) -> Iterator[Finding]:
                 f" {_names(exempt)} at {ADJ_MIN}; whoever needs memory there tries in vain, again and again",
                 group,
                 exempt,
+                look,
             )
 
 
@@ -42,6 +42,7 @@ def memcg_exempt(look: Look) -> Iterator[Finding]:
                 " up, everybody else there dies first",
                 group,
                 exempt,
+                look,
             )
 
 
@@ -57,6 +58,7 @@ def group_survivor(look: Look) -> Iterator[Finding]:
                 f" {ADJ_MIN}",
                 group,
                 exempt,
+                look,
             )
 
 
@@ -164,9 +166,9 @@ def _exempt(look: Look, group: Group) -> list[Enrolled]:
     return [one for one in look.roll.listed if one.adj == ADJ_MIN and one.pid in members and not one.zombie]
 
 
-def _finding(check: str, severity: Severity, message: str, group: Group, exempt: list[Enrolled]) -> Finding:
+def _finding(check: str, severity: Severity, message: str, group: Group, exempt: list[Enrolled], look: Look) -> Finding:
     pids = frozenset(one.pid for one in exempt)
-    return Finding(check, severity, message, remedies.of_pids(_NEARLY, pids), cgroup=group.path, pids=pids)
+    return Finding(check, severity, message, remedies.nearly_protected(look, pids), cgroup=group.path, pids=pids)
 
 
 def _names(processes: list[Enrolled]) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 
 from oomctl.audit.facts import Look
+from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.audit import Group
+from oomctl.systemd.units import DEBIAN_POSTGRES, LOGINS
 from oomctl.targets.selection import MOST_RAISED
 
 _UNITS = (".service", ".scope", ".slice")
+_KEEPS = re.compile(f"{LOGINS.pattern}|{DEBIAN_POSTGRES.pattern}")
+"""Units whose declared value ``--persist`` leaves alone."""
 _THROTTLED_FROM = 90
 """Percent of the limit."""
 
@@ -19,6 +24,19 @@ def of_pids(command: str, pids: Iterable[int], force: bool = False) -> str:
     numbers = sorted(pids)
     forced = " --force" if force or len(numbers) > MOST_RAISED else ""
     return f"oomctl {command}{forced} {' '.join(map(str, numbers))}"
+
+
+def nearly_protected(look: Look, pids: frozenset[int]) -> str:
+    """Return what takes processes from -1000 to the next level, for good where it is their unit that declares -1000."""
+    units = {
+        unit.main_pid: unit.id
+        for unit in look.units.values()
+        if unit.main_pid in pids and unit.adj == ADJ_MIN and not _KEEPS.fullmatch(unit.id)
+    }
+    level, others = f"protect --level {ADJ_MIN + 1}", pids - units.keys()
+    named = " ".join(shlex.quote(unit) for unit in sorted(units.values()))
+    commands = [f"oomctl {level} --persist {named}"] if units else []
+    return " && ".join([*commands, of_pids(level, others)] if others else commands)
 
 
 def sysctl(name: str, value: int) -> str:

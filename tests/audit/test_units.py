@@ -131,3 +131,27 @@ def test_a_limit_of_a_unit_is_raised_by_systemd(seen: Look, proc_tree: ProcTree)
     with_limit = look(proc_tree.procfs(), Asked())._replace(runs_systemd=True)
     (finding,) = findings(with_limit, ("limit-near",))
     assert finding.remedy == "systemctl set-property 'a b.service' MemoryMax=1024458752"
+
+
+@pytest.mark.parametrize(
+    ("unit", "remedy"),
+    [
+        (
+            TOY._replace(adj=-1000),
+            "oomctl protect --level -999 --persist toy.service && oomctl protect --level -999 302",
+        ),
+        (TOY._replace(adj=0), "oomctl protect --level -999 300 302"),
+        (TOY._replace(id="ssh.service", adj=-1000), "oomctl protect --level -999 300 302"),
+        (TOY._replace(main_pid=303, adj=-1000), "oomctl protect --level -999 300 302"),
+    ],
+)
+def test_whom_its_unit_exempts_from_its_limit_is_told_to_the_unit(
+    seen: Look, proc_tree: ProcTree, unit: UnitState, remedy: str
+) -> None:
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/system.slice")
+    for pid in (300, 302):
+        proc_tree.add(pid, "toy", adj=-1000, uid=0, cgroup="0::/system.slice/toy.service\n")
+    proc_tree.cgroup("/system.slice/toy.service", (300, 302), memory__max="819200000\n", memory__stat="")
+    (finding,) = found(look(proc_tree.procfs(), Asked()), "memcg-unkillable", unit, adj=-1000)
+    assert finding.remedy == remedy
