@@ -11,6 +11,8 @@ from oomctl.render.text import count, named, visible
 
 KILLERS = {"earlyoom": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang", "oomd": "oomd"}
 """Units of those that kill in userspace, by comm."""
+_ENDS = {"systemd-oomd": "mask"}
+"""What keeps one away for good: the service manager of each person who logs in would start systemd's own again."""
 _SYSRQ_ALL, _SYSRQ_SIGNAL = 1, 64  # SYSRQ_ENABLE_SIGNAL, include/linux/sysrq.h
 _ADD_SWAP = (
     "fallocate -l 1G /swapfile && chmod 600 /swapfile && mkswap /swapfile && swapon /swapfile"
@@ -58,14 +60,14 @@ def other_killer(look: Look) -> Iterator[Finding]:
     if not killers:
         return
     names = " and ".join(map(named, killers.values()))
-    units = " ".join(f"{KILLERS[comm]}.service" for comm in sorted(killers)[1:])
+    ended = [f"systemctl {_ENDS.get(comm, 'disable')} --now {KILLERS[comm]}.service" for comm in sorted(killers)[1:]]
     several = len(killers) > 1
     yield Finding(
         "other-killer",
         Severity.WARNING if several else Severity.INFO,
         f"{names} {'run, each with rules of its own: keep one' if several else 'runs'}; it kills before the kernel"
         " does, and not by the kernel's rule",
-        f"systemctl disable --now {units}" if several else None,
+        " && ".join(ended) if several else None,
         pids=frozenset(one.pid for one in killers.values()),
     )
 

@@ -208,7 +208,7 @@ SITUATIONS = {
         _killers("systemd-oomd", "earlyoom"),
         "warning",
         (70, 71),
-        "systemctl disable --now systemd-oomd.service",
+        "systemctl mask --now systemd-oomd.service",
     ),
     "zram-only": Situation(_swap("/dev/zram0", "/dev/zram1"), "info", (), "fallocate"),
     "no-swap": Situation(_killers("systemd-oomd"), "info", (), "fallocate"),
