@@ -182,7 +182,7 @@ CHECKS = (
     Check(
         "user-service-first",
         choice.user_service_first,
-        "The next victim is a user's service at +100 or +200, and another process is larger.",
+        "The next victim is a user's service at +100 or +200, and a larger process holds a tenth of all memory.",
         "systemd gives services of users 200; sound and desktop die before what ate the memory.",
         "pipewire before the browser (systemd#38492).",
     ),

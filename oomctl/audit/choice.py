@@ -14,6 +14,8 @@ from oomctl.render.text import count, named, size, visible
 _USER_SERVICES = (100, 200)
 """What a user's own service manager has, and gives to services (systemd since v250)."""
 _GUARDED = -900
+_MUCH_PERCENT = 10
+"""Of all memory, held by one process: before that, nobody has eaten it."""
 
 
 def precious_next(look: Look) -> Iterator[Finding]:
@@ -80,6 +82,8 @@ def user_service_first(look: Look) -> Iterator[Finding]:
     task = victim.task
     if task.adj not in _USER_SERVICES or largest.pid == task.pid:
         return
+    if _size(largest) * 100 < look.scenario.context.totalpages * _MUCH_PERCENT:
+        return  # so it is on every machine where somebody is logged in
     unit = visible(look.victim.unit or "a unit")
     yield Finding(
         "user-service-first",

@@ -107,6 +107,14 @@ def test_a_postgres_in_a_container_is_its_own_business(quiet: ProcTree) -> None:
     assert check(quiet, "--only", "postgres-unguarded")[1] == []
 
 
+def test_before_anybody_holds_much_a_user_s_own_services_are_no_finding(quiet: ProcTree) -> None:
+    manager = "0::/user.slice/user-1000.slice/user@1000.service/init.scope\n"
+    quiet.add(90, "systemd", 4_900, adj=100, cgroup=manager)
+    assert check(quiet, "--only", "user-service-first")[1] == []
+    quiet.add(91, "database", 100_000)
+    assert check(quiet, "--only", "user-service-first")[1] != []
+
+
 def test_the_worst_comes_first_and_ids_keep_their_order(quiet: ProcTree) -> None:
     for name in ("sysrq-oom", "old-scale -17", "panic-on-oom 2"):
         SITUATIONS[name].make(quiet)
