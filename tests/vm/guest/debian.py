@@ -4,10 +4,42 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tests.vm.guest import report
+
 UNITS = Path("/etc/systemd/system")
+POSTGRES = "postgresql@15-main.service"
+_OWN_UNIT = "oomctl-test.service"
+
+Check = Callable[[], Iterator[str]]
+"""Yields what is wrong."""
+
+
+def run(prepare: Callable[[], None], checks: Sequence[Check]) -> None:
+    """Report what each check says, then switch the machine off."""
+    try:
+        prepare()
+        for check in checks:
+            try:
+                wrong = list(check())
+            except Exception:
+                wrong = [traceback.format_exc()]
+            report.send("check", name=check.__name__.strip("_"), passed=not wrong, detail="\n".join(wrong))
+    except Exception:
+        report.send("error", text=traceback.format_exc())
+    report.send("finished")
+    report.drain()
+    sh("systemctl", "--force", "--force", "poweroff")
+
+
+def live_through_kills() -> None:
+    """systemd stops a service in which the kernel killed something; this one has to tell of it."""
+    (UNITS / f"{_OWN_UNIT}.d").mkdir()
+    (UNITS / f"{_OWN_UNIT}.d" / "continue.conf").write_text("[Service]\nOOMPolicy=continue\n")
+    sh("systemctl", "daemon-reload", check=True)
 
 
 def sh(*command: str, check: bool = False) -> subprocess.CompletedProcess[str]:
@@ -51,3 +83,9 @@ def equal(what: str, found: object, expected: object) -> Iterator[str]:
 def expect(ran: subprocess.CompletedProcess[str], status: int) -> Iterator[str]:
     if ran.returncode != status:
         yield f"{' '.join(ran.args)}: status {ran.returncode}, not {status}: {ran.stdout}{ran.stderr}"
+
+
+def query(sql: str) -> str:
+    """Return what PostgreSQL answers, or complains."""
+    ran = sh("runuser", "-u", "postgres", "--", "psql", "-tAc", sql)
+    return (ran.stdout or ran.stderr).strip()

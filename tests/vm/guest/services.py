@@ -6,60 +6,51 @@ import json
 import shutil
 import signal
 import subprocess
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.vm.guest import policies, report
-from tests.vm.guest.debian import UNITS, adj, equal, expect, main_pid, oomctl, rss_mib, sh, wait_for
+from tests.vm.guest.debian import (
+    POSTGRES,
+    UNITS,
+    adj,
+    equal,
+    expect,
+    live_through_kills,
+    main_pid,
+    oomctl,
+    query,
+    rss_mib,
+    run,
+    sh,
+    wait_for,
+)
+from tests.vm.guest.logins import PERSON, login, prepare, ssh
 
-PERSON = "ann"
-POSTGRES = "postgresql@15-main.service"
-OWN_UNIT = "oomctl-test.service"
-KEY = Path("/root/.ssh/id_ed25519")
 _EATER = "/home/ann/sshd"
 _PYTHON = Path(shutil.which("python3") or "").resolve()
 
 
 def main() -> None:
-    try:
-        _prepare()
-        for check in (*CHECKS, *policies.CHECKS):
-            try:
-                wrong = list(check())
-            except Exception:
-                wrong = [traceback.format_exc()]
-            report.send("check", name=check.__name__.strip("_"), passed=not wrong, detail="\n".join(wrong))
-    except Exception:
-        report.send("error", text=traceback.format_exc())
-    report.send("finished")
-    report.drain()
-    sh("systemctl", "--force", "--force", "poweroff")
+    run(_prepare, (*CHECKS, *policies.CHECKS))
 
 
 def _prepare() -> None:
-    """A person, a key to log in with, and a service of two processes."""
-    sh("useradd", "--create-home", "--shell", "/bin/sh", PERSON, check=True)
-    KEY.parent.mkdir(mode=0o700, exist_ok=True)
-    sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(KEY), check=True)
-    shutil.copy(f"{KEY}.pub", KEY.parent / "authorized_keys")
+    """Who logs in, and a service of two processes."""
+    prepare()
     (UNITS / "toy.service").write_text(
         "[Service]\nExecStart=/bin/sh -c 'sleep 10000 & exec sleep infinity'\n[Install]\nAlias=plaything.service\n"
     )
-    # systemd stops a service in which the kernel killed something; this one has to tell of it.
-    (UNITS / f"{OWN_UNIT}.d").mkdir()
-    (UNITS / f"{OWN_UNIT}.d" / "continue.conf").write_text("[Service]\nOOMPolicy=continue\n")
-    sh("systemctl", "daemon-reload", check=True)
+    live_through_kills()
     sh("systemctl", "enable", "toy.service", check=True)
-    sh("systemctl", "start", "toy.service", "ssh.service", POSTGRES, check=True)
-    wait_for(lambda: _login("true") == "", "a login by ssh")
+    sh("systemctl", "start", "toy.service", POSTGRES, check=True)
 
 
 def _ssh_listener_protects_itself() -> Iterator[str]:
     listener = main_pid("ssh.service")
     yield from equal("the listener", adj(listener), -1000)
-    yield from equal("a login's shell", _login("cat /proc/self/oom_score_adj"), "0")
+    yield from equal("a login's shell", login("cat /proc/self/oom_score_adj"), "0")
     origin = _explained(str(listener))["origin"]
     yield from equal("the origin", (origin["kind"], origin["confidence"]), ("program", "likely"))
 
@@ -69,14 +60,14 @@ def _protect_sshd_leaves_a_new_login_at_0() -> Iterator[str]:
     listener = main_pid("ssh.service")
     yield from expect(oomctl("reset", "sshd", "--force"), 0)
     yield from equal("the listener after reset", adj(listener), 0)
-    with subprocess.Popen([*_ssh(), "sleep 600"], stdin=subprocess.DEVNULL) as session:
+    with subprocess.Popen([*ssh(), "sleep 600"], stdin=subprocess.DEVNULL) as session:
         wait_for(lambda: len(_pids("sshd")) > 1, "the session")
         yield from expect(oomctl("protect", "sshd"), 0)
         yield from equal("the listener", adj(listener), -1000)
         others = {pid: adj(pid) for pid in _pids("sshd") if pid != listener}
         yield from equal("sessions", set(others.values()), {0})
         session.kill()
-    yield from equal("a new login's shell", _login("cat /proc/self/oom_score_adj"), "0")
+    yield from equal("a new login's shell", login("cat /proc/self/oom_score_adj"), "0")
 
 
 def _an_impostor_s_sshd_is_not_protected() -> Iterator[str]:
@@ -228,8 +219,8 @@ def _a_machine_wide_oom_kills_something_else() -> Iterator[str]:
     yield from equal("who was killed", [f"process {impostor.pid} (sshd)" in line for line in killed], [True])
     alive = (main_pid("ssh.service"), main_pid(POSTGRES))
     yield from equal("who lives on", alive, (listener, postmaster))
-    yield from equal("a new login", _login("cat /proc/self/oom_score_adj"), "0")
-    yield from equal("a query", _query("select 1"), "1")
+    yield from equal("a new login", login("cat /proc/self/oom_score_adj"), "0")
+    yield from equal("a query", query("select 1"), "1")
 
 
 CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
@@ -266,25 +257,9 @@ def _impostor(what: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def _ssh() -> list[str]:
-    options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=60")
-    return ["ssh", "-i", str(KEY), *(word for option in options for word in ("-o", option)), "root@127.0.0.1"]
-
-
-def _login(command: str) -> str:
-    """Return what a command says in a new login; its complaints where it fails."""
-    ran = sh(*_ssh(), command)
-    return (ran.stdout if ran.returncode == 0 else f"{ran.stdout}{ran.stderr} ({ran.returncode})").strip()
-
-
-def _query(sql: str) -> str:
-    ran = sh("runuser", "-u", "postgres", "--", "psql", "-tAc", sql)
-    return (ran.stdout or ran.stderr).strip()
-
-
 def _backend_adj() -> str:
-    wait_for(lambda: _query("select 1") == "1", "PostgreSQL")
-    return _query("select pg_read_file('/proc/self/oom_score_adj')").strip()
+    wait_for(lambda: query("select 1") == "1", "PostgreSQL")
+    return query("select pg_read_file('/proc/self/oom_score_adj')").strip()
 
 
 def _explained(target: str) -> dict[str, Any]:
