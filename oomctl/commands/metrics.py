@@ -72,6 +72,8 @@ def metrics(
     procfs = machine_procfs()
     asked = Asked((*precious, *settings.precious), settings.thresholds, namesake.sudo_warning())
     seen = look(procfs, asked)
+    if seen.units_unknown:
+        complain(f"{seen.units_unknown}; no unit was checked")
     found = findings(seen, frozenset(IDS) - settings.ignore)
     scopes, all_there = _scopes(procfs, seen, cgroups)
     standing = _precious(procfs, seen.precious_named) if seen.precious_named else []

@@ -162,16 +162,17 @@ def project_disk(directory: Path, start: dict[str, str]) -> Path:
         (parent / "__init__.py").touch()
     for name, text in start.items():
         (site / name).write_text(text)
-    _unpack_unit(site)
+    _unpack_units(site)
     qemu.make_ext4(directory / "project", 64, site)
     return directory / "project"
 
 
-def _unpack_unit(site: Path) -> None:
+def _unpack_units(site: Path) -> None:
     """pip leaves out a wheel's lib/ where it installs into a directory."""
     with zipfile.ZipFile(initramfs.wheel()) as wheel:
-        unit = next(name for name in wheel.namelist() if name.endswith("/lib/systemd/system/oomctl-policy.service"))
-        (site / Path(unit).name).write_bytes(wheel.read(unit))
+        for name in wheel.namelist():
+            if "/lib/systemd/system/" in name:
+                (site / Path(name).name).write_bytes(wheel.read(name))
 
 
 def run(*command: str) -> None:

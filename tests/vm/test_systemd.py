@@ -31,6 +31,7 @@ CHECKS = (
     "a_machine_wide_oom_follows_the_policy",
     "what_a_process_gave_itself_it_cannot_take_back",
     "stopping_it_ends_it_cleanly",
+    "systemd_writes_the_metrics",
 )
 
 

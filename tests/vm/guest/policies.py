@@ -17,6 +17,8 @@ from tests.vm.guest.debian import UNITS, adj, equal, expect, main_pid, oomctl, r
 SHIPPED = Path("/opt/oomctl")
 """Where the host put what the wheel holds."""
 WATCH = "oomctl-policy.service"
+METRICS = ("oomctl-metrics.service", "oomctl-metrics.timer")
+TEXTFILE = Path("/var/lib/prometheus/node-exporter/oomctl.prom")
 POLICY = Path("/etc/oomctl/policy.d/guest.toml")
 USER = "ci"
 GUARDED = "guarded.service"
@@ -136,6 +138,31 @@ def _stopping_it_ends_it_cleanly() -> Iterator[str]:
     yield from equal("what it has set stays", adj(guarded), -600)
 
 
+def _systemd_writes_the_metrics() -> Iterator[str]:
+    """By the timer that is shipped, into a directory of somebody else's, out of a service that may do little."""
+    TEXTFILE.parent.mkdir(parents=True)
+    shutil.chown(TEXTFILE.parent, USER)
+    for unit in METRICS:
+        _install(SHIPPED / unit, UNITS / unit)
+    yield from equal("what systemd says of them", sh("systemd-analyze", "verify", *METRICS).stderr, "")
+    yield from expect(sh("systemctl", "enable", "--now", METRICS[1]), 0)
+    yield from expect(sh("systemctl", "start", METRICS[0]), 0)
+    yield from equal("the file", (oct(TEXTFILE.stat().st_mode)[-3:], TEXTFILE.stat().st_uid), ("644", 0))
+    text = TEXTFILE.read_text()
+    victim = json.loads(oomctl("simulate", "--json").stdout)["victim"]
+    for line in (
+        f'oomctl_next_victim_info{{scope="machine",comm="{victim["comm"]}",unit="{victim["unit"]}"}} 1',
+        'oomctl_processes{state="hidden"} 0',
+        'oomctl_check_finding{id="no-capability"} 0',
+        "# EOF",
+    ):
+        if line not in text.splitlines():
+            yield f"no {line} in it: {text}"
+    said = sh("journalctl", "--unit", METRICS[0], "--output", "cat", "--identifier", "python").stdout
+    yield from equal("what it complained of", said, "")
+    yield from equal("the timer", sh("systemctl", "is-active", METRICS[1]).stdout, "active\n")
+
+
 CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     _systemd_starts_the_shipped_unit,
     _a_restarted_service_gets_its_value,
@@ -145,6 +172,7 @@ CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     _a_machine_wide_oom_follows_the_policy,
     _what_a_process_gave_itself_it_cannot_take_back,
     _stopping_it_ends_it_cleanly,
+    _systemd_writes_the_metrics,
 )
 
 
