@@ -133,7 +133,8 @@ CHECKS = (
     Check(
         "futile-victim",
         choice.futile_victim,
-        "The next victim frees less than 5 % of what the largest unprotected process holds.",
+        "The next victim frees less than 5 % of what the largest unprotected process holds, a tenth of all memory at"
+        " least.",
         "Its death does not help, so others follow, until the one that matters has its turn.",
         "Small services at +200 or +1000 that die one after the other beside a huge process (earlyoom#230).",
     ),

@@ -43,7 +43,7 @@ def futile_victim(look: Look) -> Iterator[Finding]:
         return
     held = largest.rss_pages + largest.swap_pages
     freed = look.result.freed_pages
-    if largest.pid in {task.pid for task in look.result.killed}:
+    if largest.pid in {task.pid for task in look.result.killed} or not _is_much(largest, look):
         return
     if freed * 100 >= held * look.asked.thresholds.futile_percent:
         return
@@ -70,6 +70,10 @@ def _adj_below(task: Task, other: Task, totalpages: int) -> int:
     return max(min(-(ahead // step) - 2, task.adj - 1), ADJ_MIN + 1)
 
 
+def _is_much(task: Task, look: Look) -> bool:
+    return _size(task) * 100 >= look.scenario.context.totalpages * _MUCH_PERCENT
+
+
 def _size(task: Task) -> int:
     return task.rss_pages + task.swap_pages + task.pgtables_pages
 
@@ -82,7 +86,7 @@ def user_service_first(look: Look) -> Iterator[Finding]:
     task = victim.task
     if task.adj not in _USER_SERVICES or largest.pid == task.pid:
         return
-    if _size(largest) * 100 < look.scenario.context.totalpages * _MUCH_PERCENT:
+    if not _is_much(largest, look):
         return  # so it is on every machine where somebody is logged in
     unit = visible(look.victim.unit or "a unit")
     yield Finding(

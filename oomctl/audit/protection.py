@@ -58,11 +58,12 @@ def _without_value(unit: UnitState) -> str:
     name = shlex.quote(unit.id)
     start_anew = f"systemctl daemon-reload && systemctl try-restart {name}"
     own = [path for path in unit.files if path.startswith(f"{SYSTEM_DIRECTORY}/")]
-    if any(path.endswith(f"/{DROP_IN}") for path in own):
-        return f"oomctl reset --persist --force {name} && systemctl try-restart {name}"
-    if own:
-        files = " ".join(map(shlex.quote, own))
-        return f"sed -i '/^[[:space:]]*OOMScoreAdjust[[:space:]]*=/d' {files} && {start_anew}"
+    by_hand = [path for path in own if not path.endswith(f"/{DROP_IN}")]
+    files = " ".join(map(shlex.quote, by_hand))
+    commands = [f"oomctl reset --persist --force {name}"] if len(by_hand) < len(own) else []
+    commands += [f"sed -i '/^[[:space:]]*OOMScoreAdjust[[:space:]]*=/d' {files}"] if by_hand else []
+    if commands:
+        return " && ".join([*commands, start_anew])
     directory = shlex.quote(f"{SYSTEM_DIRECTORY}/{unit.id}.d")
     text = r"'[Service]\nOOMScoreAdjust=0\n'"
     return f"mkdir -p {directory} && printf {text} > {directory}/zz-oom.conf && {start_anew}"

@@ -110,8 +110,12 @@ def test_a_postgres_in_a_container_is_its_own_business(quiet: ProcTree) -> None:
 def test_before_anybody_holds_much_a_user_s_own_services_are_no_finding(quiet: ProcTree) -> None:
     manager = "0::/user.slice/user-1000.slice/user@1000.service/init.scope\n"
     quiet.add(90, "systemd", 4_900, adj=100, cgroup=manager)
-    assert check(quiet, "--only", "user-service-first")[1] == []
-    quiet.add(91, "database", 100_000)
+    quiet.add(92, "small", 200, adj=200)
+    for number in ("user-service-first", "futile-victim"):
+        assert check(quiet, "--only", number)[1] == []
+    quiet.add(91, "database", 102_000)
+    assert check(quiet, "--only", "futile-victim")[1] != []
+    quiet.add(92, "small", 200)
     assert check(quiet, "--only", "user-service-first")[1] != []
 
 

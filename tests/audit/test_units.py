@@ -80,8 +80,16 @@ def test_a_negative_value_of_the_unit_of_sshd_is_critical(seen: Look, unit: str)
     [
         pytest.param(
             ("/lib/systemd/system/ssh.service", "/etc/systemd/system/ssh.service.d/90-oomctl.conf"),
-            "oomctl reset --persist --force ssh.service && systemctl try-restart ssh.service",
+            "oomctl reset --persist --force ssh.service && systemctl daemon-reload"
+            " && systemctl try-restart ssh.service",
             id="a drop-in of oomctl's",
+        ),
+        pytest.param(
+            ("/etc/systemd/system/ssh.service.d/90-oomctl.conf", "/etc/systemd/system/ssh.service.d/a.conf"),
+            "oomctl reset --persist --force ssh.service"
+            " && sed -i '/^[[:space:]]*OOMScoreAdjust[[:space:]]*=/d' /etc/systemd/system/ssh.service.d/a.conf"
+            " && systemctl daemon-reload && systemctl try-restart ssh.service",
+            id="both",
         ),
         pytest.param(
             ("/lib/systemd/system/ssh.service", "/etc/systemd/system/ssh.service.d/a b.conf"),
