@@ -51,7 +51,7 @@ from oomctl.procfs.workers import shared_out
 
 _PF_EXITING = 0x00000004  # include/linux/sched.h
 _LONGEST_CHILDREN = 1 << 20  # 130,000 children at least
-_LOOKS = 4
+_LOOKS = 8
 
 
 MemcgOf = Callable[[int], "str | None"]
