@@ -68,6 +68,10 @@ def throttled(look: Look, group: Group) -> str | None:
 
 
 def _unit_of(look: Look, group: Group) -> str | None:
-    """Return the unit of the system's manager that has this cgroup."""
-    name = group.path.rpartition("/")[2]
-    return name if look.runs_systemd and name.endswith(_UNITS) and "/user@" not in group.path else None
+    """Return the unit of the system's manager that has this cgroup: below slices only.
+
+    A container, or a service that may make cgroups, calls one ssh.service as it likes.
+    """
+    *above, name = group.path.strip("/").split("/")
+    is_unit = name.endswith(_UNITS) and all(one.endswith(".slice") for one in above)
+    return name if look.runs_systemd and is_unit else None

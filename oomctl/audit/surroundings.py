@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from oomctl.audit import remedies
 from oomctl.audit.facts import Look
-from oomctl.model.audit import Finding, Severity
+from oomctl.model.audit import Enrolled, Finding, Severity
+from oomctl.model.kernel import Task
 from oomctl.render.text import count, named, visible
 
 KILLERS = {"earlyoom": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang", "oomd": "oomd"}
@@ -56,18 +57,22 @@ def zram_only(look: Look) -> Iterator[Finding]:
 
 def other_killer(look: Look) -> Iterator[Finding]:
     """Yield who kills before the kernel does; several of them get in each other's way."""
-    killers = {one.comm: one for one in reversed(look.roll.listed) if one.comm in KILLERS}
+    # Anybody can call himself earlyoom, and have root stop the real killer: a service is what systemd says it is.
+    services = {comm: main for comm, unit in KILLERS.items() if (main := look.mains.get(f"{unit}.service"))}
+    called = {one.comm: one for one in reversed(look.roll.listed) if one.comm in KILLERS}
+    killers: dict[str, Enrolled | Task] = {**called, **services}
     if not killers:
         return
     names = " and ".join(map(named, killers.values()))
-    ended = [f"systemctl {_ENDS.get(comm, 'disable')} --now {KILLERS[comm]}.service" for comm in sorted(killers)[1:]]
-    several = len(killers) > 1
+    ended = [f"systemctl {_ENDS.get(comm, 'disable')} --now {KILLERS[comm]}.service" for comm in sorted(services)[1:]]
+    several = len(services if look.runs_systemd else killers) > 1
     yield Finding(
         "other-killer",
         Severity.WARNING if several else Severity.INFO,
-        f"{names} {'run, each with rules of its own: keep one' if several else 'runs'}; it kills before the kernel"
+        f"{names} {'runs' if len(killers) == 1 else 'run'}{', each with rules of its own: keep one' if several else ''}"
+        "; it kills before the kernel"
         " does, and not by the kernel's rule",
-        " && ".join(ended) if several else None,
+        " && ".join(ended) if ended else None,
         pids=frozenset(one.pid for one in killers.values()),
     )
 

@@ -163,3 +163,36 @@ def test_whom_its_unit_exempts_from_its_limit_is_told_to_the_unit(
     proc_tree.cgroup("/system.slice/toy.service", (300, 302), memory__max="819200000\n", memory__stat="")
     (finding,) = found(look(proc_tree.procfs(), Asked()), "memcg-unkillable", unit, adj=-1000)
     assert finding.remedy == remedy
+
+
+def test_of_two_killers_the_services_of_systemd_count(seen: Look, proc_tree: ProcTree) -> None:
+    proc_tree.add(70, "systemd-oomd", uid=0)
+    proc_tree.add(71, "earlyoom", uid=0)
+    mains = {f"{comm}.service": Task(pid, comm) for pid, comm in ((70, "systemd-oomd"), (71, "earlyoom"))}
+    machine = look(proc_tree.procfs(), Asked())._replace(runs_systemd=True)
+    (finding,) = findings(machine._replace(mains=mains), ("other-killer",))
+    assert (finding.severity, finding.remedy) == (Severity.WARNING, "systemctl mask --now systemd-oomd.service")
+
+
+def test_who_calls_himself_a_killer_has_no_real_one_stopped(seen: Look, proc_tree: ProcTree) -> None:
+    proc_tree.add(60, "earlyoom", uid=54321)
+    proc_tree.add(70, "systemd-oomd", uid=0)
+    machine = look(proc_tree.procfs(), Asked())._replace(runs_systemd=True)
+    (finding,) = findings(machine._replace(mains={"systemd-oomd.service": Task(70, "systemd-oomd")}), ("other-killer",))
+    assert (finding.severity, finding.remedy) == (Severity.INFO, None)
+
+
+@pytest.mark.parametrize(
+    "above", ["/machine.slice/libpod-4f2a.scope", "/system.slice/runner.service", "/user.slice/user@1000.service"]
+)
+def test_a_cgroup_that_only_has_the_name_of_a_unit_is_told_to_no_unit(
+    seen: Look, proc_tree: ProcTree, above: str
+) -> None:
+    proc_tree.mount_v2()
+    for path in (above.rpartition("/")[0], above):
+        proc_tree.cgroup(path)
+    full = {"memory__max": "819200000\n", "memory__current": "819200000\n", "memory__stat": ""}
+    proc_tree.cgroup(f"{above}/ssh.service", (300,), **full)
+    (finding,) = findings(look(proc_tree.procfs(), Asked())._replace(runs_systemd=True), ("limit-near",))
+    assert finding.remedy is not None
+    assert finding.remedy.startswith("echo ")
