@@ -49,7 +49,7 @@ def main() -> None:
         for line in LINES:
             seconds(TAB, line)  # warm up
             pairs = [(seconds(TAB, line), seconds("import click")) for _ in range(options.runs)]
-            ours, click = (statistics.median(column) for column in zip(*pairs, strict=True))
+            ours, click = (statistics.median(column) for column in zip(*pairs))
             print(
                 f"{line + '<TAB>':<26} {ours * 1000:5.0f} ms, import click {click * 1000:4.0f} ms: {ours / click:.2f}"
             )

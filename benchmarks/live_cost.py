@@ -101,7 +101,7 @@ def compare(delay_s: float, refreshes: int) -> None:
         let_pass(WARM_UP_S, *programs)
         before = [program.cpu_s() for program in programs]
         let_pass(delay_s * refreshes, *programs)
-        for program, was in zip(programs, before, strict=True):
+        for program, was in zip(programs, before):
             spent = (program.cpu_s() - was) / refreshes
             print(f"{program.name:<22} {spent * 1000:7.0f} ms CPU a refresh   {program.rss_mib():6.1f} MiB RSS")
     finally:

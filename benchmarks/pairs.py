@@ -71,7 +71,7 @@ def compare_costs(title: str, ours: Callable[[], Cost], theirs: Callable[[], Cos
 
 
 def _cells(pairs: Sequence[tuple[float, float]]) -> str:
-    mine, other = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
+    mine, other = (statistics.median(column) * 1000 for column in zip(*pairs))
     ratios = sorted(other / mine for mine, other in pairs)
     ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}..{ratios[-1]:.2f})"
     return f"{mine:7.0f} {other:7.0f} {ratio:>18}"

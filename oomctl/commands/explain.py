@@ -59,7 +59,7 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
     first_adjs = first_adjs_that_win(scenario, [row.task.pid for row in rows if row.candidate], procfs.rules)
     entries = [
         render.Entry(row, first_adjs.get(row.task.pid), origins.origin(known), known.declared)
-        for row, known in zip(rows, facts, strict=True)
+        for row, known in zip(rows, facts)
     ]
     answer = render.Explanation(scenario, entries, len(result.ranking), memory_now(procfs, scenario), result)
     if as_json:

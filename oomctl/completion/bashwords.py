@@ -84,5 +84,5 @@ def cut_between_characters(words: Sequence[Word]) -> Word | None:
 def _in_common(words: Sequence[list[str]]) -> int:
     """Return with how many equal elements all ``words`` begin."""
     first, last = min(words, default=[]), max(words, default=[])
-    differing = (index for index, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    differing = (index for index, (one, other) in enumerate(zip(first, last)) if one != other)
     return next(differing, min(len(first), len(last)))

@@ -166,7 +166,7 @@ def certain_of_both(results: Sequence[Round], others: Sequence[Round]) -> list[R
 
     Where they do not, whom either may take is a contender.
     """
-    both = zip(results, (*others, *[None] * len(results)), strict=False)
+    both = zip(results, (*others, *[None] * len(results)))
     return [result if other is None else _with_doubt(result, other) for result, other in both]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 from oomctl.oomlog.dates import apart_s
 from oomctl.oomlog.prefix import split_prefix
@@ -33,7 +32,7 @@ def newest_first(lines: Sequence[str]) -> bool | None:
     """Whether the lines with words of a report stand in the opposite order; None: these do not tell."""
     steps = [step for step in map(_step, lines) if step is not None]
     upwards = 0
-    for (one, pid), (other, other_pid) in pairwise(steps):
+    for (one, pid), (other, other_pid) in zip(steps, steps[1:]):
         of_one_kill = min(one, other) < _NAMES_VICTIM or pid == other_pid
         if one != other and of_one_kill:
             upwards += 1 if other > one else -1
@@ -54,7 +53,7 @@ def _step(line: str) -> tuple[int, str] | None:
 def _descending(lines: Sequence[str]) -> bool | None:
     prefixes = [split_prefix(line) for line in lines]
     descending = None
-    for one, other in pairwise(prefixes):
+    for one, other in zip(prefixes, prefixes[1:]):
         if one.uptime_s is not None and other.uptime_s is not None:
             apart: float | None = other.uptime_s - one.uptime_s
         else:

@@ -6,7 +6,7 @@ None in a field: the line does not say. Sizes are in bytes unless their name say
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Union
 
 from oomctl.model.oomreport import Counter, Kill, Selected, TableRow
 from oomctl.oomlog.meminfo import Counted, Sizes
@@ -232,11 +232,12 @@ class Note(Enum):
     CALLED_BY_HAND = "moom_callback stands in the call trace: SysRq f"
 
 
-Event: TypeAlias = (
-    Header | Summary | Choice | Killing | Rage | Request | Sharer | Reaped | TableHeader | Panic | NoKillable | Exiting
-)
+# Python 3.9 has no ``|`` between classes.
+Event = Union[
+    Header, Summary, Choice, Killing, Rage, Request, Sharer, Reaped, TableHeader, Panic, NoKillable, Exiting
+]
 """Of a report by itself: such a line may be the first that a log has of it."""
-Memory: TypeAlias = MemcgPaths | LimitOf | StatsOf | MemcgCounter | Node | Total | Counted
-Detail: TypeAlias = TableRow | Group | Current | Cpuset | Memory | Note | Gap
+Memory = Union[MemcgPaths, LimitOf, StatsOf, MemcgCounter, Node, Total, Counted]
+Detail = Union[TableRow, Group, Current, Cpuset, Memory, Note, Gap]
 """Belongs to the report that is open."""
-Said: TypeAlias = Boot | Event | Detail
+Said = Union[Boot, Event, Detail]

@@ -7,12 +7,12 @@ them. syslog joins the lines of one record by ``#012``, dmesg by ``\x0a``.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Union
 
 from oomctl.model.oomreport import Zone
 from oomctl.model.shortage import Blocks, HugePool
 
-Sizes: TypeAlias = tuple[tuple[str, int], ...]
+Sizes = tuple[tuple[str, int], ...]
 """Names with bytes, or with pages."""
 
 _COUNTERS = re.compile(
@@ -105,7 +105,8 @@ class AddressBits(NamedTuple):
     bits: int
 
 
-Counted: TypeAlias = Counters | NodeSizes | ZoneSizes | Reserve | FreeBlocks | HugePool | StatLines | AddressBits
+# Python 3.9 has no ``|`` between classes.
+Counted = Union[Counters, NodeSizes, ZoneSizes, Reserve, FreeBlocks, HugePool, StatLines, AddressBits]
 
 
 def counters(message: str) -> Counters | None:

@@ -6,7 +6,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from itertools import pairwise
+from itertools import islice
 from typing import IO, TypeVar
 
 from oomctl.errors import ImpossibleHere
@@ -81,8 +81,10 @@ class Kept:
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Give back all that was added."""
         self._file.seek(0)
-        for number, (start, end) in zip(self._numbers, pairwise(self._ends), strict=True):
+        start = 0
+        for number, end in zip(self._numbers, islice(self._ends, 1, None)):
             yield number, self._file.read(end - start)
+            start = end
 
 
 def nth_newest(reports: Iterable[OomReport], place: int) -> OomReport | None:

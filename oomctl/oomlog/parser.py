@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import Optional
 
 from oomctl.model.oomreport import OomReport
 from oomctl.oomlog.anchors import Finder, may_follow, may_open
@@ -54,7 +55,7 @@ _REMEMBERED_KILLS = 1024
 _REMEMBERED_HOSTS = 64
 _EVENTS = (Header, Summary, Choice, Killing, Rage, Request, Sharer, TableHeader, Panic, NoKillable, Exiting)
 
-_Key = tuple[str | None, str | None]
+_Key = tuple[Optional[str], Optional[str]]
 
 
 def parse(lines: Iterable[str] | Iterable[bytes]) -> Iterator[OomReport]:
@@ -301,7 +302,7 @@ class Parser:
         if own is None:
             if not isinstance(value, Sharer):
                 self._add(self._begin(line), line, message, value)
-        elif not isinstance(value, Header | TableHeader) or own.last_message != _identity(line, message):
+        elif not isinstance(value, (Header, TableHeader)) or own.last_message != _identity(line, message):
             self._add(self._begin(line) if _begins_another(own, value) else own, line, message, value)
 
     def _reap(self, line: Line, message: str, value: Reaped) -> None:

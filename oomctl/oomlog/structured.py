@@ -187,7 +187,7 @@ def _messages(value: Any, around: _Around, depth: int) -> Iterator[str]:
                 yield from _lines(text, around, depth)
                 return
         for item in value.values():
-            if isinstance(item, dict | list):
+            if isinstance(item, (dict, list)):
                 yield from _messages(item, around, depth + 1)
 
 

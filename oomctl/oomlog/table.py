@@ -93,7 +93,7 @@ def columns(header: str) -> tuple[str, ...]:
 
 
 def _table_row(pid: int, numbers: list[str], comm: str, names: tuple[str, ...]) -> TableRow | Gap:
-    values = dict(zip(names, map(int, numbers), strict=False))
+    values = dict(zip(names, map(int, numbers)))
     if "rss" not in values or "total_vm" not in values:
         return Gap.DAMAGED_ROW
     tables = [values[name] for name in ("nr_ptes", "nr_pmds", "nr_puds") if name in values]

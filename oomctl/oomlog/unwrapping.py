@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import pairwise
 from typing import NamedTuple
 
 from oomctl.oomlog.openings import begins
@@ -85,7 +84,7 @@ def rows_are_cut(block: bytes) -> bool:
     start = block.find(b"adj name")
     lines = block[start : start + _ROWS_LOOKED_AT].split(b"\n")[1:-1]
     width = max(map(len, lines), default=0)
-    ends = [one for one, other in pairwise(lines) if len(one) == width and 0 < len(other) < 40]
+    ends = [one for one, other in zip(lines, lines[1:]) if len(one) == width and 0 < len(other) < 40]
     return start >= 0 and len(ends) > 1 and _hard_width([line.decode("utf-8", "replace") for line in lines]).columns > 0
 
 
@@ -186,7 +185,7 @@ def _hard_width(lines: list[str]) -> _Width:
     cut: Counter[int] = Counter()
     no_mailers: Counter[int] = Counter()
     longest = 0
-    for line, following in pairwise(lines):
+    for line, following in zip(lines, lines[1:]):
         longest = max(longest, len(line))
         if following.strip() and not has_prefix(following) and not begins(following.lstrip()):
             cut[len(line)] += 1

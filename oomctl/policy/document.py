@@ -163,7 +163,7 @@ class _Reader:
         if not isinstance(force, bool):
             self._wrong(index, "force", "true or false", force)
         reason = entry.get("reason")
-        if not isinstance(reason, str | None):
+        if reason is not None and not isinstance(reason, str):
             self._wrong(index, "reason", "a string", reason)
         if any(mistake.severity == "error" for mistake in self._mistakes[known:]):
             return None

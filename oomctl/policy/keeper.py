@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
@@ -169,7 +168,7 @@ class Keeper:
             return [] if own is None else [own]
         others = dict.fromkeys(head for head in heads if head not in (pid, parent.pid))
         row = [own, parent, *filter(None, (whole_identity(self._procfs, head) for head in others))]
-        return [task._replace(ppid=above.pid) for task, above in pairwise(row)] + row[-1:]
+        return [task._replace(ppid=above.pid) for task, above in zip(row, row[1:])] + row[-1:]
 
     def _write(self, decision: Decision) -> None:
         task, adj = decision.task, decision.rule.adj

@@ -102,4 +102,4 @@ def _zones(procfs: Procfs) -> list[tuple[int, str]]:
         return []
     heads = list(_ZONE.finditer(text))
     ends = [*(head.start() for head in heads[1:]), len(text)]
-    return [(int(head[1]), text[head.end() : end]) for head, end in zip(heads, ends, strict=False)]
+    return [(int(head[1]), text[head.end() : end]) for head, end in zip(heads, ends)]

@@ -7,7 +7,6 @@ are asked about.
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import sys
 from collections import defaultdict
@@ -67,7 +66,7 @@ def _shared(group: list[Task], of: Task | None) -> dict[int, str]:
     pids = [pid for pid in pids if compare_memory(pid, pid) == 0]
     # The kernel orders memory maps, so equal ones end up side by side.
     pids.sort(key=functools.cmp_to_key(_order))
-    for one, other in itertools.pairwise(pids):
+    for one, other in zip(pids, pids[1:]):
         if compare_memory(one, other) == 0:
             names.setdefault(one, f"mm of {one}")
             names[other] = names[one]

@@ -46,7 +46,7 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int 
         for last_resort in (False, True):
             for cells in reversed(table):
                 cells.give(_taken(table, gap) - width, last_resort)
-    lines = [[cells.column.title for cells in table], *zip(*(cells.texts for cells in table), strict=True)]
+    lines = [[cells.column.title for cells in table], *zip(*(cells.texts for cells in table))]
     return aligned(lines, [cells.column.right for cells in table], gap)
 
 
@@ -77,7 +77,7 @@ class _Cells:
         room = max(self.width - too_much, max(_LEAST, self._title) if last_resort else self.least)
         shorten = self.column.shorten
         self.texts = [
-            text if len(text) <= room else shorten(raw, room) for raw, text in zip(self._raw, self.texts, strict=True)
+            text if len(text) <= room else shorten(raw, room) for raw, text in zip(self._raw, self.texts)
         ]
 
 

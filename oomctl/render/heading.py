@@ -84,7 +84,7 @@ def fitting(parts: Sequence[Part], width: int) -> str:
     chosen = [0] * len(parts)
 
     def joined() -> str:
-        return "".join(part[index] for part, index in zip(parts, chosen, strict=True))
+        return "".join(part[index] for part, index in zip(parts, chosen))
 
     for place in reversed(range(len(parts))):
         while cell_len(joined()) > width and chosen[place] + 1 < len(parts[place]):

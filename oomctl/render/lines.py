@@ -103,9 +103,9 @@ def layout_for(fields: Sequence[Field], width: int, cells: Sequence[Sequence[str
     """Do the same for these very ``cells``, which give each column its width; each line has one for every field."""
     from rich.cells import cell_len
 
-    texts = [(field.title, *column) for field, *column in zip(fields, *cells, strict=True)]
-    needed = {field.name: max(map(cell_len, column)) for field, column in zip(fields, texts, strict=True)}
-    named = {field.name: max(map(cell_len, column[1:]), default=0) for field, column in zip(fields, texts, strict=True)}
+    texts = [(field.title, *column) for field, *column in zip(fields, *cells)]
+    needed = {field.name: max(map(cell_len, column)) for field, column in zip(fields, texts)}
+    named = {field.name: max(map(cell_len, column[1:]), default=0) for field, column in zip(fields, texts)}
 
     def bounds(field: Field) -> tuple[int, int]:
         longest = needed[field.name]
@@ -118,7 +118,7 @@ def layout_for(fields: Sequence[Field], width: int, cells: Sequence[Sequence[str
     ]
     gap = 2 if _taken(whole, _least_bar(fields), 2) <= width else 1
     if COMMAND_LINE in fields and _taken(whole, _least_bar(fields), gap) > width:  # else the columns were asked for
-        fields = [field for field, *column in zip(fields, *cells, strict=True) if not _says_nothing(field, column)]
+        fields = [field for field, *column in zip(fields, *cells) if not _says_nothing(field, column)]
     first = (("comm", _WIDEST_COMM), *((name, _ANY_WIDTH) for name in needed if name != "comm"), ("comm", 48))
     return _laid_out(fields, width, bounds, gap, first).without_margin()
 
@@ -150,7 +150,7 @@ def _laid_out(
     spare -= longer
     for field in kept:
         widen(field.name)
-    return Layout(tuple(_whole(zip(kept, widths, strict=True), width, gap)), bar + longer, width, gap)
+    return Layout(tuple(_whole(zip(kept, widths), width, gap)), bar + longer, width, gap)
 
 
 def _that_fit(fields: Sequence[Field], width: int, bounds: _Bounds, gap: int) -> tuple[list[Field], int]:
@@ -307,7 +307,7 @@ def _group_cells(values: Sequence[str], dies: str, name: str, width: int, style:
     from rich.text import Text
 
     columns = _GROUP_COLUMNS if width >= _WIDE_FOR_GROUPS else _GROUP_COLUMNS[:_FEW_GROUP_COLUMNS]
-    cells = [_fitted(value, room, True) for value, (_, room) in zip(values, columns, strict=False)]
+    cells = [_fitted(value, room, True) for value, (_, room) in zip(values, columns)]
     return _cut(Text(" ".join([*cells, _fitted(dies, _GROUP_VICTIM, False), name]), style=style, no_wrap=True), width)
 
 

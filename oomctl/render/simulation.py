@@ -78,7 +78,7 @@ def document(answer: Answer) -> Iterator[str]:
     yield f"{{{members(asked)}, "
     yield from _round(answer.rounds[0], answer.rows[0], scenario)
     before = ', "rounds": [{'
-    for result, rows in zip(answer.rounds, answer.rows, strict=True):
+    for result, rows in zip(answer.rounds, answer.rows):
         yield before
         yield from _round(result, rows, scenario)
         before = "}, {"
@@ -147,7 +147,7 @@ def text(answer: Answer, width: int | None = None) -> str:
         _trigger(answer),
         _selection(first, answer.scenario, width),
     ]
-    for number, (result, rows) in enumerate(zip(answer.rounds, answer.rows, strict=True), start=1):
+    for number, (result, rows) in enumerate(zip(answer.rounds, answer.rows), start=1):
         label = f"Round {number}" if len(answer.rounds) > 1 else "Execution"
         blocks.append(_labelled(label, _execution(result, rows, answer.scenario)))
     return "\n".join(blocks) + "\n"

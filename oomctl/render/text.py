@@ -74,12 +74,12 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool], gap: int = 2) 
 
     A cell may be wider than its column: one name of kilobytes does not make every line as long.
     """
-    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*rows, strict=True)]
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*rows)]
     lines = []
     for row in rows:
         cells = [
             cell.rjust(width) if is_right else cell.ljust(width)
-            for cell, width, is_right in zip(row, widths, right, strict=True)
+            for cell, width, is_right in zip(row, widths, right)
         ]
         lines.append((" " * gap).join(cells).rstrip())
     return "\n".join(lines)

@@ -65,7 +65,7 @@ class Table:
 
     def written(self, value: NamedTuple) -> dict[str, Any]:
         """Return the object that ``read`` makes the attributes of ``value`` of."""
-        attributes = zip(self._names, self._attributes(value), self._left_out, strict=True)
+        attributes = zip(self._names, self._attributes(value), self._left_out)
         document = {name: own for name, own, left_out in attributes if own != left_out}
         for name, write in self._writers:
             if name in document:

@@ -54,7 +54,7 @@ class Manager:
         words = [word for name in _PROPERTIES for word in ("-p", name)]
         # Properties come in blocks, one for each unit, in the order of the units.
         blocks = self._systemctl("show", *words, "--", *units).strip("\n").split("\n\n")
-        return {unit: _state(unit, block) for unit, block in zip(units, blocks, strict=False)}
+        return {unit: _state(unit, block) for unit, block in zip(units, blocks)}
 
     def running_services(self, *named: str) -> list[UnitState]:
         """Ask for every service that runs now, and for ``named`` ones. Raises NoAnswer where no such manager runs."""

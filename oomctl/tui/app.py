@@ -420,7 +420,7 @@ class TopApp(App[int]):
         selected = self._ranking.selected
         rows = self._selected_rows()
         tasks = self._standing.real([row.task.pid for row in rows])
-        marks = [Mark(task, adj_after(row.task.adj)) for row, task in zip(rows, tasks, strict=True)]
+        marks = [Mark(task, adj_after(row.task.adj)) for row, task in zip(rows, tasks)]
         if isinstance(selected, Group):
             self._mark_group(selected.name, asked, marks)
         elif marks:

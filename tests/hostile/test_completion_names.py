@@ -45,7 +45,7 @@ Typed = dict[str, str]
 
 def beginnings(tails: list[bytes], first: str) -> Typed:
     typed = [f"{first}{DIGITS[number // 36]}{DIGITS[number % 36]}" for number in range(len(tails))]
-    return {start: start + os.fsdecode(tail) for start, tail in zip(typed, tails, strict=True)}
+    return {start: start + os.fsdecode(tail) for start, tail in zip(typed, tails)}
 
 
 @pytest.fixture(scope="module")

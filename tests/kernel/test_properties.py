@@ -55,7 +55,7 @@ def machines(draw: st.DrawFn, /, kernels: list[str] = EVERY_KERNEL, least: int =
             adj=adj,
             cap_sys_admin=admin,
         )
-        for pid, (rss, swap, pgtables, adj, admin) in zip(pids, sizes, strict=True)
+        for pid, (rss, swap, pgtables, adj, admin) in zip(pids, sizes)
     ]
     return scenario(*tasks, kernel=draw(st.sampled_from(kernels)), totalpages=draw(totals), **context)
 

@@ -125,5 +125,5 @@ def parse(lines: list[str], memcg: str, pids: frozenset[int]) -> KernelKill | No
 
 def _row(columns: list[str], line: str) -> Row:
     numbers = map(int, re.sub(r"[\[\]]", " ", line).split(None, len(columns) - 1)[:-1])
-    value = dict(zip(columns, numbers, strict=False))
+    value = dict(zip(columns, numbers))
     return Row(value["tgid"], value["rss"], value["pgtables_bytes"], value["swapents"], value["oom_score_adj"])

@@ -243,8 +243,8 @@ def test_repeated_lines_change_nothing() -> None:
 
 def test_callers_keep_two_reports_apart_that_run_into_each_other() -> None:
     second = [line.replace("1234", "1235").replace("java", "cron") for line in WHOLE]
-    pairs = zip(WHOLE, second, strict=True)
-    lines = [f"[    1.000000][ T{tid}] {line}" for pair in pairs for tid, line in zip((11, 12), pair, strict=True)]
+    pairs = zip(WHOLE, second)
+    lines = [f"[    1.000000][ T{tid}] {line}" for pair in pairs for tid, line in zip((11, 12), pair)]
     first_report, second_report = reports(*lines)
     assert [report.victim and report.victim.pid for report in (first_report, second_report)] == [1234, 1235]
     assert first_report.complete
@@ -257,7 +257,7 @@ def test_hosts_keep_two_reports_apart_too() -> None:
 
 def test_two_reports_mixed_without_a_clue_are_not_called_complete() -> None:
     second = [line.replace("5000", "4900").replace("1000 pages", "1001 pages") for line in WHOLE]
-    mixed = [line for pair in zip(WHOLE, second, strict=True) for line in pair]
+    mixed = [line for pair in zip(WHOLE, second) for line in pair]
     assert not any(report.complete for report in reports(*mixed))
 
 

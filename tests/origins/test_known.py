@@ -29,7 +29,7 @@ def found(adj: int, comm: str = "x", parent: Task = SYSTEMD, *above: Task, **fac
 def descended(*line: Task) -> list[Task]:
     """Return ``line`` with each started by the next; the last by nobody."""
     parents = [*(task.pid for task in line[1:]), 0]
-    return [task._replace(ppid=ppid) for task, ppid in zip(line, parents, strict=True)]
+    return [task._replace(ppid=ppid) for task, ppid in zip(line, parents)]
 
 
 SSHD = task(5, comm="sshd", adj=-1000)

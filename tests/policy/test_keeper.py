@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Optional
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ from oomctl.policy.keeper import Keeper
 from tests.policy.rules import rule
 from tests.proc_tree import ProcTree
 
-Changed = list[tuple[int, int | None]]
+Changed = list[tuple[int, Optional[int]]]
 
 
 @pytest.fixture

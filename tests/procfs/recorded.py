@@ -43,7 +43,7 @@ def laid_out(recording: dict[str, Any], tree: ProcTree) -> Scenario:
             if isinstance(text, str):
                 tree.write(f"{pid}/{name}", text)
         tids = [pid, *sorted(process.get("threads", {}).keys() - {pid}, key=int)]
-        for tid, first_map in zip(tids, process.get("policies", ()), strict=False):
+        for tid, first_map in zip(tids, process.get("policies", ())):
             tree.write(f"{pid}/numa_maps" if tid == pid else f"{pid}/task/{tid}/numa_maps", first_map)
         for tid, thread in process.get("threads", {}).items():
             for name, text in thread.items():

@@ -27,7 +27,7 @@ class Agreement(NamedTuple):
 
     def __add__(self, other: object) -> Agreement:
         assert isinstance(other, Agreement)
-        return Agreement(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return Agreement(*(mine + theirs for mine, theirs in zip(self, other)))
 
     def __str__(self) -> str:
         close = self.kills - self.certain
@@ -105,4 +105,4 @@ def table(counts: dict[tuple[str, str], Agreement], of: str = "kind") -> list[st
         clear = (f"{total.clear_certain}/{total.clear}" for total in totals)
         rows.append(("certain of leads of twice the files", *clear))
     widths = [max(len(row[column]) for row in rows) for column in range(len(kernels) + 1)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

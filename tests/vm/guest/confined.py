@@ -76,7 +76,7 @@ def unshare(flags: int) -> None:
 def join(pid: int, *kinds: str) -> None:
     """Enter namespaces of a process; with ``pid`` among them the caller is a new child from here on."""
     files = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in kinds]
-    for file, kind in zip(files, kinds, strict=True):
+    for file, kind in zip(files, kinds):
         checked(_LIBC.syscall(_SETNS, file, 0), f"setns {kind}")
     if "pid" in kinds:
         go_on_in_a_child()

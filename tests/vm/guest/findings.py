@@ -9,7 +9,6 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,8 @@ def _try(batch: Sequence[str]) -> None:
             _wrong[name] += equal("found after its remedy", bool(left), not situation.has_remedy)
         _others.append(_nobody_s(made, found))
         _others.append(_nobody_s(made, after))
-    seconds = [round(later - earlier, 1) for earlier, later in pairwise((began, made_at, mended_at, time.monotonic()))]
+    times = (began, made_at, mended_at, time.monotonic())
+    seconds = [round(later - earlier, 1) for earlier, later in zip(times, times[1:])]
     report.send("batch", names=batch, seconds=seconds)
 
 

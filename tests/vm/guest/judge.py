@@ -222,7 +222,7 @@ def _errors(kill: Kill | None, readings: dict[int, Reading]) -> dict[str, list[i
         return {}
     differences: dict[str, list[int]] = {"stat_rss": [], "status_rss": [], "swap": [], "pgtables": []}
     for pid, reading in readings.items():
-        row = dict(zip(kill.columns, kill.rows.get(pid, []), strict=False))
+        row = dict(zip(kill.columns, kill.rows.get(pid, [])))
         if row:
             differences["stat_rss"].append(row["rss"] - reading.stat_rss)
             differences["status_rss"].append(row["rss"] - reading.status_rss)
@@ -243,7 +243,7 @@ def _evidence(answer: Answer, kill: Kill | None, readings: dict[int, Reading]) -
 
     for rank, pid in enumerate(sorted(readings, key=badness, reverse=True)):
         if rank < _SHOWN or pid in victims:
-            row = dict(zip(kill.columns, kill.rows.get(pid, []), strict=False)) if kill else {}
+            row = dict(zip(kill.columns, kill.rows.get(pid, []))) if kill else {}
             terms.append(f"{pid} badness~{badness(pid)} {readings[pid]} kernel's table: {row}")
     oomctl = {name: answer.document.get(name) for name in ("victim", "reason", "totalpages", "constraint", "memcg")}
     return {"terms": terms, "oomctl": oomctl, "kernel_report": _brief(kill.text) if kill else []}

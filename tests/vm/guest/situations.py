@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from tests.vm.guest import logins
 from tests.vm.guest.debian import POSTGRES, UNITS, main_pid, query, rss_mib, sh, wait_for
@@ -35,7 +35,7 @@ open("/proc/self/comm", "w").write(sys.argv[2])
 time.sleep(100000)
 """
 
-Subject = int | str | None
+Subject = Union[int, str, None]
 Made = Iterator[Subject]
 
 
