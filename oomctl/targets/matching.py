@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import re
@@ -14,7 +13,7 @@ from oomctl.model.kernel import Task
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.cgrouppaths import hierarchies
 from oomctl.procfs.details import unit_in, user_name
-from oomctl.procfs.identity import text_of
+from oomctl.procfs.identity import identity, text_of
 from oomctl.procfs.provenance import executable_name
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.workers import shared_out
@@ -93,7 +92,7 @@ def _pattern_matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], 
 def _command_line_matcher(pattern: re.Pattern[str], procfs: Procfs) -> Callable[[Task], bool]:
     from oomctl.targets.patience import TooLong, finds  # brings signal, which other targets have no use for
 
-    starters = functools.cache(_starters)  # asked for only when something matches
+    starters = functools.cache(lambda: _starters(procfs))  # asked for only when something matches
     costly: set[int] = set()
     """Users one of whose command lines took too long to search; with thousands they could take all the time."""
 
@@ -138,14 +137,12 @@ def wildcards(name: str) -> re.Pattern[str]:
     return re.compile(re.escape(name).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
 
 
-def _starters() -> set[int]:
+def _starters(procfs: Procfs) -> set[int]:
     """PIDs of the shell, sudo and whoever else is above this process: their command line holds the pattern, too."""
-    import psutil
-
+    own = identity(procfs, procfs.own_pid) if procfs.own_pid is not None else None
     pids: set[int] = set()
-    with contextlib.suppress(psutil.Error):  # with hidepid: whom we may not see we cannot match either
-        process = psutil.Process().parent()
-        while process is not None:
-            pids.add(process.pid)
-            process = process.parent()
+    # Ends at one that is hidden, as with hidepid: whom we may not see we cannot match either.
+    while own is not None and own.ppid and own.ppid not in pids:
+        pids.add(own.ppid)
+        own = identity(procfs, own.ppid)
     return pids
