@@ -8,10 +8,11 @@ A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMA
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +89,17 @@ def below(name: str) -> Iterator[str]:
 def described(name: str, command: click.Command) -> Iterator[str]:
     """The name of a command with its arguments, and what it does."""
     arguments = [param for param in command.params if isinstance(param, click.Argument)]
-    words = " ".join(f"Ar {quoted(one.make_metavar(click.Context(command)))}" for one in arguments)
+    words = " ".join(f"Ar {quoted(metavar(one, command))}" for one in arguments)
     yield f".It Ic {name} Oo Ar option ... Oc {words}".rstrip()
     paragraphs = re.split(r"\n\s*\n", (command.help or "").partition("\b")[0].strip())
     lines = [line for paragraph in paragraphs for line in [".Pp", *sentences(paragraph)]]
     yield from lines[1:]
+
+
+def metavar(param: click.Parameter, command: click.Command) -> str:
+    """Return what stands for a value; click asks for the context since 8.2."""
+    make: Callable[..., str] = param.make_metavar
+    return make(click.Context(command)) if "ctx" in inspect.signature(make).parameters else make()
 
 
 def page_of(name: str) -> Path | None:
@@ -105,7 +112,7 @@ def options(command: click.Command) -> Iterator[str]:
     """The options of a command with their help."""
     yield ".Bl -tag -width Ds"
     for option in (param for param in command.params if isinstance(param, click.Option) and not param.hidden):
-        value = "" if option.is_flag else f" Ar {quoted(option.make_metavar(click.Context(command)))}"
+        value = "" if option.is_flag else f" Ar {quoted(metavar(option, command))}"
         yield ".It " + " , ".join(f"Fl {flag[1:]}{value}" for flag in [*option.opts, *option.secondary_opts])
         yield from sentences(option.help or "")
     yield ".El"

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from oomctl import __version__, errors
-from oomctl.cli.summaries import WholeSummaries
+from oomctl.cli.summaries import BareGroup, WholeSummaries
 from oomctl.console import complain, discard_stdout
 
 # In the order in which help lists them: the module that has a command of that name, and the first sentence of that
@@ -106,11 +106,9 @@ class Commands(WholeSummaries):
         except errors.OomctlError as error:
             complain(str(error), error.detail)
             status = error.exit_status
-        except click.exceptions.NoArgsIsHelpError as error:
-            if error.ctx is not None and error.ctx.parent is None:
-                click.echo(_short_help(error.ctx), err=True)
-            else:
-                error.show()
+        except BareGroup as error:
+            bare = error.group_context
+            click.echo(_short_help(bare) if bare.parent is None else bare.get_help(), err=True)
             status = error.exit_code
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "oomctl"
@@ -148,7 +146,7 @@ def _short_help(context: click.Context) -> str:
     )
 
 
-_UNKNOWN = re.compile(r"No such (command|option):? '?([^'\s]+?)'?(?:\.|$)")  # as click 8.2 and later say it
+_UNKNOWN = re.compile(r"No such (command|option):? '?([^'\s]+?)'?(?:[.\s]|$)")  # as click says it
 
 
 def _with_the_nearest(error: click.UsageError) -> str:

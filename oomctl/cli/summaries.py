@@ -11,8 +11,23 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
+class BareGroup(click.UsageError):
+    """A group was named without a command. What click does then, and with which status, changed with its 8.2."""
+
+    def __init__(self, ctx: click.Context) -> None:
+        """Keep the context of the group, which has its help."""
+        super().__init__("no command", ctx)
+        self.group_context = ctx
+
+
 class WholeSummaries(click.Group):
     """A group that lists its commands by ``summaries``; click's own list cuts them off."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take a command line apart. Raises BareGroup where there is nothing on it."""
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            raise BareGroup(ctx)
+        return super().parse_args(ctx, args)
 
     def summaries(self, ctx: click.Context) -> dict[str, str]:
         """Return what each listed command does: the first sentence of its help."""

@@ -233,9 +233,7 @@ class Note(Enum):
 
 
 # Python 3.9 has no ``|`` between classes.
-Event = Union[
-    Header, Summary, Choice, Killing, Rage, Request, Sharer, Reaped, TableHeader, Panic, NoKillable, Exiting
-]
+Event = Union[Header, Summary, Choice, Killing, Rage, Request, Sharer, Reaped, TableHeader, Panic, NoKillable, Exiting]
 """Of a report by itself: such a line may be the first that a log has of it."""
 Memory = Union[MemcgPaths, LimitOf, StatsOf, MemcgCounter, Node, Total, Counted]
 Detail = Union[TableRow, Group, Current, Cpuset, Memory, Note, Gap]

@@ -76,9 +76,7 @@ class _Cells:
             return
         room = max(self.width - too_much, max(_LEAST, self._title) if last_resort else self.least)
         shorten = self.column.shorten
-        self.texts = [
-            text if len(text) <= room else shorten(raw, room) for raw, text in zip(self._raw, self.texts)
-        ]
+        self.texts = [text if len(text) <= room else shorten(raw, room) for raw, text in zip(self._raw, self.texts)]
 
 
 def _taken(table: Sequence[_Cells], gap: int, least: bool = False) -> int:

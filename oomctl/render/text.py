@@ -78,8 +78,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool], gap: int = 2) 
     lines = []
     for row in rows:
         cells = [
-            cell.rjust(width) if is_right else cell.ljust(width)
-            for cell, width, is_right in zip(row, widths, right)
+            cell.rjust(width) if is_right else cell.ljust(width) for cell, width, is_right in zip(row, widths, right)
         ]
         lines.append((" " * gap).join(cells).rstrip())
     return "\n".join(lines)
