@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from oomctl import __version__, errors
 from oomctl.cli.main import COMMANDS, cli
 from tests.documented import command, option_names, run, with_subcommands
 from tests.proc_tree import ProcTree
+from tests.runner import runner
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
@@ -185,7 +185,7 @@ def test_the_changelog_names_every_command() -> None:
 
 
 def test_version_is_the_packages() -> None:
-    output = CliRunner().invoke(cli, ["--version"]).output
+    output = runner().invoke(cli, ["--version"]).output
     assert output.startswith(f"oomctl {__version__} ")
     assert "not the oomctl of systemd-oomd" in output
 

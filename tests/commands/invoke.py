@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from click.testing import CliRunner
-
 from oomctl.cli.main import cli
 from tests.proc_tree import ProcTree
+from tests.runner import runner
 
 ROOT = Path(__file__).parent.parent.parent
 OOMCTL = (sys.executable, "-m", "oomctl")
@@ -27,7 +26,7 @@ class Ran(NamedTuple):
 def ask(proc_tree: ProcTree, *argv: str, stdin: str | bytes | None = None) -> Ran:
     """Run a command on a fake /proc. What is no deliberate end keeps its traceback."""
     env = {"OOMCTL_PROC": str(proc_tree.root), "COLUMNS": "200", "LINES": "40"}
-    result = CliRunner().invoke(cli, argv, input=stdin, env=env, prog_name="oomctl")
+    result = runner().invoke(cli, argv, input=stdin, env=env, prog_name="oomctl")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ran(result.exit_code, result.stdout, result.stderr)

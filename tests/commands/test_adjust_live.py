@@ -156,9 +156,9 @@ if sys.argv[1] == "after the look-up":
 elif sys.argv[1] == "after the start time was checked":
     writer._write = taking_over_before(writer._write)
 
-from click.testing import CliRunner
+from tests.runner import runner
 from oomctl.cli.main import cli
-ran = CliRunner().invoke(cli, ["set", "500", sys.argv[2].format(first.pid)])
+ran = runner().invoke(cli, ["set", "500", sys.argv[2].format(first.pid)])
 print(ran.exit_code, ran.stderr.strip().rpartition(": ")[2], Path(f"/proc/{second.pid}/oom_score_adj").read_text())
 second.kill()
 second.wait()

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from oomctl.cli.main import cli
 from tests.oomlog.real_logs import INDEX, LOGS
+from tests.runner import runner
 
 MYSQLD, MAL = LOGS / "3.x-machine-swap-decides.log", LOGS / "3.7-memcg-with-mem-info.log"
 EVENT_FIELDS = {
@@ -22,7 +22,7 @@ EVENT_FIELDS = {
 
 
 def run(*args: str, document: bytes | None = None) -> Any:
-    return CliRunner().invoke(cli, args, input=document)
+    return runner().invoke(cli, args, input=document)
 
 
 @pytest.mark.parametrize("entry", INDEX.values(), ids=lambda entry: str(entry["id"]))

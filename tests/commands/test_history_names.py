@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from oomctl.cli.main import cli
+from tests.runner import runner
 
 PASTED = Path(__file__).parents[1] / "data" / "pasted"
 DOCKER = "00748bf4e957f82c239a1db8a88579059b7d40c7b5fbd3f43617d31d3f646f12"
@@ -19,7 +19,7 @@ IN_27 = "2436df09fa8b6d571a5ce163a674a3e9c21ef3aaa51e6fa0e1f429fa38701367"
 
 
 def run(*args: str, document: str | None = None) -> str:
-    return CliRunner().invoke(cli, args, input=document).stdout
+    return runner().invoke(cli, args, input=document).stdout
 
 
 def events(name: str) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from oomctl.cli.main import cli
 from tests.documents import errors_in
+from tests.runner import runner
 
 PASTED = Path(__file__).parents[1] / "data" / "pasted"
 LOGS = sorted(path.name for path in PASTED.glob("*.log"))
@@ -18,7 +18,7 @@ KILL = "Out of memory: Killed process 7 (java) total-vm:90000kB, anon-rss:8kB, f
 
 
 def run(*args: str, document: str | None = None) -> str:
-    return CliRunner().invoke(cli, args, input=document).stdout
+    return runner().invoke(cli, args, input=document).stdout
 
 
 def full(name: str, number: int = 1) -> str:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from oomctl.cli.main import COMMANDS, cli
 from tests.commands.invoke import ask, program
 from tests.documents import NAMES, SCHEMAS, errors_in
 from tests.proc_tree import ProcTree
+from tests.runner import runner
 
 PROJECT = Path(__file__).parents[2]
 LOGS = sorted((PROJECT / "tests" / "data" / "oom-logs").glob("*.log"))[::8]
@@ -141,7 +141,7 @@ def test_what_history_counts_and_follows_is_as_described(path: Path) -> None:
 
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)
 def test_what_history_tells_of_real_logs_is_as_described(path: Path) -> None:
-    result = CliRunner().invoke(cli, ["history", "--json", "--file", str(path)])
+    result = runner().invoke(cli, ["history", "--json", "--file", str(path)])
     assert errors_in(json.loads(result.stdout)) == []
 
 

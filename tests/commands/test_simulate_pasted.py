@@ -6,16 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
-
 from oomctl.cli.main import cli
+from tests.runner import runner
 
 PASTED = Path(__file__).parent.parent / "data/pasted"
 
 
 def rounds(name: str, *words: str) -> list[tuple[str, int | None]]:
     """Return the outcome and the victim of each round."""
-    ran: Any = CliRunner().invoke(cli, ["simulate", "--json", "--from", str(PASTED / name), "--rounds", "4", *words])
+    ran: Any = runner().invoke(cli, ["simulate", "--json", "--from", str(PASTED / name), "--rounds", "4", *words])
     document = json.loads(ran.stdout)
     every = document.get("rounds") or [document]
     return [(one["outcome"], one["victim"] and one["victim"]["pid"]) for one in every]

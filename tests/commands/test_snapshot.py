@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from oomctl.cli.main import cli
 from tests.proc_tree import ProcTree
+from tests.runner import runner
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def run(proc_tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("OOMCTL_PROC", str(proc_tree.root))
 
     def run_command(*args: str, document: str | None = None) -> Any:
-        result = CliRunner().invoke(cli, args, input=document)
+        result = runner().invoke(cli, args, input=document)
         assert result.exit_code in (0, 1), result.output
         return json.loads(result.stdout)
 

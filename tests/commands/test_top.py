@@ -203,12 +203,11 @@ def test_a_table_on_a_narrow_terminal_keeps_its_numbers(server: ProcTree) -> Non
 
 
 def narrow(proc_tree: ProcTree, columns: str) -> list[str]:
-    from click.testing import CliRunner
-
     from oomctl.cli.main import cli
+    from tests.runner import runner
 
     env = {"OOMCTL_PROC": str(proc_tree.root), "COLUMNS": columns, "LINES": "30"}
-    result = CliRunner().invoke(cli, ["top", "-n", "4", "--format", "table"], env=env)
+    result = runner().invoke(cli, ["top", "-n", "4", "--format", "table"], env=env)
     assert result.exit_code == 0
     return result.stdout.splitlines()
 

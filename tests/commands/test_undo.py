@@ -181,9 +181,9 @@ from pathlib import Path
 
 def oomctl(*words):
     # In this very process, so that no PID is used up.
-    from click.testing import CliRunner
+    from tests.runner import runner
     from oomctl.cli.main import cli
-    return CliRunner().invoke(cli, words)
+    return runner().invoke(cli, words)
 
 first = subprocess.Popen(["sleep", "60"])
 assert oomctl("set", "500", str(first.pid)).exit_code == 0

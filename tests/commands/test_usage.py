@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from oomctl.cli.main import COMMANDS, cli
 from oomctl.render import fields
 from oomctl.tui.keys import KEYS, MOVING
 from tests.commands.invoke import Ran, ask
 from tests.proc_tree import ProcTree
+from tests.runner import runner
 
 ADJ_RANGE = "is not an oom_score_adj: -1000..1000, -1000 = never kill; see oomctl"
 PIDS = "not a PID, they run from 1 to 4194304"
@@ -217,7 +217,7 @@ def test_every_command_has_help(proc_tree: ProcTree, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_fits_80_columns_and_has_an_example(proc_tree: ProcTree, command: str) -> None:
-    result = CliRunner().invoke(cli, [*command.split(), "--help"], env={"COLUMNS": "80"}, prog_name="oomctl")
+    result = runner().invoke(cli, [*command.split(), "--help"], env={"COLUMNS": "80"}, prog_name="oomctl")
     lines = result.stdout.splitlines()
     assert [line for line in lines if len(line) > 80] == []
     assert any(re.match(r"  (eval .*)?oomctl ", line) for line in lines)
@@ -231,7 +231,7 @@ def test_a_command_is_summed_up_by_the_first_sentence_of_its_own_help(name: str)
 
 
 def test_help_sums_up_each_command_on_one_line_of_80_columns(proc_tree: ProcTree) -> None:
-    result = CliRunner().invoke(cli, ["--help"], env={"COLUMNS": "80"})
+    result = runner().invoke(cli, ["--help"], env={"COLUMNS": "80"})
     listed = result.stdout.partition("Commands:\n")[2].splitlines()
     assert listed == [f"  {name:<10}  {summary}" for name, (_, summary) in COMMANDS.items()]
 
@@ -249,7 +249,7 @@ def every_command(group: click.Group = cli, above: tuple[str, ...] = ()) -> Iter
 
 @pytest.mark.parametrize("words", [*every_command()], ids=" ".join)
 def test_help_names_what_an_option_takes_in_words_and_ends_each_sentence(words: tuple[str, ...]) -> None:
-    result = CliRunner().invoke(cli, [*words, "--help"], env={"COLUMNS": "80"}, prog_name="oomctl")
+    result = runner().invoke(cli, [*words, "--help"], env={"COLUMNS": "80"}, prog_name="oomctl")
     usage, _, told = result.stdout.partition("\n")
     assert usage.startswith("Usage: oomctl ")
     assert re.findall(r"INTEGER|FLOAT|RANGE|TEXT", told) == []
@@ -257,7 +257,7 @@ def test_help_names_what_an_option_takes_in_words_and_ends_each_sentence(words: 
 
 
 def test_help_of_top_lists_every_field_and_every_key() -> None:
-    told = CliRunner().invoke(cli, ["top", "--help"], env={"COLUMNS": "80"}).stdout
+    told = runner().invoke(cli, ["top", "--help"], env={"COLUMNS": "80"}).stdout
     words = " ".join(told.split())
     for field in fields.FIELDS:
         assert re.search(rf"^  {field.name}\b.* {field.title}: ", told, re.MULTILINE), field.name

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from oomctl.cli.main import COMMANDS, cli
 from oomctl.completion import candidates
@@ -15,6 +14,7 @@ from oomctl.kernel.rules import known_kernels, rules_for
 from oomctl.render import fields
 from tests.commands.invoke import ask
 from tests.proc_tree import ProcTree
+from tests.runner import runner
 
 PROJECT = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ def answers(machine: ProcTree, line: str, shell: str, word: str = "") -> list[li
         "OOMCTL_WORD": word,
         "OOMCTL_CALLERS": "",
     }
-    result = CliRunner().invoke(cli, [], env=env)
+    result = runner().invoke(cli, [], env=env)
     assert (result.exit_code, result.stderr) == (0, "")
     return [row.split("\t") for row in result.stdout.splitlines() if row]
 
@@ -211,7 +211,7 @@ def test_bash_gets_what_it_will_replace(machine: ProcTree, line: str, word: str,
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize("program", ["oomctl", "oomadm"])
 def test_completion_prints_the_script_and_where_it_goes(machine: ProcTree, shell: str, program: str) -> None:
-    result = CliRunner().invoke(cli, ["completion", shell], prog_name=f"/usr/bin/{program}")
+    result = runner().invoke(cli, ["completion", shell], prog_name=f"/usr/bin/{program}")
     assert result.stdout == (PROJECT / "completions" / f"{program}.{shell}").read_text()
     assert f"# For good:        {program} completion {shell} > " in result.stdout
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from oomctl.cli.main import cli
 from oomctl.errors import BadInput
@@ -24,6 +23,7 @@ from oomctl.oomlog.sources import file_blocks, journal_blocks
 from tests.commands.invoke import OOMCTL, ROOT, program
 from tests.hostile.fuzzing import cost_of
 from tests.oomlog.real_logs import INDEX, LOGS, log_lines
+from tests.runner import runner
 
 LOG = LOGS / "3.7-memcg-with-mem-info.log"
 STAMPED = sorted(name for name in INDEX if log_lines(name)[0].startswith(b"["))
@@ -149,7 +149,7 @@ def test_several_xz_streams_in_a_file_are_one_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", STAMPED)
 def test_a_log_that_begins_with_a_bracket_is_a_log(name: str) -> None:
-    ran = CliRunner().invoke(cli, ("simulate", "--from", str(LOGS / f"{name}.log")))
+    ran = runner().invoke(cli, ("simulate", "--from", str(LOGS / f"{name}.log")))
     lacks = re.search(r"it has no task table|the (?:limit|size of the memory that ran out) is missing", ran.stderr)
     assert ran.exit_code == (2 if lacks else 0), ran.stderr
 
@@ -184,7 +184,7 @@ def test_a_log_larger_than_a_document_is_still_a_log(tmp_path: Path) -> None:
 def test_what_is_neither_is_refused_in_words(tmp_path: Path, text: str, status: int, said: str) -> None:
     (tmp_path / "it").write_text(text)
     for name in (str(tmp_path / "it"), "-"):
-        ran = CliRunner().invoke(cli, ("simulate", "--from", name), input=text)
+        ran = runner().invoke(cli, ("simulate", "--from", name), input=text)
         assert isinstance(ran.exception, SystemExit)
         assert (ran.exit_code, ran.stdout, ran.stderr.count("\n")) == (status, "", 1)
         assert said in ran.stderr
