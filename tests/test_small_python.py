@@ -17,10 +17,10 @@ MISSING = ("_ctypes", "_lzma", "_bz2", "_zstd", "zlib", "readline", "_curses", "
 LOG = (Path(__file__).parent / "data/oom-logs/6.8-memcg-order-3.log").read_bytes()
 
 
-def oomctl(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
-    """Run oomctl where the imports of MISSING fail as they do without their libraries."""
+def oomctl(*arguments: str, stdin: bytes = b"", missing: tuple[str, ...] = MISSING) -> subprocess.CompletedProcess[str]:
+    """Run oomctl where the imports of ``missing`` fail as they do without their libraries."""
     program = (
-        f"import sys\nsys.modules.update(dict.fromkeys({MISSING!r}))\n"
+        f"import sys\nsys.modules.update(dict.fromkeys({missing!r}))\n"
         "from oomctl.__main__ import main\nsys.argv[0] = 'oomctl'\nmain()\n"
     )
     done = subprocess.run(
@@ -37,6 +37,22 @@ def test_a_live_question_is_answered(arguments: tuple[str, ...]) -> None:
         done = oomctl(*arguments)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert done.stdout
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        pytest.param(("top", "--once"), 0, id="top"),
+        pytest.param(("simulate", "--json"), 0, id="simulate"),
+        pytest.param(("explain", "1"), 0, id="explain"),
+        pytest.param(("set", "500", "cmd:a-word-of-oomctl-s-own-line", "--dry-run"), 1, id="only those above have it"),
+    ],
+)
+def test_psutil_is_not_needed(arguments: tuple[str, ...], status: int) -> None:
+    done = oomctl(*arguments, missing=("psutil",))
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_plain_log_is_read(tmp_path: Path) -> None:
