@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN, badness
@@ -144,6 +143,9 @@ def _lowest_above(rival: Candidate | None, is_later: bool, target: Task, totalpa
         return ranked(pair, rules)[0] is own
 
     # A larger adj never helps to survive, so the winning values are the upper end of the range.
-    adjs = range(ADJ_MIN + 1, ADJ_MAX + 1)
-    losing = bisect_left(adjs, True, key=wins)
-    return adjs[losing] if losing < len(adjs) else None
+    # Halved by hand: bisect has no ``key`` before Python 3.10.
+    losing, winning = ADJ_MIN, ADJ_MAX + 1
+    while winning - losing > 1:
+        middle = (losing + winning) // 2
+        losing, winning = (losing, middle) if wins(middle) else (middle, winning)
+    return winning if winning <= ADJ_MAX else None
