@@ -224,8 +224,8 @@ def test_what_tests_share_is_in_a_module_of_its_own() -> None:
 )
 def test_a_quick_start_leaves_the_heavy_libraries_alone(argv: list[str], unwanted: set[str]) -> None:
     spied = f"""
-import atexit, os, sys, click
-clicks_own = set(sys.modules)  # Python 3.10's uuid wants subprocess
+import atexit, os, shutil, sys, click
+clicks_own = set(sys.modules)  # Python 3.10's uuid wants subprocess, 3.9's shutil pwd
 def report(*_):
     print(sorted({unwanted!r} & set(sys.modules) - clicks_own), file=sys.stderr)
 atexit.register(report)
