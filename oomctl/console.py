@@ -12,8 +12,28 @@ import click
 _ONE_LINE = 120
 
 
+class Said:
+    """What this run of the program has said: what a document about an error repeats, and what it must not follow."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget it all: another run begins, which in a test is the same process."""
+        self.printed = False
+        """Something went to stdout, or was meant to."""
+        self.complaints: list[tuple[str, str | None]] = []
+        """The lines on stderr that are no hints, each with what more there is to say of it."""
+        self.json_of: str | None = None
+        """The command that JSON was asked of."""
+
+
+said = Said()
+
+
 def emit(text: str) -> None:
     """Write ``text`` to stdout at once; the caller decides what a failure of that means."""
+    said.printed = said.printed or bool(text)
     click.echo(text, nl=False)
     sys.stdout.flush()
 
@@ -78,6 +98,8 @@ def complain(message: str, detail: str | None = None) -> None:
     """Write one line to stderr, if that is possible; a long ``detail``, of why and what helps, goes below it."""
     from oomctl.render.text import visible
 
+    if not message.startswith("hint: "):
+        said.complaints.append((visible(message), visible(detail) if detail else None))
     if detail and len(f"{message}; {detail}") <= _ONE_LINE:
         message, detail = f"{message}; {detail}", None
     with contextlib.suppress(OSError):  # nobody may be listening

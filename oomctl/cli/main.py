@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 import click
 
 from oomctl import __version__, errors
+from oomctl.cli import failing
 from oomctl.cli.summaries import BareGroup, WholeSummaries
-from oomctl.console import complain, discard_stdout
+from oomctl.console import complain, discard_stdout, said
 
 # In the order in which help lists them: the module that has a command of that name, and the first sentence of that
 # command's help, so that to list all commands, in help or for a TAB, imports none of them.
@@ -96,25 +97,14 @@ class Commands(WholeSummaries):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run the program, or answer a TAB; what fails becomes one line on stderr and an exit status."""
-        extra["standalone_mode"] = False
+        said.begin()
         status = errors.DONE
         try:
             if _COMPLETE in os.environ:
                 sys.exit(_answer_shell(self, os.environ[_COMPLETE]))
-            status = super().main(args, prog_name, **extra) or errors.DONE
+            status = self._status(args, prog_name, extra)
+            failing.print_document(status)
             sys.stdout.flush()
-        except errors.OomctlError as error:
-            complain(str(error), error.detail)
-            status = error.exit_status
-        except BareGroup as error:
-            bare = error.group_context
-            click.echo(_short_help(bare) if bare.parent is None else bare.get_help(), err=True)
-            status = error.exit_code
-        except click.UsageError as error:
-            where = error.ctx.command_path if error.ctx else "oomctl"
-            message = _with_the_nearest(error)
-            complain(f"{message} See {where} --help" if message.endswith("?") else f"{message}; see {where} --help")
-            status = error.exit_code
         except (KeyboardInterrupt, _Interrupted):
             status = _KILLED_BY_SIGINT
         except (_ClosedPipe, BrokenPipeError):
@@ -127,6 +117,25 @@ class Commands(WholeSummaries):
             status = errors.ANSWER_IS_NO
             discard_stdout()
         sys.exit(status)
+
+    def _status(self, args: Sequence[str] | None, prog_name: str | None, extra: dict[str, Any]) -> int:
+        """Run a command; a deliberate failure is complained of. Returns the exit status."""
+        words = sys.argv[1:] if args is None else list(args)
+        try:
+            return super().main(words, prog_name, **{**extra, "standalone_mode": False}) or errors.DONE
+        except errors.OomctlError as error:
+            complain(str(error), error.detail)
+            return error.exit_status
+        except BareGroup as error:
+            bare = error.group_context
+            click.echo(_short_help(bare) if bare.parent is None else bare.get_help(), err=True)
+            return error.exit_code
+        except click.UsageError as error:
+            failing.notice_json(words, error.ctx)
+            where = error.ctx.command_path if error.ctx else "oomctl"
+            message = _with_the_nearest(error)
+            complain(f"{message} See {where} --help" if message.endswith("?") else f"{message}; see {where} --help")
+            return error.exit_code
 
 
 def _answer_shell(group: click.Group, instruction: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from oomctl.cli.failing import promise_json
 from oomctl.errors import BadInput
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -15,7 +16,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def json_option(function: _Function) -> _Function:
     """Add ``--json``, as ``as_json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
+    return click.option(
+        # Eager, so that a mistake anywhere else on the command line is told in JSON as well.
+        *("--json", "as_json"),
+        is_flag=True,
+        is_eager=True,
+        callback=promise_json,
+        help="Print one JSON document.",
+    )(function)
 
 
 def dry_run_option(function: _Function) -> _Function:
@@ -45,7 +53,8 @@ def format_options(*formats: str) -> Callable[[_Function], _Function]:
 
     def decorate(function: _Function) -> _Function:
         choice = click.Choice(formats)
-        option = click.option("--format", "wanted", type=choice, help="Default: table on a terminal, else plain.")
+        text = "Default: table on a terminal, else plain."
+        option = click.option("--format", "wanted", type=choice, is_eager=True, callback=promise_json, help=text)
         return option(json_option(function))
 
     return decorate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -25,10 +26,10 @@ HINT = "hint: 5 is a small step here; -17..15 was the scale of oom_adj, whose -1
 
 
 def refused(proc_tree: ProcTree, *argv: str) -> tuple[int | None, str]:
-    """Status and message of a command that must print and write nothing."""
+    """Status and message of a command that must write nothing, and print nothing but an error as JSON, if asked."""
     before = adjs(proc_tree)
     ran = ask(proc_tree, *argv)
-    assert ran.stdout == ""
+    assert ran.stdout == "" or ("--json" in argv and json.loads(ran.stdout)["schema"] == "oomctl.error/1")
     assert adjs(proc_tree) == before
     assert ran.stderr.startswith("oomctl: ")
     return ran.status, ran.stderr.removeprefix("oomctl: ")
