@@ -6,9 +6,9 @@ import sys
 PRECIOUS = {"postgres", "sshd"}
 ask = ["oomctl", "simulate", "--json"]
 asked = subprocess.run(ask, stdout=subprocess.PIPE, check=False)
-if not asked.stdout:
-    sys.exit(3)  # oomctl has said on stderr what is wrong
-answer = json.loads(asked.stdout)
+answer = json.loads(asked.stdout or b"{}")
+if "victim" not in answer:
+    sys.exit(3)  # an error, of which oomctl has told on stderr as well
 if answer["victim"] is None:
     unknown = answer["outcome"] == "unknown"
     print("UNKNOWN:" if unknown else "CRITICAL:", answer["reason"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import random
 import subprocess
@@ -106,7 +107,10 @@ def ends_well(*argv: str, stdin: bytes, with_output: Container[int] = (0, 1, 7))
         cli.main(argv, "oomctl")
     stdout, stderr = _taken_from(_STDOUT), _taken_from(_STDERR)
     assert (ended.value.code or 0) in range(8), stderr
-    assert (ended.value.code or 0) in with_output or not stdout, "a refusal says nothing on stdout"
+    if not stdout.startswith('{"schema": "oomctl.error/1"'):
+        assert (ended.value.code or 0) in with_output or not stdout, "a refusal says nothing on stdout"
+    elif "--follow" not in argv:
+        assert json.loads(stdout)["exit_status"] == ended.value.code
     separator = "\t" if "tsv" in argv else "\n"
     for line in (stdout.replace(separator, "\n") + stderr).split("\n"):
         assert visible(line) == line, "nothing that a terminal would obey"
