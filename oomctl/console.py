@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import click
 
+COLOURS = ("auto", "always", "never")
 _ONE_LINE = 120
+_FORCING = ("CLICOLOR_FORCE", "FORCE_COLOR")
+_PLAIN_TERMINALS = ("", "dumb", "unknown")
 
 
-class Said:
-    """What this run of the program has said: what a document about an error repeats, and what it must not follow."""
+class Run:
+    """This run of the program: how it is to print, and what it has said."""
 
     def __init__(self) -> None:
         self.begin()
@@ -23,18 +26,39 @@ class Said:
         self.printed = False
         """Something went to stdout, or was meant to."""
         self.complaints: list[tuple[str, str | None]] = []
-        """The lines on stderr that are no hints, each with what more there is to say of it."""
+        """The lines on stderr that are no hints, each with what more there is to say: a document repeats them."""
         self.json_of: str | None = None
         """The command that JSON was asked of."""
+        self.colour: str | None = None
+        """One of ``COLOURS``, if the command line says so."""
 
 
-said = Said()
+this_run = Run()
+
+
+def is_coloured(wanted: str | None, environment: Mapping[str, str], on_terminal: bool) -> bool:
+    """Whether to write colours and bold: as the command line says, else as the environment does by its conventions.
+
+    These are https://no-color.org, and CLICOLOR and CLICOLOR_FORCE of BSD; many programs have FORCE_COLOR.
+    """
+    if wanted in ("always", "never"):
+        return wanted == "always"
+    if environment.get("NO_COLOR"):
+        return False
+    if any(environment.get(name, "0") not in ("", "0") for name in _FORCING):
+        return True
+    return on_terminal and environment.get("CLICOLOR") != "0" and environment.get("TERM", "") not in _PLAIN_TERMINALS
+
+
+def in_colour() -> bool:
+    """Whether what goes to stdout has colours and bold."""
+    return is_coloured(this_run.colour, os.environ, _on_terminal())
 
 
 def emit(text: str) -> None:
     """Write ``text`` to stdout at once; the caller decides what a failure of that means."""
-    said.printed = said.printed or bool(text)
-    click.echo(text, nl=False)
+    this_run.printed = this_run.printed or bool(text)
+    click.echo(text, nl=False, color=True if in_colour() else None)  # click takes them out for a pipe
     sys.stdout.flush()
 
 
@@ -49,26 +73,25 @@ def emit_text(text: str) -> None:
 
 
 def emit_answer(text: str) -> None:
-    """Write sentences to stdout; on a terminal their first line, which is the answer, stands out."""
+    """Write sentences to stdout; their first line, which is the answer, stands out where that can be seen."""
     width = terminal_width()
-    if width is None:
-        emit(text)
-        return
-    from oomctl.render.folding import folded
-
     answer, newline, rest = text.partition("\n")
-    answer = folded(answer, width)
-    if os.environ.get("TERM", "dumb") != "dumb":
-        answer = click.style(answer, bold=True)
-    emit(answer + newline + folded(rest, width))
+    if width is not None:
+        from oomctl.render.folding import folded
+
+        answer, rest = folded(answer, width), folded(rest, width)
+    emit((click.style(answer, bold=True) if in_colour() else answer) + newline + rest)
 
 
 def terminal_width() -> int | None:
     """Return the columns of the terminal that shows stdout; None: it is none, and nothing is shortened for it."""
     import shutil
 
-    shown = sys.stdout is not None and sys.stdout.isatty()
-    return shutil.get_terminal_size().columns if shown else None
+    return shutil.get_terminal_size().columns if _on_terminal() else None
+
+
+def _on_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def emit_parts(parts: Iterable[str]) -> None:
@@ -99,7 +122,7 @@ def complain(message: str, detail: str | None = None) -> None:
     from oomctl.render.text import visible
 
     if not message.startswith("hint: "):
-        said.complaints.append((visible(message), visible(detail) if detail else None))
+        this_run.complaints.append((visible(message), visible(detail) if detail else None))
     if detail and len(f"{message}; {detail}") <= _ONE_LINE:
         message, detail = f"{message}; {detail}", None
     with contextlib.suppress(OSError):  # nobody may be listening

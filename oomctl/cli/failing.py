@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from oomctl.console import discard_stdout, emit, said
+from oomctl.console import discard_stdout, emit, this_run
 
 SCHEMA = "oomctl.error/1"
 
@@ -14,7 +14,7 @@ SCHEMA = "oomctl.error/1"
 def promise_json(context: click.Context, _: click.Parameter, value: bool | str | None) -> bool | str | None:
     """Note that JSON was asked for, as the callback of ``--json`` and ``--format``; returns ``value`` as it is."""
     if value in (True, "json") and not context.resilient_parsing:
-        said.json_of = _name(context)
+        this_run.json_of = _name(context)
     return value
 
 
@@ -23,12 +23,12 @@ def notice_json(words: Sequence[str], context: click.Context | None) -> None:
 
     A group has no such option itself: there a command was mistyped, which would have had it.
     """
-    if context is None or said.json_of is not None or not _has_json(context.command):
+    if context is None or this_run.json_of is not None or not _has_json(context.command):
         return
     before = words[: words.index("--")] if "--" in words else words
     behind_format = {before[index + 1] for index, word in enumerate(before[:-1]) if word == "--format"}
     if "--json" in before or "--format=json" in before or "json" in behind_format:
-        said.json_of = _name(context)
+        this_run.json_of = _name(context)
 
 
 def print_document(exit_status: int) -> None:
@@ -36,15 +36,15 @@ def print_document(exit_status: int) -> None:
 
     That it cannot be written changes nothing: it was said on stderr, and the status says it, too.
     """
-    if exit_status == 0 or said.json_of is None or said.printed or not said.complaints:
+    if exit_status == 0 or this_run.json_of is None or this_run.printed or not this_run.complaints:
         return
     import json
 
-    details = [detail for _, detail in said.complaints if detail]
+    details = [detail for _, detail in this_run.complaints if detail]
     document = {
         "schema": SCHEMA,
-        "command": said.json_of or None,
-        "error": "; ".join(message for message, _ in said.complaints),
+        "command": this_run.json_of or None,
+        "error": "; ".join(message for message, _ in this_run.complaints),
         "detail": "; ".join(details) or None,
         "exit_status": exit_status,
     }

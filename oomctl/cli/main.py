@@ -15,8 +15,9 @@ import click
 
 from oomctl import __version__, errors
 from oomctl.cli import failing
+from oomctl.cli.options import color_option
 from oomctl.cli.summaries import BareGroup, WholeSummaries
-from oomctl.console import complain, discard_stdout, said
+from oomctl.console import complain, discard_stdout, this_run
 
 # In the order in which help lists them: the module that has a command of that name, and the first sentence of that
 # command's help, so that to list all commands, in help or for a TAB, imports none of them.
@@ -97,7 +98,7 @@ class Commands(WholeSummaries):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run the program, or answer a TAB; what fails becomes one line on stderr and an exit status."""
-        said.begin()
+        this_run.begin()
         status = errors.DONE
         try:
             if _COMPLETE in os.environ:
@@ -204,6 +205,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     callback=_print_version,
     help="Say which version, and which of the two programs called oomctl, this is.",
 )
+@color_option
 def cli() -> None:
     """Show, predict and set which process the Linux OOM killer kills.
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from oomctl.cli.failing import promise_json
+from oomctl.console import COLOURS, this_run
 from oomctl.errors import BadInput
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -24,6 +25,24 @@ def json_option(function: _Function) -> _Function:
         callback=promise_json,
         help="Print one JSON document.",
     )(function)
+
+
+def color_option(function: _Function) -> _Function:
+    """Add ``--color``, which holds for this run of the program, whether a command or the group has it."""
+    return click.option(
+        "--color",
+        type=click.Choice(COLOURS),
+        metavar="WHEN",
+        is_eager=True,
+        expose_value=False,
+        callback=_choose_colour,
+        help="Colours and bold: auto (on a terminal, as NO_COLOR and its like say), always or never.",
+    )(function)
+
+
+def _choose_colour(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None and not context.resilient_parsing:
+        this_run.colour = value
 
 
 def dry_run_option(function: _Function) -> _Function:
@@ -61,9 +80,12 @@ def format_options(*formats: str) -> Callable[[_Function], _Function]:
 
 
 def output_format(wanted: str | None, as_json: bool) -> str:
-    """Decide how to print: as asked, else a table for a terminal and plain text for everything else."""
+    """Decide how to print: as asked, else a table for a terminal and plain text for everything else.
+
+    Plain text has no colour, so who insists on it on the command line gets the table, for ``less -R``.
+    """
     if as_json:
         if wanted not in (None, "json"):
             raise BadInput(f"--json and --format {wanted} contradict each other")
         return "json"
-    return wanted or ("table" if sys.stdout.isatty() else "plain")
+    return wanted or ("table" if sys.stdout.isatty() or this_run.colour == "always" else "plain")

@@ -12,7 +12,7 @@ from oomctl.audit.catalogue import CHECKS, IDS, findings
 from oomctl.audit.facts import Asked, Look
 from oomctl.audit.look import look
 from oomctl.cli import namesake
-from oomctl.cli.options import json_option
+from oomctl.cli.options import color_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.console import complain, emit, emit_text
 from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, NothingMatched, OomctlError
@@ -74,6 +74,7 @@ class Plugged(NumbersAsArguments):
 @click.option("--config", "path", metavar="FILE", help=f"Read this file instead of {config.STANDARD}.")
 @click.option("--explain", "explained", metavar="ID", help="Say what a check is about; all: what each is.")
 @click.option("--format", "wanted", type=click.Choice(_PLUG_INS), help="One line for a monitoring system.")
+@color_option
 @json_option
 def check(
     targets: tuple[Target, ...],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from oomctl.cli.options import cgroup_option, json_option
+from oomctl.cli.options import cgroup_option, color_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.console import complain, emit, emit_answer, emit_text, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE
@@ -30,6 +30,7 @@ from oomctl.targets.words import Target, names_cgroup
 @click.command(cls=NumbersAsArguments)
 @click.argument("targets", type=TARGET, metavar="TARGET...", nargs=-1, required=True)
 @cgroup_option
+@color_option
 @json_option
 def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> int:
     """Explain where TARGETs stand with the OOM killer.

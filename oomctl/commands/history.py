@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from oomctl.cli.options import json_option
+from oomctl.cli.options import color_option, json_option
 from oomctl.console import complain, emit, emit_answer, emit_parts, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, NothingMatched
 from oomctl.kernel.rules import rules_for
@@ -86,6 +86,7 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic only sinc
 @click.option("--summary", is_flag=True, help="Count kills by victim, by cgroup and by day.")
 @click.option("--quiet", "-q", is_flag=True, help="If there is no kill, say nothing and exit with status 0.")
 @click.option("--follow", is_flag=True, help="Print each kill as it is logged, until Ctrl-C (-f is --file here).")
+@color_option
 @json_option
 def history(
     number: int | None,

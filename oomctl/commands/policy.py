@@ -10,7 +10,7 @@ import click
 from oomctl import errors
 from oomctl.changes import recording
 from oomctl.changes.outcome import exit_status, report, statuses_of
-from oomctl.cli.options import dry_run_option, json_option
+from oomctl.cli.options import color_option, dry_run_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.cli.summaries import WholeSummaries
 from oomctl.console import complain, emit, emit_text
@@ -81,6 +81,7 @@ def check(paths: tuple[str, ...], as_json: bool) -> int:
 
 @policy.command()
 @file_option
+@color_option
 @json_option
 def diff(paths: tuple[str, ...], as_json: bool) -> int:
     """Show which processes have a value other than the policy's; status 1 if any has."""

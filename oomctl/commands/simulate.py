@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from oomctl.cli.options import json_option, shortage_options
+from oomctl.cli.options import color_option, json_option, shortage_options
 from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
 from oomctl.console import emit_answer, emit_parts, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, IMPOSSIBLE_HERE
@@ -64,6 +64,7 @@ _ALL_ROUNDS = 10_000
 @click.option("--sudden", is_flag=True, help="It comes at once, as by SysRq f: without reclaim before it.")
 @click.option("--kernel", metavar="RELEASE", help="By the rules of another kernel: 4.14, 6.1.20, rhel8.1.")
 @click.option("--from", "source", metavar="FILE", help="Ask a snapshot, or a kernel log (FILE#2: the second in it).")
+@color_option
 @json_option
 def simulate(
     cgroup: str | None,

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from oomctl.cli.options import cgroup_option, format_options, output_format
+from oomctl.cli.options import cgroup_option, color_option, format_options, output_format
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
-from oomctl.console import emit_parts
+from oomctl.console import emit_parts, in_colour, this_run
 from oomctl.errors import BadInput
 from oomctl.kernel.selection import ranked_rows, scan
 from oomctl.live.ask import Ask, has_cmdlines, shows_cmdlines
@@ -92,6 +92,7 @@ class TellsFieldsAndKeys(NumbersAsArguments):
     help="Colours of the interactive view: dark, light or the terminal's own.",
 )
 @cgroup_option
+@color_option
 @format_options(*ranking.FORMATS)
 def top(
     targets: tuple[Target, ...],
@@ -147,6 +148,11 @@ def _live(ask: Ask, delay_s: float, simple: bool, theme: str) -> int:
 
     from oomctl.procfs.sampler import Sampler
 
+    # rich and textual ask the environment.
+    if this_run.colour == "never":
+        os.environ["NO_COLOR"] = "1"
+    elif this_run.colour == "always":
+        os.environ.pop("NO_COLOR", None)
     drawable = sys.stderr is not None and sys.stderr.isatty()  # where textual draws
     sampler = Sampler(proc_root(), ask.cgroup)
     if simple or not drawable or find_spec("textual") is None:
@@ -166,7 +172,7 @@ def _live(ask: Ask, delay_s: float, simple: bool, theme: str) -> int:
 def _once(ask: Ask, output: str) -> int:
     """Print one list."""
     lines = ask.lines
-    if lines is None and output == "table":
+    if lines is None and output == "table" and (sys.stdout.isatty() or this_run.colour != "always"):
         import shutil
 
         lines = max(shutil.get_terminal_size().lines - _LINES_AROUND, 5)
@@ -192,7 +198,7 @@ def _once(ask: Ask, output: str) -> int:
         unkillable=len(order.spared) + scenario.unread_unkillable,
     )
     highest = order.ranking[0].badness if order.ranking else 0
-    emit_parts(ranking.render(rows, ask.fields, machine, highest, output))
+    emit_parts(ranking.render(rows, ask.fields, machine, highest, output, in_colour()))
     return 0
 
 

@@ -28,8 +28,10 @@ def summary(machine: Machine) -> str:
     return "; ".join(parts)
 
 
-def render(rows: Sequence[Row], fields: Sequence[Field], machine: Machine, highest: int, output: str) -> Iterable[str]:
-    """Return ``rows`` in one of ``FORMATS``, in parts, with a newline at the end.
+def render(
+    rows: Sequence[Row], fields: Sequence[Field], machine: Machine, highest: int, output: str, in_colour: bool
+) -> Iterable[str]:
+    """Return ``rows`` in one of ``FORMATS``, in parts, with a newline at the end; a table ``in_colour`` or without.
 
     ``highest`` is the badness of the first in pages, whether it is among them or not.
     """
@@ -43,7 +45,7 @@ def render(rows: Sequence[Row], fields: Sequence[Field], machine: Machine, highe
         cells = [[field.title for field in fields]]
         cells += [[field.text(row, machine.page_size) for field in fields] for row in rows]
         return [aligned(cells, [field.number for field in fields]) + "\n"]
-    return [_table(rows, fields, machine, highest)]
+    return [_table(rows, fields, machine, highest, in_colour)]
 
 
 def document(rows: Sequence[Row], machine: Machine) -> Iterator[str]:
@@ -69,7 +71,7 @@ def shape_of(rows: Sequence[Row], fields: Sequence[Field], page: int, room: int)
     return layout_for([field for field, _ in kept], room, cells)
 
 
-def _table(rows: Sequence[Row], fields: Sequence[Field], machine: Machine, highest: int) -> str:
+def _table(rows: Sequence[Row], fields: Sequence[Field], machine: Machine, highest: int, in_colour: bool) -> str:
     """Draw the table for a terminal, by the lines of the live ranking."""
     from rich.text import Text
 
@@ -79,4 +81,4 @@ def _table(rows: Sequence[Row], fields: Sequence[Field], machine: Machine, highe
     page = machine.page_size
     shape = shape_of(rows, fields, page, width())
     lines = (row_line(row, shape, highest, page) for row in rows)
-    return drawn(Text(summary(machine), style="italic"), title_line(shape), *lines)
+    return drawn(Text(summary(machine), style="italic"), title_line(shape), *lines, in_colour=in_colour)

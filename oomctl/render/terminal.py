@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,20 @@ def width() -> int:
     return Console(file=sys.stdout).width
 
 
-def drawn(*parts: RenderableType) -> str:
-    """Draw ``parts`` for the terminal behind stdout: its width, its colours, ``NO_COLOR`` respected."""
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+def drawn(*parts: RenderableType, in_colour: bool) -> str:
+    """Draw ``parts`` in the width of the terminal behind stdout, in the colours that it has, or without any style."""
+    # Colours may be asked for on a terminal that does not say what it has.
+    says_nothing = os.environ.get("TERM", "") in ("", "dumb", "unknown")
+    console = Console(
+        file=sys.stdout,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=in_colour,
+        no_color=not in_colour,
+        color_system=("standard" if says_nothing else "auto") if in_colour else None,
+        width=width(),
+    )
     with console.capture() as capture:
         for part in parts:
             console.print(part)

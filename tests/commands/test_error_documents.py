@@ -13,7 +13,7 @@ import pytest
 from oomctl import errors
 from oomctl.cli import failing
 from oomctl.cli.main import COMMANDS
-from oomctl.console import complain, said
+from oomctl.console import complain, this_run
 from tests.commands.invoke import ask, program
 from tests.documented import command
 from tests.documents import errors_in
@@ -137,8 +137,8 @@ def test_what_the_user_wrote_is_shown_as_what_it_is(machine: ProcTree) -> None:
 
 
 def test_the_detail_is_a_field_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    said.begin()
-    said.json_of = "set"
+    this_run.begin()
+    this_run.json_of = "set"
     complain("hint: not the error", "nor this")
     complain("the kernel refused", "ask on the host")
     failing.print_document(errors.NOT_PERMITTED)
