@@ -159,7 +159,8 @@ def answer(group: click.Group, instruction: str) -> int:
 
 def script(shell: str, program: str) -> str:
     """Return the script that teaches ``shell`` to complete ``program``."""
-    import importlib.resources  # slow to import, and a TAB needs no script
+    import pkgutil  # a TAB needs no script
 
-    text = importlib.resources.files("oomctl.completion").joinpath(f"script.{shell}").read_text(encoding="utf-8")
-    return text.replace("PROGRAM", program)
+    text = pkgutil.get_data("oomctl.completion", f"script.{shell}")  # a file, or in the archive that is run
+    assert text is not None  # noqa: S101 - for mypy; it is a part of this package
+    return text.decode().replace("PROGRAM", program)
