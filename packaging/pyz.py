@@ -79,7 +79,7 @@ def build(output: Path, pythons: dict[str, str]) -> None:
 
 
 def collect(sources: Path, licences: Path) -> None:
-    """Put the packages into ``sources``, without what they do not need here, and their licences beside them."""
+    """Put the packages into ``sources``, without the interactive top, and their licences beside them."""
     shutil.copytree(
         PROJECT / "oomctl",
         sources / "oomctl",
