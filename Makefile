@@ -3,7 +3,7 @@ PYTHON ?= .venv/bin/python
 # The rooms that compute: no kernel, no terminal, no machine, a few seconds.
 QUICK = tests/kernel tests/render tests/live tests/origins tests/scenario tests/test_architecture.py
 
-.PHONY: lint test test-quick vm
+.PHONY: lint test test-quick vm pyz release
 
 lint:
 	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
@@ -16,3 +16,10 @@ test-quick:
 
 vm:
 	$(PYTHON) -m pytest -m vm
+
+pyz:
+	$(PYTHON) packaging/pyz.py
+
+# make release VERSION=1.2.3
+release:
+	$(PYTHON) packaging/release.py $(VERSION)

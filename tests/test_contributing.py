@@ -31,6 +31,8 @@ def test_make_has_the_targets_of_contributing() -> None:
         ("test", ["-m pytest"]),
         ("test-quick", ["-m pytest -q $(QUICK)"]),
         ("vm", ["-m pytest -m vm"]),
+        ("pyz", ["packaging/pyz.py"]),
+        ("release", ["packaging/release.py $(VERSION)"]),
     ],
 )
 def test_a_target_of_make_runs_what_contributing_says(target: str, runs: list[str]) -> None:
