@@ -1,4 +1,4 @@
-"""Fail unless the sdist and the wheel given hold what they should, and nothing else."""
+"""Fail unless the sdist and the wheel given, and oomadm.pyz if it is, hold what they should, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ IN_SDIST = (
         "docs/live.svg",
     ),
     *("oomctl/cli/main.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py", "man/build.py"),
+    *(f"packaging/{name}" for name in ("pyz.py", "pyz_main.py", "precompile.py", "bundled.txt", "release.py")),
 )
 IN_WHEEL = (
     *("oomctl/py.typed", "LICENSE", "oomctl/schemas/process.json"),
@@ -36,6 +37,19 @@ IN_WHEEL = (
     *(f"share/zsh/site-functions/_{name}" for name in ("oomctl", "oomadm")),
     *(f"share/fish/vendor_completions.d/{name}.fish" for name in ("oomctl", "oomadm")),
 )
+
+IN_PYZ = (
+    *(
+        "__main__.py",
+        "src/oomctl/__main__.py",
+        "src/oomctl/commands/top.py",
+        "src/click/core.py",
+        "src/rich/console.py",
+    ),
+    *(f"src/oomctl/completion/script.{shell}" for shell in ("bash", "zsh", "fish")),
+    *(f"licenses/{package}.txt" for package in ("oomctl", "click", "rich", "tomli")),
+)
+LARGEST_PYZ = 2_000_000
 
 
 def wrong_in_wheel(path: Path) -> list[str]:
@@ -54,12 +68,28 @@ def wrong_in_sdist(path: Path) -> list[str]:
     return junk + [f"no {name}" for name in IN_SDIST if name not in names]
 
 
+def wrong_in_pyz(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    allowed = (
+        r"__main__\.py|licenses/\w+\.txt|src/(oomctl|click|rich|tomli)/.+\.(py|bash|zsh|fish)|cpython-3\d+/.+\.pyc"
+    )
+    wrong = [name for name in names if not re.fullmatch(allowed, name) or "/tui/" in name]
+    size = path.stat().st_size
+    if size >= LARGEST_PYZ:
+        wrong.append(f"{path.name} has {size} bytes")
+    return wrong + [f"no {name}" for name in IN_PYZ if name not in names]
+
+
 def main(paths: list[str]) -> None:
     wheels = [path for path in paths if path.endswith(".whl")]
     sdists = [path for path in paths if path.endswith(".tar.gz")]
     if len(wheels) != 1 or len(sdists) != 1:
         sys.exit(f"expected one wheel and one sdist, got {paths}")
     wrong = wrong_in_wheel(Path(wheels[0])) + wrong_in_sdist(Path(sdists[0]))
+    for path in paths:
+        if path.endswith(".pyz"):
+            wrong += wrong_in_pyz(Path(path))
     if wrong:
         sys.exit("the packages are wrong: " + ", ".join(wrong))
 
