@@ -27,8 +27,8 @@ LEFT_OUT = frozenset(
     {
         *("click/testing.py", "click/_winconsole.py"),
         *(f"rich/{name}.py" for name in ("__main__", "markdown", "syntax", "traceback", "prompt", "json", "tree")),
-        *(f"rich/{name}.py" for name in ("_inspect", "logging", "layout", "diagnose", "ansi", "_win32_console")),
-        *(f"rich/{name}.py" for name in ("_windows", "_windows_renderer", "columns", "rule", "status")),
+        *(f"rich/{name}.py" for name in ("_inspect", "logging", "layout", "diagnose", "_win32_console")),
+        *(f"rich/{name}.py" for name in ("_windows", "_windows_renderer", "columns")),
     }
 )
 """What nobody imports here."""
@@ -85,6 +85,9 @@ def collect(sources: Path, licences: Path) -> None:
         sources / "oomctl",
         ignore=shutil.ignore_patterns("__pycache__", "*.typed", "schemas", "tui"),
     )
+    (sources / "oomctl/tui").mkdir()
+    for name in ("__init__.py", "keys.py"):  # help lists the keys
+        shutil.copy(PROJECT / "oomctl/tui" / name, sources / "oomctl/tui")
     licences.mkdir()
     shutil.copy(PROJECT / "LICENSE", licences / "oomctl.txt")
     with tempfile.TemporaryDirectory(prefix="oomadm-wheels.") as wheels:

@@ -15,7 +15,7 @@ from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.console import emit_parts, in_colour, this_run
 from oomctl.errors import BadInput
 from oomctl.kernel.selection import ranked_rows, scan
-from oomctl.live.ask import Ask, has_cmdlines, shows_cmdlines
+from oomctl.live.ask import Ask, has_cmdlines, has_interactive_view, shows_cmdlines
 from oomctl.model.kernel import Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
@@ -144,8 +144,6 @@ def _on_a_terminal() -> bool:
 
 def _live(ask: Ask, delay_s: float, simple: bool, theme: str) -> int:
     """Show the list until the user has seen enough, to be acted on where the extra is installed."""
-    from importlib.util import find_spec
-
     from oomctl.procfs.sampler import Sampler
 
     # rich and textual ask the environment.
@@ -155,7 +153,7 @@ def _live(ask: Ask, delay_s: float, simple: bool, theme: str) -> int:
         os.environ.pop("NO_COLOR", None)
     drawable = sys.stderr is not None and sys.stderr.isatty()  # where textual draws
     sampler = Sampler(proc_root(), ask.cgroup)
-    if simple or not drawable or find_spec("textual") is None:
+    if simple or not drawable or not has_interactive_view():
         from oomctl.live.simple import run
 
         return run(ask, sampler, delay_s)

@@ -58,3 +58,10 @@ class Ask(NamedTuple):
         words = " ".join(target.word for target in self.targets)
         owner = [] if self.user is None else [f"user {self.user}"]
         return NothingMatched(f"no process matches {' of '.join([*([words] if words else []), *owner])}")
+
+
+def has_interactive_view() -> bool:
+    """Whether ``textual`` is installed, and the room that uses it; oomadm.pyz does not hold that."""
+    from importlib.util import find_spec  # a list that is printed once needs it not
+
+    return find_spec("textual") is not None and find_spec("oomctl.tui.app") is not None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from oomctl.live.ask import Ask, has_cmdlines, shows_cmdlines
+from oomctl.live.ask import Ask, has_cmdlines, has_interactive_view, shows_cmdlines
 from oomctl.live.cmdlines import CommandLines
 from oomctl.live.shot import Shot, first_shot, shoot
 from oomctl.live.standing import judged
@@ -117,4 +116,4 @@ def help_lines(size: tuple[int, int]) -> Frame:
 
 
 def _how_to_have_keys() -> str:
-    return "pip install 'oomctl[tui]'" if find_spec("textual") is None else "run it without --simple"
+    return "pip install 'oomctl[tui]'" if not has_interactive_view() else "run it without --simple"

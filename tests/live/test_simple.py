@@ -8,13 +8,13 @@ from oomctl.live import simple
 
 
 def test_the_last_line_names_the_way_to_keys_as_far_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simple, "find_spec", lambda name: None)
+    monkeypatch.setattr(simple, "has_interactive_view", lambda: False)
     assert simple.bottom_line(80) == "q quits · ? help · pip install 'oomctl[tui]' for more"
     assert simple.bottom_line(30) == "q quits · ? help"
 
 
 def test_with_the_extra_it_says_to_leave_the_option_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simple, "find_spec", lambda name: object())
+    monkeypatch.setattr(simple, "has_interactive_view", lambda: True)
     assert simple.bottom_line(80) == "q quits · ? help · run it without --simple for more"
 
 
