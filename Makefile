@@ -4,6 +4,7 @@ PYTHON ?= .venv/bin/python
 QUICK = tests/kernel tests/render tests/live tests/origins tests/scenario tests/test_architecture.py
 
 .PHONY: lint test test-quick vm pyz release
+.PHONY: lint test test-quick vm deb
 
 lint:
 	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
@@ -23,3 +24,5 @@ pyz:
 # make release VERSION=1.2.3
 release:
 	$(PYTHON) packaging/release.py $(VERSION)
+deb:
+	packaging/build_deb.sh && packaging/try_deb.sh
