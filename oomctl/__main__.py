@@ -8,8 +8,8 @@ import sys
 from oomctl.cli.descriptors import hold_standard
 from oomctl.procfs import ahead
 
-_AMONG_ALL = ("top", "simulate")
-_NOT_AMONG_ALL = ("--cgroup", "--for", "--from", "--nodes", "-h", "--help")
+_AMONG_ALL = ("top", "simulate", "check", "metrics")
+_NOT_AMONG_ALL = ("--cgroup", "--for", "--from", "--nodes", "--explain", "-h", "--help")
 
 
 def main() -> None:

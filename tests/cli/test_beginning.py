@@ -13,7 +13,9 @@ from oomctl.__main__ import _asks_about_all
 OOMCTL = (sys.executable, "-m", "oomctl")
 
 
-@pytest.mark.parametrize("line", ["top -n 5", "top --lines=5 --json", "simulate", "simulate --json --sudden"])
+@pytest.mark.parametrize(
+    "line", ["top -n 5", "top --lines=5 --json", "simulate", "simulate --json --sudden", "check", "metrics"]
+)
 def test_a_question_about_all_processes_is_recognized(line: str) -> None:
     assert _asks_about_all(line.split())
 
@@ -27,6 +29,7 @@ def test_a_question_about_all_processes_is_recognized(line: str) -> None:
         "top --help",
         "simulate --from=-",
         "simulate --from x",
+        "check --explain all",
         "explain 1",
         "--version",
     ],
