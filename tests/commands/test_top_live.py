@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
@@ -49,6 +50,7 @@ def test_it_shows_memory_the_next_victim_and_the_ranking(screen: Terminal, shown
     assert shown.poll() is None
 
 
+@pytest.mark.skipif(find_spec("textual") is None, reason="needs the extra oomctl[tui]")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ended_while_the_interactive_view_is_loaded_the_terminal_is_left_in_order(
     screen: Terminal, server: ProcTree, number: signal.Signals, status: int
