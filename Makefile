@@ -3,8 +3,7 @@ PYTHON ?= .venv/bin/python
 # The rooms that compute: no kernel, no terminal, no machine, a few seconds.
 QUICK = tests/kernel tests/render tests/live tests/origins tests/scenario tests/test_architecture.py
 
-.PHONY: lint test test-quick vm pyz release
-.PHONY: lint test test-quick vm deb
+.PHONY: lint test test-quick vm pyz deb rpm release
 
 lint:
 	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
@@ -21,8 +20,12 @@ vm:
 pyz:
 	$(PYTHON) packaging/pyz.py
 
+deb:
+	PYTHON=$(PYTHON) packaging/build_deb.sh && PYTHON=$(PYTHON) packaging/try_deb.sh
+
+rpm:
+	PYTHON=$(PYTHON) packaging/build_rpm.sh
+
 # make release VERSION=1.2.3
 release:
 	$(PYTHON) packaging/release.py $(VERSION)
-deb:
-	packaging/build_deb.sh && packaging/try_deb.sh

@@ -43,5 +43,6 @@ inside "$work/root" sh -ec 'cd /build/oomadm-*; dpkg-buildpackage -d -b -us -uc'
 inside "$work/root" sh -ec 'cd /build; lintian --allow-root --fail-on error,warning --show-overrides \
     --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog oomadm_*.changes'
 mkdir -p dist
+rm -f dist/oomadm_*_all.deb
 install -m 644 "$work"/root/build/oomadm_*_all.deb dist/
 echo "dist/oomadm_${version}_all.deb"

@@ -35,7 +35,7 @@ make_root() {
 inside() {
     unshare --mount --pid --fork --kill-child --mount-proc="$1/proc" \
         env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-        SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-}" \
+        ${SOURCE_DATE_EPOCH:+SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH"} \
         chroot "$1" "${@:2}"
 }
 
