@@ -27,11 +27,13 @@ install -m 644 "$work"/rpm/RPMS/noarch/oomadm-*.noarch.rpm dist/
 mkdir "$work/root"
 rpm2cpio "$work"/rpm/RPMS/noarch/oomadm-*.noarch.rpm | (cd "$work/root" && cpio -idm --quiet)
 in_root() { "$python" -I "$work/root/usr/bin/oomadm" "$@"; }
-in_root --version | grep -qF "$version"
+in_root --version | grep -F "$version" >/dev/null
 in_root top --once -n 2 >/dev/null
 in_root simulate --json | "$python" -m json.tool >/dev/null
-! grep -r /opt/ "$work/root/usr/lib/systemd"
+if grep -r /opt/ "$work/root/usr/lib/systemd"; then
+    echo "a unit starts what the package does not hold" >&2 && exit 1
+fi
 zcat "$work/root/usr/share/man/man8/oomadm.8.gz" >/dev/null
 [ ! -e "$work/root/usr/bin/oomctl" ] # it is systemd's
-rpm -qpR dist/oomadm-*.noarch.rpm | grep -q '^python3-click >= 8.1.3$'
+rpm -qpR dist/oomadm-*.noarch.rpm | grep '^python3-click >= 8.1.3$' >/dev/null
 ls dist/oomadm-*.noarch.rpm

@@ -8,7 +8,7 @@ listing() {
         -o -path /var/cache \) -prune -o -print | sort
 }
 ours() { [ "$(readlink -f /usr/bin/oomctl)" = /usr/bin/oomadm ] && oomctl --version | grep -q 'not the oomctl of systemd-oomd'; }
-systemds() { [ ! -L /usr/bin/oomctl ] && dpkg -V systemd-oomd; }
+systemds() { [ ! -L /usr/bin/oomctl ] && [ -x /usr/bin/oomctl ] && [ -z "$(dpkg -V systemd-oomd 2>&1)" ]; }
 holds() { echo "$1"; shift; "$@" >/tmp/told || { cat /tmp/told; echo "does not hold: $*" >&2; exit 1; }; }
 
 answers() {
@@ -56,7 +56,7 @@ holds "installed again: still systemd's" systemds
 apt purge systemd-oomd
 holds "systemd-oomd purged: oomctl is ours again" ours
 apt purge oomadm
-holds "both purged: no oomctl" test ! -L /usr/bin/oomctl
+holds "both purged: no oomctl" test ! -e /usr/bin/oomctl -a ! -L /usr/bin/oomctl
 
 apt install systemd-oomd
 apt install /oomadm.deb
