@@ -188,7 +188,8 @@ def read_and_shown(content: bytes) -> None:
     """From the bytes to everything that is said of them."""
     ends_well("history", "--file", "-", stdin=content)
     document = ends_well("history", "--json", "--file", "-", stdin=content)
-    events = json.loads(document).get("events", []) if document else []  # else an error, as a document
+    answer = json.loads(document) if document else {"events": []}
+    events = [] if answer.get("schema") == "oomctl.error/1" else answer["events"]
     for number in (1, len(events)):
         ends_well("history", str(max(number, 1)), "--file", "-", stdin=content)
         ends_well("simulate", "--from", f"-#{number or 1}", stdin=content)

@@ -130,6 +130,31 @@ def test_a_terminal_gets_its_table(pyz: Path, tmp_path: Path) -> None:
     assert b"\x1b[" in done.stdout
 
 
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ("tpo", 2, "did you mean top?"),
+        ("top --nonsense", 2, "--nonsense"),
+        ("", 2, "Commands:"),
+        ("explain no-such-process", 1, "no-such-process"),
+        ("explain cmd:no-such-command-line", 1, "no-such-command-line"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_status(pyz: Path, tmp_path: Path, arguments: str, status: int, said: str) -> None:
+    done = answer(pyz, *arguments.split(), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.live
+def test_ctrl_c_ends_the_live_list(pyz: Path, tmp_path: Path) -> None:
+    done = on_a_terminal(pyz, "top -d 0.2", tmp_path, typed=b"\x03")
+    assert done.returncode == 130, done.stdout
+    assert b"Traceback" not in done.stdout
+
+
 def test_nothing_is_imported_from_where_it_is_started_or_from_pythonpath(pyz: Path, tmp_path: Path) -> None:
     for name in ("click", "json", "textwrap", "oomctl", "psutil"):
         (tmp_path / f"{name}.py").write_text("import sys\nsys.exit('imported what another user wrote')\n")
