@@ -107,7 +107,7 @@ class Service:
             while True:
                 self._notified.recv(4096)
         self._notified.settimeout(2)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(socket.timeout):
             self._notified.recv(4096)
         self._notified.settimeout(PATIENCE_SECONDS)
 
