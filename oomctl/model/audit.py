@@ -59,8 +59,6 @@ class Roll(NamedTuple):
     """By PID."""
     largest: tuple[Enrolled, ...]
     """Those that hold the most RAM, of those that are not protected."""
-    hidden: int
-    """Processes that exist but cannot be read from here."""
 
 
 class Group(NamedTuple):

@@ -10,7 +10,6 @@ from typing import Any
 
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model.audit import Enrolled, Roll
-from oomctl.procfs.opening import VANISHED
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
 from oomctl.procfs.statfiles import FLAGS, NUM_THREADS, PF_KTHREAD, PPID, RSS, STATE
@@ -25,19 +24,19 @@ def roll(procfs: Procfs, wanted: Callable[[int], bool], names: Container[bytes],
 
     Among the largest are none with an adj of ``protected`` or less, nor kernel threads, nor oomctl itself.
     """
-    pids, hidden = procfs.pids()
+    pids, _ = procfs.pids()
     parts = shared_out(lambda part: _read(procfs, part, wanted, names, protected), pids, procfs.cpus)
-    kept = [Enrolled(*row) for rows, _, _ in parts for row in rows]
-    largest = sorted((Enrolled(*row) for _, rows, _ in parts for row in rows), key=lambda one: -one.rss_pages)
-    return Roll(tuple(sorted(kept)), tuple(largest[:_LARGEST]), hidden + sum(unseen for _, _, unseen in parts))
+    kept = [Enrolled(*row) for rows, _ in parts for row in rows]
+    largest = sorted((Enrolled(*row) for _, rows in parts for row in rows), key=lambda one: -one.rss_pages)
+    return Roll(tuple(sorted(kept)), tuple(largest[:_LARGEST]))
 
 
 def _read(
     procfs: Procfs, pids: Sequence[int], wanted: Callable[[int], bool], names: Container[bytes], protected: int
-) -> tuple[list[_Row], list[_Row], int]:
+) -> tuple[list[_Row], list[_Row]]:
     kept: list[_Row] = []
     largest: list[tuple[int, _Row]] = []
-    hidden = least = 0
+    least = 0
     with procfs.opened() as root:
         for pid in pids:
             try:
@@ -52,17 +51,14 @@ def _read(
                 if not (is_kept or rss > least) or pid == procfs.own_pid or int(fields[FLAGS]) & PF_KTHREAD:
                     continue
                 row = _row(pid, adj, comm, fields)
-            except VANISHED:
-                continue
-            except (OSError, ValueError, IndexError):
-                hidden += 1
+            except (OSError, ValueError, IndexError):  # it has ended, or is hidden; the survey counts those
                 continue
             if is_kept:
                 kept.append(row)
             if rss > least and adj > protected:
                 largest = sorted([*largest, (rss, row)], reverse=True)[:_LARGEST]
                 least = largest[-1][0] if len(largest) == _LARGEST else 0
-    return kept, [row for _, row in largest], hidden
+    return kept, [row for _, row in largest]
 
 
 def _row(pid: int, adj: int, comm: bytes, fields: Sequence[bytes]) -> _Row:
