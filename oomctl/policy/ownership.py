@@ -19,7 +19,7 @@ _WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Wrong(NamedTuple):
-    """A file, directory or link that somebody else could use to change the policy."""
+    """A file, directory or link that somebody else could use to change the settings."""
 
     path: str
     message: str
@@ -60,8 +60,8 @@ def _wrong_with(path: str, status: os.stat_result, is_above: bool = False) -> It
     """Yield what is wrong with a file, directory or link."""
     if status.st_uid not in (0, os.geteuid()):
         who = user_name(status.st_uid)
-        yield Wrong(path, f"belongs to {who}, who could change the policy: chown root: {shlex.quote(path)}")
+        yield Wrong(path, f"belongs to {who}, who could change the settings: chown root: {shlex.quote(path)}")
     writable = status.st_mode & _WRITABLE and not stat.S_ISLNK(status.st_mode)
     if writable and not (is_above and status.st_mode & stat.S_ISVTX):
         who = "everybody" if status.st_mode & stat.S_IWOTH else "its group"
-        yield Wrong(path, f"{who} can write it, and so change the policy: chmod go-w {shlex.quote(path)}")
+        yield Wrong(path, f"{who} can write it, and so change the settings: chmod go-w {shlex.quote(path)}")

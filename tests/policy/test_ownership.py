@@ -42,9 +42,9 @@ def test_what_only_its_owner_can_change_is_read(place: Path) -> None:
 def test_it_and_what_is_above_belongs_to_nobody_else(place: Path, steps: int) -> None:
     foreign = [place / "policy.toml", place, place.parent][steps]
     os.chown(foreign, SOMEBODY, -1)
-    expected = f"{foreign}: belongs to {SOMEBODY}, who could change the policy: chown root: {foreign}"
+    expected = f"{foreign}: belongs to {SOMEBODY}, who could change the settings: chown root: {foreign}"
     assert mistakes(place / "policy.toml") == [expected]
-    subprocess.run(["sh", "-c", expected.rpartition("policy: ")[2]], check=True)
+    subprocess.run(["sh", "-c", expected.rpartition("settings: ")[2]], check=True)
     assert mistakes(place / "policy.toml") == []
 
 
@@ -53,9 +53,9 @@ def test_it_and_what_is_above_belongs_to_nobody_else(place: Path, steps: int) ->
 def test_it_and_what_is_above_is_not_writable_by_others(place: Path, steps: int, mode: int, who: str) -> None:
     open_to_all = [place / "policy.toml", place, place.parent][steps]
     open_to_all.chmod(open_to_all.stat().st_mode | mode)
-    expected = f"{open_to_all}: {who} can write it, and so change the policy: chmod go-w {open_to_all}"
+    expected = f"{open_to_all}: {who} can write it, and so change the settings: chmod go-w {open_to_all}"
     assert mistakes(place / "policy.toml") == [expected]
-    subprocess.run(["sh", "-c", expected.rpartition("policy: ")[2]], check=True)
+    subprocess.run(["sh", "-c", expected.rpartition("settings: ")[2]], check=True)
     assert mistakes(place / "policy.toml") == []
 
 
@@ -77,7 +77,7 @@ def test_a_path_with_spaces_is_quoted_in_the_command(place: Path) -> None:
 def test_above_it_may_be_a_sticky_directory_but_none_is_listed(place: Path) -> None:
     place.chmod(0o1777)
     assert mistakes(place / "policy.toml") == []
-    assert mistakes(place) == [f"{place}: everybody can write it, and so change the policy: chmod go-w {place}"]
+    assert mistakes(place) == [f"{place}: everybody can write it, and so change the settings: chmod go-w {place}"]
 
 
 @needs_root
@@ -93,7 +93,7 @@ def test_a_link_is_followed_under_the_same_rule(place: Path, tmp_path: Path) -> 
     link.symlink_to("etc/oomctl/../oomctl/policy.toml")
     assert mistakes(link) == []
     os.chown(link, SOMEBODY, -1, follow_symlinks=False)
-    assert mistakes(link) == [f"{link}: belongs to {SOMEBODY}, who could change the policy: chown root: {link}"]
+    assert mistakes(link) == [f"{link}: belongs to {SOMEBODY}, who could change the settings: chown root: {link}"]
 
 
 def test_the_directory_of_a_link_counts_too(place: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_directory_of_a_link_counts_too(place: Path, tmp_path: Path) -> None
     assert mistakes(tmp_path / "policy.d") == []
     theirs.chmod(0o777)
     assert mistakes(tmp_path / "policy.d") == [
-        f"{theirs}: everybody can write it, and so change the policy: chmod go-w {theirs}"
+        f"{theirs}: everybody can write it, and so change the settings: chmod go-w {theirs}"
     ]
 
 
@@ -113,7 +113,8 @@ def test_a_link_of_a_directory_of_policies_is_looked_at_as_well(place: Path, tmp
     elsewhere.write_text(RULE)
     elsewhere.chmod(0o646)
     (place / "20.toml").symlink_to(elsewhere)
-    assert mistakes(place) == [f"{elsewhere}: everybody can write it, and so change the policy: chmod go-w {elsewhere}"]
+    expected = f"{elsewhere}: everybody can write it, and so change the settings: chmod go-w {elsewhere}"
+    assert mistakes(place) == [expected]
 
 
 @pytest.mark.parametrize("target", ["loop.toml", "nowhere", "policy.toml/x", ""])
@@ -202,4 +203,4 @@ def test_a_user_s_own_policy_is_for_that_user(somebody_s: Path) -> None:
     assert program("policy", "check", "-f", str(somebody_s), before=NOBODY).stdout == "1 rule, no mistakes\n"
     refused = program("policy", "apply", "-f", str(somebody_s))
     assert refused.status == 2
-    assert "who could change the policy: chown root: " in refused.stderr
+    assert "who could change the settings: chown root: " in refused.stderr
