@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ _PACKAGES = (
     *("openssh-server", "openssh-client", "postgresql", "python3"),
     *("linux-image-cloud-amd64", "initramfs-tools", "zstd"),
     *("earlyoom", "systemd-oomd", "sudo"),
+    *("python3-click", "python3-psutil", "python3-rich"),  # what the Debian package depends on
 )
 _NEEDED = {
     "debootstrap": "debootstrap",
@@ -70,10 +72,15 @@ class Boot(NamedTuple):
         return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
 
 
-def boot(script: str = "services", memory_mib: int = 1024, deadline: int = 1500) -> Boot:
+def boot(
+    script: str = "services",
+    memory_mib: int = 1024,
+    deadline: int = 1500,
+    files: Mapping[str, bytes] | None = None,
+) -> Boot:
     """Boot the guest, have it run ``script`` of ``tests.vm.guest``, and return what it said before it ended.
 
-    Raises NotHere where it cannot be built or run.
+    ``files``, by name, are beside the project. Raises NotHere where it cannot be built or run.
     """
     system = _system()
     logs = cache_directory() / "logs"
@@ -82,7 +89,7 @@ def boot(script: str = "services", memory_mib: int = 1024, deadline: int = 1500)
     for old in (console, results):
         old.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="oomctl-vm-") as directory:
-        project = project_disk(Path(directory), {"start": _START % script})
+        project = project_disk(Path(directory), {**(files or {}), "start": (_START % script).encode()})
         # fmt: off
         command = [
             "setpriv", "--pdeathsig", "KILL",
@@ -103,12 +110,16 @@ def boot(script: str = "services", memory_mib: int = 1024, deadline: int = 1500)
     return Boot(qemu.events(results), console, time.monotonic() - began)
 
 
-def booted(script: str = "services") -> Boot:
+def booted(script: str = "services", files: Mapping[str, bytes] | None = None) -> Boot:
+    """Boot it once more where it said nothing: on a busy host an emulated machine may not come up in time."""
+    found = boot(script, files=files)
+    return found if found.events else boot(script, files=files)
+
+
+def booted_or_skipped(script: str) -> Boot:
     """Boot the guest for a test; skip it where that cannot be."""
     try:
-        found = boot(script)
-        # An emulated machine on a busy host may not come up in time; one that came up is not asked twice.
-        return found if found.events else boot(script)
+        return booted(script)
     except NotHere as reason:
         pytest.skip(f"no guest with Debian's systemd: {reason}")
 
@@ -162,8 +173,8 @@ def _build(directory: Path) -> None:
     shutil.rmtree(root)
 
 
-def project_disk(directory: Path, start: dict[str, str]) -> Path:
-    """Return a disk with the wheel under test, what it needs, the guest's scripts, and ``start``: files by name."""
+def project_disk(directory: Path, files: Mapping[str, bytes]) -> Path:
+    """Return a disk with the wheel under test, what it needs, the guest's scripts, and ``files``, by name."""
     site = directory / "site"
     # The guest's Python is Debian 12's; what is not pure has to be built for it, or for every Python 3.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(site)]
@@ -172,8 +183,8 @@ def project_disk(directory: Path, start: dict[str, str]) -> Path:
     shutil.copytree(initramfs.GUEST, package, ignore=shutil.ignore_patterns("__pycache__"))
     for parent in (package.parent, package.parent.parent):
         (parent / "__init__.py").touch()
-    for name, text in start.items():
-        (site / name).write_text(text)
+    for name, content in files.items():
+        (site / name).write_bytes(content)
     _unpack_units(site)
     qemu.make_ext4(directory / "project", 64, site)
     return directory / "project"

@@ -40,7 +40,7 @@ def boot(deadline: int, **settings: int | str) -> qemu.Boot:
     for old in (console, results):
         old.write_text("")
     with tempfile.TemporaryDirectory(prefix="oomctl-vm-") as directory:
-        project, swap = debian.project_disk(Path(directory), {"init.py": _START}), Path(directory) / "swap"
+        project, swap = debian.project_disk(Path(directory), {"init.py": _START.encode()}), Path(directory) / "swap"
         qemu.make_swap(swap, _SWAP_MIB)
         words = {"script": "programs", "deadline": deadline, **settings}
         # fmt: off

@@ -36,7 +36,7 @@ CHECKS = (
 
 @pytest.fixture(scope="module")
 def boot() -> debian.Boot:
-    return debian.booted()
+    return debian.booted_or_skipped("services")
 
 
 @pytest.mark.parametrize("name", CHECKS)
