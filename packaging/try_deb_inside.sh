@@ -7,8 +7,14 @@ listing() {
     find / -xdev \( -path /proc -o -path /tmp -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/log \
         -o -path /var/cache \) -prune -o -print | sort
 }
-ours() { [ "$(readlink -f /usr/bin/oomctl)" = /usr/bin/oomadm ] && oomctl --version | grep -q 'not the oomctl of systemd-oomd'; }
-systemds() { [ ! -L /usr/bin/oomctl ] && [ -x /usr/bin/oomctl ] && [ -z "$(dpkg -V systemd-oomd 2>&1)" ]; }
+fish=/usr/share/fish/vendor_completions.d/oomctl.fish
+ours() {
+    [ "$(readlink -f /usr/bin/oomctl)" = /usr/bin/oomadm ] && [ -s "$fish" ] &&
+        oomctl --version | grep -q 'not the oomctl of systemd-oomd'
+}
+systemds() {
+    [ ! -L /usr/bin/oomctl ] && [ -x /usr/bin/oomctl ] && [ -z "$(dpkg -V systemd-oomd 2>&1)" ] && [ ! -e "$fish" ]
+}
 holds() { echo "$1"; shift; "$@" >/tmp/told || { cat /tmp/told; echo "does not hold: $*" >&2; exit 1; }; }
 
 answers() {
