@@ -31,6 +31,8 @@ class Run:
         """The command that JSON was asked of."""
         self.colour: str | None = None
         """One of ``COLOURS``, if the command line says so."""
+        self.quiet = False
+        """Only what went wrong is to be said, and data that was asked for."""
 
 
 this_run = Run()
@@ -121,7 +123,10 @@ def complain(message: str, detail: str | None = None) -> None:
     """Write one line to stderr, if that is possible; a long ``detail``, of why and what helps, goes below it."""
     from oomctl.render.text import visible
 
-    if not message.startswith("hint: "):
+    is_hint = message.startswith("hint: ")
+    if is_hint and this_run.quiet:
+        return
+    if not is_hint:
         this_run.complaints.append((visible(message), visible(detail) if detail else None))
     if detail and len(f"{message}; {detail}") <= _ONE_LINE:
         message, detail = f"{message}; {detail}", None

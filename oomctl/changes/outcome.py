@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oomctl import errors
-from oomctl.console import complain, emit, emit_after_change
+from oomctl.console import complain, emit, emit_after_change, this_run
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.model.changes import Change, LeftAlone, Persisted, Recorded, Status
@@ -36,7 +36,8 @@ def report(
     outcome = render.report_of(changes, was, will_be, left_alone)
     outcome = outcome._replace(undone=undone, persisted=unit_changes, children=children)
     was_made = Status.CHANGED in statuses_of(changes, unit_changes)
-    (emit_after_change if was_made else emit)(render.document(outcome, command) if as_json else render.text(outcome))
+    text = render.document(outcome, command) if as_json else "" if this_run.quiet else render.text(outcome)
+    (emit_after_change if was_made else emit)(text)
     for message, detail in render.failures([change for change in changes if change.status in _STATUS_OF]):
         complain(message, detail)
     for persisted in unit_changes:

@@ -51,6 +51,22 @@ def dry_run_option(function: _Function) -> _Function:
     return click.option("--dry-run", "--dryrun", is_flag=True, help=text)(function)
 
 
+def quiet_option(function: _Function) -> _Function:
+    """Add ``--quiet`` to a command that changes something, which holds for this run of the program."""
+    return click.option(
+        *("-q", "--quiet"),
+        is_flag=True,
+        expose_value=False,
+        callback=_be_quiet,
+        help="Say nothing of what went well; errors, refusals and --json stay.",
+    )(function)
+
+
+def _be_quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        this_run.quiet = True
+
+
 def cgroup_option(function: _Function) -> _Function:
     """Add ``--cgroup``: the path of a memory cgroup, or None."""
     return click.option("--cgroup", metavar="PATH", help="Assume that this memory cgroup runs out, not the machine.")(

@@ -12,9 +12,9 @@ from oomctl import errors
 from oomctl.changes import recording
 from oomctl.changes.outcome import exit_status, report, statuses_of
 from oomctl.changes.writing import Chosen, children_left, choose, write
-from oomctl.cli.options import dry_run_option, json_option
+from oomctl.cli.options import dry_run_option, json_option, quiet_option
 from oomctl.cli.parameters import ADJ, TARGET, NumbersAsArguments
-from oomctl.console import complain
+from oomctl.console import complain, this_run
 from oomctl.errors import Refused
 from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model.changes import Change, LeftAlone, Persisted, Status
@@ -24,6 +24,7 @@ from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
 from oomctl.render import refusals
+from oomctl.render.changes import left_alone_lines
 from oomctl.render.text import named
 from oomctl.targets import oldscale
 from oomctl.targets.matching import no_match
@@ -69,6 +70,7 @@ def _change_options(function: _Function) -> _Function:
             ),
             click.option("--persist", is_flag=True, help="Also for later starts of the service, by a systemd drop-in."),
             click.option("--user", is_flag=True, help="Units are those of your own service manager."),
+            quiet_option,
             json_option,
         )
     ):
@@ -187,6 +189,9 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
         unit_changes=unit_changes,
         children=children,
     )
+    if this_run.quiet and not (options.as_json or changes or unit_changes):
+        for line in left_alone_lines(chosen.left_alone):  # which nothing else says, and the status is not 0
+            complain(line)
     if adj == ADJ_MIN:
         _warn_of_limits(tasks, procfs)
     return exit_status(statuses_of(changes, unit_changes), bool(chosen.unmatched), bool(chosen.left_alone))

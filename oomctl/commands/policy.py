@@ -10,10 +10,10 @@ import click
 from oomctl import errors
 from oomctl.changes import recording
 from oomctl.changes.outcome import exit_status, report, statuses_of
-from oomctl.cli.options import color_option, dry_run_option, json_option
+from oomctl.cli.options import color_option, dry_run_option, json_option, quiet_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.cli.summaries import WholeSummaries
-from oomctl.console import complain, emit, emit_text
+from oomctl.console import complain, emit, emit_text, this_run
 from oomctl.model.changes import Change, LeftAlone, Status
 from oomctl.model.kernel import Task
 from oomctl.policy import loading
@@ -101,6 +101,7 @@ def diff(paths: tuple[str, ...], as_json: bool) -> int:
 @policy.command()
 @file_option
 @dry_run_option
+@quiet_option
 @json_option
 def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     """Set every process that a rule matches to the value of the policy.
@@ -122,10 +123,11 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     status = exit_status(statuses_of(changes), False, False)
     left_alone = list(_left_alone(decided.values()))
     to_do = [change for change in changes if change.status is not Status.UNCHANGED]
-    if not (to_do or as_json):
+    if not (to_do or as_json or this_run.quiet):
         emit(f"nothing to change: {count(len(changes), 'process', 'processes')} as the policy says\n")
     report("policy-apply", changes if as_json else to_do, left_alone, scenario, procfs, as_json)
-    _say_hidden(scenario.hidden)
+    if not this_run.quiet:
+        _say_hidden(scenario.hidden)
     return status
 
 

@@ -7,7 +7,7 @@ import click
 from oomctl.changes import persisting, recording
 from oomctl.changes.journal import Journal
 from oomctl.changes.outcome import exit_status, report, statuses_of
-from oomctl.cli.options import dry_run_option, json_option
+from oomctl.cli.options import dry_run_option, json_option, quiet_option
 from oomctl.errors import NothingMatched
 from oomctl.model.changes import Recorded
 from oomctl.procfs import survey
@@ -16,6 +16,7 @@ from oomctl.procfs.machine import machine_procfs
 
 @click.command()
 @dry_run_option
+@quiet_option
 @json_option
 def undo(dry_run: bool, as_json: bool) -> int:
     """Put back the values that your last change replaced.

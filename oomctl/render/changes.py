@@ -100,7 +100,7 @@ def text(report: Report) -> str:
         if change.status in (Status.CHANGED, Status.UNCHANGED, Status.DRY_RUN)
     ]
     permits_nothing = _permits_nothing(report.changes)
-    lines += _left_alone(report.left_alone, is_advised=not permits_nothing)
+    lines += left_alone_lines(report.left_alone, is_advised=not permits_nothing)
     if report.children and not permits_nothing:
         lines.append(_staying(report.children))
     before, after = named_or_nobody(report.victim_before), named_or_nobody(report.victim_after)
@@ -117,7 +117,7 @@ def _permits_nothing(changes: Sequence[Change]) -> bool:
     return Status.DENIED in statuses and not statuses & {Status.CHANGED, Status.UNCHANGED, Status.DRY_RUN}
 
 
-def _left_alone(entries: Sequence[LeftAlone], is_advised: bool) -> list[str]:
+def left_alone_lines(entries: Sequence[LeftAlone], is_advised: bool = True) -> list[str]:
     """Return a line for each reason, with what lifts it; ``--all`` is no advice where it takes what is refused."""
     all_is_refused = any(isinstance(entry.reason.kind, Follower) and entry.reason.also for entry in entries)
 
