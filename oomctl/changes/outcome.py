@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from oomctl import errors
 from oomctl.console import complain, emit, emit_after_change, this_run
@@ -26,19 +26,27 @@ def report(
     undone: Recorded | None = None,
     unit_changes: Sequence[Persisted] = (),
     children: Sequence[Task] = (),
+    missing: Mapping[str, str] | None = None,
 ) -> None:
-    """Say what changed, the ranks, the next victim, and on stderr what could not be done."""
+    """Say what changed, the ranks, the next victim, and on stderr what could not be done.
+
+    ``missing``: the words that match nothing, with a sentence each, where that is no failure; nor is then a process
+    that has ended meanwhile.
+    """
     after = before
     for change in changes:
         if change.status in (Status.CHANGED, Status.DRY_RUN) and change.after is not None:
             after = whatif.with_adj(after, change.pid, change.after)
     was, will_be = out_of_memory(before, procfs.rules), out_of_memory(after, procfs.rules)
     outcome = render.report_of(changes, was, will_be, left_alone)
-    outcome = outcome._replace(undone=undone, persisted=unit_changes, children=children)
+    outcome = outcome._replace(undone=undone, persisted=unit_changes, children=children, missing=missing)
     was_made = Status.CHANGED in statuses_of(changes, unit_changes)
     text = render.document(outcome, command) if as_json else "" if this_run.quiet else render.text(outcome)
     (emit_after_change if was_made else emit)(text)
-    for message, detail in render.failures([change for change in changes if change.status in _STATUS_OF]):
+    failed = [change for change in changes if change.status in _STATUS_OF]
+    if missing is not None:
+        failed = [change for change in failed if change.status is not Status.VANISHED]
+    for message, detail in render.failures(failed):
         complain(message, detail)
     for persisted in unit_changes:
         if persisted.status is Status.INEFFECTIVE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from oomctl.changes.recording import Record
@@ -16,6 +16,7 @@ from oomctl.procfs.reader import Procfs
 from oomctl.render.text import named
 from oomctl.systemd.manager import Manager, NoAnswer, UnitState
 from oomctl.systemd.units import check_name, check_persistable, drop_in_text
+from oomctl.targets.matching import no_match
 from oomctl.targets.selection import Scope, select
 from oomctl.targets.words import Target, TargetKind
 
@@ -38,7 +39,8 @@ class Wanted(NamedTuple):
     units: list[Unit]
     left_alone: list[LeftAlone]
     refused: list[LeftAlone]
-    unmatched: list[Target]
+    unmatched: Mapping[str, str]
+    """The words that mean nothing, each with the sentence that says so."""
 
 
 def _wanted(
@@ -47,17 +49,26 @@ def _wanted(
     procfs: Procfs,
     setting: int | None,
     scope: Scope,
+    missing_ok: bool,
 ) -> Wanted:
     """Find the units meant, and refuse every one that must not be given ``setting``, before anything is written.
 
-    None takes back what was given.
+    None takes back what was given. Raises NothingMatched for a unit that is not known, unless ``missing_ok``.
     """
     adj = setting or 0
     named = [target for target in targets if target.kind is TargetKind.UNIT]
     others = [target for target in targets if target.kind is not TargetKind.UNIT]
     selection = select(others, scenario.tasks, procfs, adj, scope)
+    units: list[Unit] = []
+    unknown: dict[str, str] = {}
     try:
-        units = [_named(target.value, Manager(scope.own_units), setting) for target in named]
+        for target in named:
+            try:
+                units.append(_named(target.value, Manager(scope.own_units), setting))
+            except NothingMatched as error:
+                if not missing_ok:
+                    raise
+                unknown[target.word] = str(error)
         units += _units_of(selection.meant, procfs, setting)
     except NoAnswer as error:
         raise ImpossibleHere(_NO_SYSTEMD.format(error, adj)) from None
@@ -66,7 +77,8 @@ def _wanted(
             _check_reach(unit, setting, procfs)
     distinct = {(unit.state.id, unit.manager.user): unit for unit in units}
     refused = [*selection.refused, *(LeftAlone(task.pid, task.comm, reason) for task, reason in selection.risky)]
-    return Wanted(list(distinct.values()), selection.left_alone, refused, selection.unmatched)
+    unmatched = {target.word: no_match(target.word, scenario.hidden) for target in selection.unmatched}
+    return Wanted(list(distinct.values()), selection.left_alone, refused, {**unknown, **unmatched})
 
 
 def _named(name: str, manager: Manager, setting: int | None) -> Unit:
@@ -179,12 +191,13 @@ def persist(
     scope: Scope,
     dry_run: bool,
     record: Record,
+    missing_ok: bool = False,
 ) -> tuple[Chosen, list[Persisted]]:
     """Let the units that are meant keep ``setting`` (None: no value any more), and choose who has to get it now.
 
     Raises what stands in the way of any unit before anything is written; a later failure leaves in ``record`` what was.
     """
-    wanted = _wanted(targets, scenario, procfs, setting, scope)
+    wanted = _wanted(targets, scenario, procfs, setting, scope, missing_ok)
     unit_changes = _keep(wanted.units, setting, dry_run, record)
     chosen = Chosen([], wanted.left_alone, wanted.refused, wanted.unmatched, [])
     for unit in wanted.units:

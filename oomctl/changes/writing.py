@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from oomctl.model.changes import Change, LeftAlone, Status, WhyLeftAlone
 from oomctl.model.kernel import Scenario, Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import write_adj
+from oomctl.targets.matching import no_match
 from oomctl.targets.selection import Scope, select, still_meant, with_descendants
 from oomctl.targets.trust import UnitFacts
 from oomctl.targets.units import resolved
@@ -36,9 +37,15 @@ class Chosen(NamedTuple):
     meant: list[Meant]
     left_alone: list[LeftAlone]
     refused: list[LeftAlone]
-    unmatched: list[Target]
+    unmatched: Mapping[str, str]
+    """The words that match nothing, each with the sentence that says so."""
     risky: list[tuple[Meant, WhyLeftAlone]]
     """Those that are raised only if somebody confirms it, and why."""
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether no word matches anything."""
+        return not (self.meant or self.left_alone or self.refused or self.risky)
 
 
 def write(procfs: Procfs, meant: Meant, scope: Scope, dry_run: bool = False) -> Change:
@@ -70,7 +77,7 @@ def choose(
         [meant(task) for task in selection.meant],
         selection.left_alone,
         selection.refused,
-        selection.unmatched,
+        {target.word: no_match(target.word, scenario.hidden) for target in selection.unmatched},
         [(meant(task), reason) for task, reason in selection.risky],
     )
 

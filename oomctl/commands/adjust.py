@@ -27,7 +27,7 @@ from oomctl.render import refusals
 from oomctl.render.changes import left_alone_lines
 from oomctl.render.text import named
 from oomctl.targets import oldscale
-from oomctl.targets.matching import no_match
+from oomctl.targets.matching import is_there, no_match
 from oomctl.targets.selection import MOST_RAISED, Scope
 from oomctl.targets.words import Target, TargetKind, names_cgroup
 
@@ -44,6 +44,7 @@ class _Options(NamedTuple):
     force: bool
     persist: bool
     user: bool
+    missing_ok: bool
     as_json: bool
 
     @property
@@ -70,6 +71,9 @@ def _change_options(function: _Function) -> _Function:
             ),
             click.option("--persist", is_flag=True, help="Also for later starts of the service, by a systemd drop-in."),
             click.option("--user", is_flag=True, help="Units are those of your own service manager."),
+            click.option(
+                "--missing-ok", is_flag=True, help="A TARGET that does not run is no error, and said all the same."
+            ),
             quiet_option,
             json_option,
         )
@@ -152,18 +156,25 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
     scope = options.scope
     words = [command, *([str(adj)] if command == "set" else []), *(target.word for target in targets)]
     record = recording.Record(" ".join(words), procfs, options.dry_run)
+    absent = [target for target in targets if options.missing_ok and not is_there(target, procfs)]
+    targets = [target for target in targets if target not in absent]
     unit_changes: list[Persisted] = []
     if options.persist:
         from oomctl.changes.persisting import persist
 
         setting = None if command == "reset" else adj
-        chosen, unit_changes = persist(targets, scenario, procfs, setting, scope, options.dry_run, record)
+        chosen, unit_changes = persist(
+            targets, scenario, procfs, setting, scope, options.dry_run, record, options.missing_ok
+        )
     else:
         chosen = choose(targets, scenario, procfs, adj, scope)
-    for target in chosen.unmatched:
-        complain(no_match(target.word, scenario.hidden))
-    if len(chosen.unmatched) == len(targets):
-        return errors.ANSWER_IS_NO
+    unmatched = {target.word: no_match(target.word, scenario.hidden) for target in absent}
+    unmatched.update(chosen.unmatched)
+    if not options.missing_ok:
+        for sentence in unmatched.values():
+            complain(sentence)
+        if chosen.is_nobody and not unit_changes:
+            return errors.ANSWER_IS_NO
     chosen = _with_a_yes(chosen, options.dry_run)
     if not scope.force and not options.persist:  # a unit's next start has the value, however many it starts
         _check_number(command, chosen, options.dry_run)
@@ -188,13 +199,21 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
         options.as_json,
         unit_changes=unit_changes,
         children=children,
+        missing=unmatched if options.missing_ok else None,
     )
-    if this_run.quiet and not (options.as_json or changes or unit_changes):
-        for line in left_alone_lines(chosen.left_alone):  # which nothing else says, and the status is not 0
-            complain(line)
     if adj == ADJ_MIN:
         _warn_of_limits(tasks, procfs)
-    return exit_status(statuses_of(changes, unit_changes), bool(chosen.unmatched), bool(chosen.left_alone))
+    return _ended(statuses_of(changes, unit_changes), chosen, options)
+
+
+def _ended(statuses: Sequence[Status], chosen: Chosen, options: _Options) -> int:
+    """Return the exit status, and see that the reason has been given where it is not 0."""
+    if options.missing_ok:
+        statuses = [status for status in statuses if status is not Status.VANISHED]
+    if this_run.quiet and not (options.as_json or statuses):
+        for line in left_alone_lines(chosen.left_alone):
+            complain(line)
+    return exit_status(statuses, bool(chosen.unmatched) and not options.missing_ok, bool(chosen.left_alone))
 
 
 def _with_a_yes(chosen: Chosen, dry_run: bool) -> Chosen:

@@ -9,10 +9,10 @@ from oomctl.errors import ImpossibleHere
 from oomctl.model.changes import LeftAlone, WhyLeftAlone
 from oomctl.model.kernel import Task
 from oomctl.policy.rule import Rule
-from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
+from oomctl.targets.matching import is_there
 from oomctl.targets.selection import select
-from oomctl.targets.words import Target, TargetKind
+from oomctl.targets.words import Target
 
 
 class Distrust(NamedTuple):
@@ -75,13 +75,7 @@ def decide(rules: Sequence[Rule], tasks: Sequence[Task], procfs: Procfs) -> dict
 
 def _is_here(target: Target, procfs: Procfs) -> bool:
     """A policy may name a cgroup that comes later, or only on another machine."""
-    if target.kind is not TargetKind.CGROUP:
-        return True
-    memcgs = Memcgs.of(procfs)
-    if memcgs is None:
-        return False
     try:
-        memcgs.resolve(target.value)
+        return is_there(target, procfs)
     except ImpossibleHere:
         return False
-    return True

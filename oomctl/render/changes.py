@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.changes import Change, Follower, LeftAlone, Persisted, Recorded, Status, WhyLeftAlone
@@ -28,6 +28,8 @@ class Report(NamedTuple):
     persisted: Sequence[Persisted] = ()
     children: Sequence[Task] = ()
     """Descendants of what was lowered that nothing named, and that ``--tree`` takes as well."""
+    missing: Mapping[str, str] | None = None
+    """The words that match nothing, with a sentence each; None: that is a failure, and said elsewhere."""
 
 
 def report_of(changes: Sequence[Change], was: Round, will_be: Round, left_alone: Sequence[LeftAlone] = ()) -> Report:
@@ -57,6 +59,8 @@ def document(report: Report, command: str) -> str:
     }
     if report.persisted:
         result["persisted"] = [_persisted(persisted) for persisted in report.persisted]
+    if report.missing is not None:
+        result["missing"] = list(report.missing)
     if report.undone is not None:
         result["undone"] = {"what": report.undone.what, "time": report.undone.time}
     return json_line(result)
@@ -89,6 +93,10 @@ def _names(processes: Sequence[Named]) -> str:
 def text(report: Report) -> str:
     """Return the same for people, a line for every change."""
     head = [line for persisted in report.persisted for line in _drop_in(persisted)]
+    if report.missing is not None:
+        head += [visible(sentence) for sentence in report.missing.values()]
+        vanished = [change for change in report.changes if change.status is Status.VANISHED]
+        head += [visible(message) for message, _ in failures(vanished)]
     if report.undone is not None:
         from datetime import datetime
 

@@ -61,6 +61,21 @@ def matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:
     return lambda task: not task.kthread and task.pid != own_pid and match(task)
 
 
+def is_there(target: Target, procfs: Procfs) -> bool:
+    """Whether the cgroup is there that ``target`` names; whatever else it names need not be there to be asked about.
+
+    Raises ImpossibleHere where no cgroup can be looked up.
+    """
+    if target.kind is not TargetKind.CGROUP:
+        return True
+    memcgs = _memcgs(target.value, procfs)
+    try:
+        memcgs.resolve(target.value)
+    except ImpossibleHere:
+        return False
+    return True
+
+
 def _matches(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> list[Task]:
     match = matcher(target, procfs)
     if procfs is None or target.kind in (TargetKind.PID, TargetKind.USER):
@@ -113,9 +128,7 @@ def _cgroup_matcher(name: str, procfs: Procfs | None) -> Callable[[Task], bool]:
     if procfs is None:
         path = "/" + name.strip("/")
         return lambda task: task.memcg is not None and below(task.memcg, path)
-    memcgs = Memcgs.of(procfs)
-    if memcgs is None:
-        raise ImpossibleHere(f"target cgroup:{name}: no memory controller is mounted here")
+    memcgs = _memcgs(name, procfs)
     path = memcgs.resolve(name)
 
     def match(task: Task) -> bool:
@@ -123,6 +136,13 @@ def _cgroup_matcher(name: str, procfs: Procfs | None) -> Callable[[Task], bool]:
         return own is not None and below(own, path)
 
     return match
+
+
+def _memcgs(name: str, procfs: Procfs) -> Memcgs:
+    memcgs = Memcgs.of(procfs)
+    if memcgs is None:
+        raise ImpossibleHere(f"target cgroup:{name}: no memory controller is mounted here")
+    return memcgs
 
 
 def _in_unit(task: Task, unit: str, procfs: Procfs | None) -> bool:

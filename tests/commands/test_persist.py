@@ -58,6 +58,28 @@ def drop_in(systemd: StandIn, unit: str = "nginx.service") -> Path:
     return systemd.units / f"{unit}.d" / "90-oomctl.conf"
 
 
+def test_a_known_unit_that_does_not_run_keeps_the_value_and_an_unknown_one_is_missing(
+    web: ProcTree, systemd: StandIn
+) -> None:
+    systemd.unit("backup.service")
+    argv = ["set", "300", "--persist", "--missing-ok", "backup.service", "nosuch.service", "nosuch"]
+    ran = ask(web, *argv)
+    assert (ran.status, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[:3] == [
+        f"backup.service: OOMScoreAdjust=300 written to {drop_in(systemd, 'backup.service')}",
+        "nosuch.service: the system's service manager knows no such unit; --user asks your own",
+        "nosuch: no process matches",
+    ]
+    assert drop_in(systemd, "backup.service").exists()
+    assert not drop_in(systemd, "nosuch.service").exists()
+    assert json.loads(ask(web, *argv, "--json").stdout)["missing"] == ["nosuch.service", "nosuch"]
+
+
+def test_nothing_is_written_for_any_unit_where_an_unknown_one_is_an_error(web: ProcTree, systemd: StandIn) -> None:
+    assert ask(web, "set", "300", "--persist", "nginx.service", "nosuch.service").status == 1
+    assert not drop_in(systemd).exists()
+
+
 @pytest.mark.parametrize("target", ["nginx.service", "nginx", "10"])
 def test_the_value_is_there_now_and_after_the_next_start(web: ProcTree, systemd: StandIn, target: str) -> None:
     ran = ask(web, "protect", "--level", "-500", "--persist", target)

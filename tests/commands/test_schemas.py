@@ -71,6 +71,7 @@ def test_every_command_that_prints_json_has_a_schema() -> None:
         "simulate --json --allocating java",
         "set 500 java --json",
         "set 500 java --json --dry-run",
+        "set 500 java nosuch --missing-ok --json --dry-run",
         "set -500 postgres 40 --json --dry-run",
         "protect 1 java --json --any-user --dry-run",
         "sacrifice java --json",
