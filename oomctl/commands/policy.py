@@ -14,6 +14,7 @@ from oomctl.cli.options import color_option, dry_run_option, json_option, quiet_
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.cli.summaries import WholeSummaries
 from oomctl.console import complain, emit, emit_text, this_run
+from oomctl.errors import BadInput
 from oomctl.model.changes import Change, LeftAlone, Status
 from oomctl.model.kernel import Task
 from oomctl.policy import loading
@@ -31,7 +32,7 @@ from oomctl.targets.words import Target, names_cgroup
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def file_option(function: _Function) -> _Function:
+def file_option(also: str = "; - is stdin") -> Callable[[_Function], _Function]:
     """Add ``--file``: other files than the standard ones, as ``paths``."""
     return click.option(
         "-f",
@@ -40,8 +41,8 @@ def file_option(function: _Function) -> _Function:
         metavar="FILE",
         multiple=True,
         help="Read this file, or the *.toml of this directory, instead of "
-        f"{' and '.join(loading.STANDARD)}; repeatable.",
-    )(function)
+        f"{' and '.join(loading.STANDARD)}{also}; repeatable.",
+    )
 
 
 @click.group(cls=WholeSummaries)
@@ -63,7 +64,7 @@ def policy() -> None:
 
 
 @policy.command()
-@file_option
+@file_option()
 @json_option
 def check(paths: tuple[str, ...], as_json: bool) -> int:
     """List every mistake with its file and line; status 1 if there is any."""
@@ -80,7 +81,7 @@ def check(paths: tuple[str, ...], as_json: bool) -> int:
 
 
 @policy.command()
-@file_option
+@file_option()
 @color_option
 @json_option
 def diff(paths: tuple[str, ...], as_json: bool) -> int:
@@ -99,7 +100,7 @@ def diff(paths: tuple[str, ...], as_json: bool) -> int:
 
 
 @policy.command()
-@file_option
+@file_option()
 @dry_run_option
 @quiet_option
 @json_option
@@ -133,7 +134,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
 
 @policy.command(cls=NumbersAsArguments)
 @click.argument("targets", type=TARGET, metavar="TARGET...", nargs=-1, required=True)
-@file_option
+@file_option()
 @json_option
 def explain(targets: tuple[Target, ...], paths: tuple[str, ...], as_json: bool) -> int:
     """Say which rule decides about TARGETs, and what it says; status 1 if none does."""
@@ -156,7 +157,7 @@ def explain(targets: tuple[Target, ...], paths: tuple[str, ...], as_json: bool) 
 
 
 @policy.command()
-@file_option
+@file_option(also="")
 @click.option("--poll", "only_poll", is_flag=True, help="Look at every process at intervals; use no process events.")
 @click.option(
     "--interval",
@@ -172,6 +173,10 @@ def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
     It uses the kernel's process events where there are any, and polls elsewhere; the first line says which.
     SIGHUP reads the files again (a broken one changes nothing), SIGTERM and Ctrl-C end it.
     """
+    if loading.STDIN in paths:
+        raise BadInput(
+            "policy watch: -f -: stdin can be read only once, and SIGHUP has the files read again; name a file"
+        )
     from oomctl.policy.service import Service  # sockets and more, which a TAB behind policy has no time for
 
     Service(machine_procfs(), paths, interval, only_poll).run()

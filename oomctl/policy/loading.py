@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 from oomctl.errors import BadInput
@@ -15,6 +16,8 @@ from oomctl.policy.rule import Mistake, Place, Policy
 
 STANDARD = ("/etc/oomctl/policy.toml", "/etc/oomctl/policy.d")
 """A directory means the *.toml in it, by name."""
+STDIN = "-"
+_CALLED = "<stdin>"
 MOST_FILES = 1000
 """Of one directory."""
 _MOST_NAMES = 20_000
@@ -22,9 +25,10 @@ _MOST_NAMES = 20_000
 
 
 def load(paths: Sequence[str]) -> Policy:
-    """Read the policy in ``paths`` (without any: where it belongs), with all mistakes.
+    """Read the policy in ``paths`` (without any: where it belongs; ``-`` is stdin), with all mistakes.
 
-    Whatever stands there, no file is waited for. Raises BadInput where there is no file at all.
+    Stdin is what the caller gave, whoever wrote it, and is read to its end. Whatever else stands there, no file is
+    waited for. Raises BadInput where there is no file at all.
     """
     asked = paths or [path for path in STANDARD if os.path.lexists(path)]
     parts = [part for path in asked for part in _at(path)]
@@ -47,8 +51,19 @@ def load_valid(paths: Sequence[str]) -> Policy:
     return policy
 
 
+def _stdin() -> Policy:
+    if sys.stdin is None:
+        return Policy(mistakes=(Mistake(Place(_CALLED), "cannot be read: it is closed"),))
+    try:
+        return document.parse(_CALLED, read_bounded(sys.stdin.fileno(), document.MOST_BYTES + 1))
+    except OSError as error:
+        return _unusable(_CALLED, error)
+
+
 def _at(path: str) -> list[Policy]:
-    """Read the file ``path``, or what is in the directory ``path``."""
+    """Read the file ``path``, or what is in the directory ``path``; ``-`` is stdin."""
+    if path == STDIN:
+        return [_stdin()]
     try:
         with open_trusted(path, or_directory=True) as opened:
             if not opened.is_directory:

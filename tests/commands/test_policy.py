@@ -52,6 +52,72 @@ def test_apply_makes_it_so_and_diff_is_silent_then(server: ProcTree, policy: Pat
     assert ask(server, "policy", "diff", "-f", str(policy)) == Ran(0, "", "")
 
 
+def from_stdin(proc_tree: ProcTree, tmp_path: Path, text: str, *words: str) -> Ran:
+    (tmp_path / "rules").write_text(text)
+    with (tmp_path / "rules").open() as stdin:
+        return program("policy", *words, "-f", "-", stdin=stdin, env={"OOMCTL_PROC": str(proc_tree.root)})
+
+
+def test_rules_may_come_from_stdin(server: ProcTree, tmp_path: Path) -> None:
+    assert from_stdin(server, tmp_path, SERVER, "diff").stdout == (
+        "PID  COMMAND   ADJ           RULE\n"
+        " 10  postgres  -100 -> -900  <stdin>:1 (the data)\n"
+        " 20  java      0 -> 300      <stdin>:5\n"
+    )
+    assert "<stdin>:5" in from_stdin(server, tmp_path, SERVER, "explain", "java").stdout
+    assert from_stdin(server, tmp_path, SERVER, "apply", "-q") == Ran(0, "", "")
+    assert adjs(server, 10, 20) == [-900, 300]
+    assert from_stdin(server, tmp_path, SERVER, "check").status == 0
+
+
+def test_a_mistake_in_stdin_has_its_line_there_and_changes_nothing(server: ProcTree, tmp_path: Path) -> None:
+    wrong = SERVER + "[[rule]]\n"
+    assert from_stdin(server, tmp_path, wrong, "check").stdout.startswith("<stdin>:8: ")
+    ran = from_stdin(server, tmp_path, wrong, "apply")
+    assert (ran.status, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("oomctl: <stdin>:8: target: missing; ")
+    assert adjs(server, 10, 20) == [-100, 0]
+
+
+def test_stdin_is_one_of_several_files(server: ProcTree, tmp_path: Path, policy: Path) -> None:
+    policy.write_text(rule("postgres", -900))
+    ran = from_stdin(server, tmp_path, rule("java", 300), "diff", "-f", str(policy))
+    assert [line.split()[0] for line in ran.stdout.splitlines()[1:]] == ["10", "20"]
+
+
+def test_a_closed_stdin_holds_no_rules() -> None:
+    ran = program("policy", "apply", "-f", "-", before=("sh", "-c", 'exec "$@" <&-', "sh"))
+    assert ran == Ran(2, "", "oomctl: <stdin>: cannot be read: it is closed; nothing was changed\n")
+
+
+def test_a_stdin_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+    with (tmp_path / "for writing").open("w") as stdin:
+        ran = program("policy", "check", "-f", "-", stdin=stdin)
+    assert (ran.status, ran.stdout.splitlines()[0]) == (1, "<stdin>: cannot be read: Bad file descriptor")
+
+
+def test_stdin_has_the_bound_of_a_file() -> None:
+    with open("/dev/zero", "rb") as endless:
+        ran = program("policy", "apply", "-f", "-", stdin=endless)
+    assert (ran.status, ran.stderr) == (2, "oomctl: <stdin>: expected at most 65536 bytes; nothing was changed\n")
+
+
+def test_stdin_is_followed_whoever_can_write_it(server: ProcTree, tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.touch()
+    rules.chmod(0o666)
+    assert from_stdin(server, tmp_path, SERVER, "apply").status == 0
+    assert ask(server, "policy", "apply", "-f", str(rules)).status == 2
+
+
+def test_the_service_needs_a_file_that_it_can_read_again() -> None:
+    ran = program("policy", "watch", "-f", "-")
+    assert (ran.status, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "oomctl: policy watch: -f -: stdin can be read only once, and SIGHUP has the files read again; name a file\n"
+    )
+
+
 def test_apply_again_changes_nothing(server: ProcTree, policy: Path) -> None:
     policy.write_text(rule("java", 300))
     ask(server, "policy", "apply", "-f", str(policy))
