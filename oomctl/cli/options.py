@@ -83,12 +83,13 @@ def shortage_options(function: _Function) -> _Function:
     return cgroup_option(nodes(mempolicy(function)))
 
 
-def format_options(*formats: str) -> Callable[[_Function], _Function]:
+def format_options(
+    *formats: str, text: str = "Default: table on a terminal, else plain."
+) -> Callable[[_Function], _Function]:
     """Add ``--format`` with ``formats`` and ``--json``; read them with ``output_format``."""
 
     def decorate(function: _Function) -> _Function:
         choice = click.Choice(formats)
-        text = "Default: table on a terminal, else plain."
         option = click.option("--format", "wanted", type=choice, is_eager=True, callback=promise_json, help=text)
         return option(json_option(function))
 

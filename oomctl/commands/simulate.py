@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
-from oomctl.cli.options import color_option, json_option, shortage_options
+from oomctl.cli.options import color_option, format_options, output_format, shortage_options
 from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
-from oomctl.console import emit_answer, emit_parts, terminal_width
+from oomctl.console import complain, emit_answer, emit_parts, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, IMPOSSIBLE_HERE
 from oomctl.kernel.invocation import certain_of_both, rounds
 from oomctl.kernel.rules import rules_for
@@ -15,6 +17,7 @@ from oomctl.model.kernel import Decisive, Outcome, Round, Task, WhyEnded
 from oomctl.model.listing import Row
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
+from oomctl.render import candidates, reasons
 from oomctl.render import simulation as render
 from oomctl.scenario import question as questions
 from oomctl.scenario.supposed import Supposed, suppose
@@ -65,7 +68,7 @@ _ALL_ROUNDS = 10_000
 @click.option("--kernel", metavar="RELEASE", help="By the rules of another kernel: 4.14, 6.1.20, rhel8.1.")
 @click.option("--from", "source", metavar="FILE", help="Ask a snapshot, or a kernel log (FILE#2: the second in it).")
 @color_option
-@json_option
+@format_options("tsv", "json", text="tsv: every candidate on a line, for cut and awk. Default: sentences.")
 def simulate(
     cgroup: str | None,
     nodes: str | None,
@@ -81,6 +84,7 @@ def simulate(
     sudden: bool,
     kernel: str | None,
     source: str | None,
+    wanted: str | None,
     as_json: bool,
 ) -> int:
     """Predict which process would be killed if memory ran out now. Nothing is killed.
@@ -94,9 +98,10 @@ def simulate(
     oomctl simulate --set java=-500 --grow postgres=2G
     oomctl simulate --add 8G@300 --rounds 3
     """
+    output = output_format(wanted, as_json)
     scope = questions.Shortage(cgroup, nodes, mempolicy, nearest_for)
     rules = rules_for(kernel) if kernel else None
-    plain = not (adjs or growths or added or gone or allocating or goal or rules) and count == 1
+    plain = not (adjs or growths or added or gone or allocating or goal or rules or output == "tsv") and count == 1
     if source is not None:
         # What reads logs, with its patterns, is needed for this only.
         from oomctl.scenario.source import from_file
@@ -134,8 +139,10 @@ def simulate(
         demand,
         goal,
     )
-    if as_json:
+    if output == "json":
         emit_parts(render.document(answer))
+    elif output == "tsv":
+        _list(results, question)
     else:
         emit_answer(render.text(answer, terminal_width()))
     if results[0].outcome is Outcome.UNKNOWN:
@@ -143,15 +150,25 @@ def simulate(
     return DONE if results[0].victim is not None else ANSWER_IS_NO
 
 
+def _list(results: Sequence[Round], question: questions.Question) -> None:
+    """Print every candidate; where none would be killed the lines cannot say why."""
+    first = results[0]
+    rows = _known(candidates.in_order(results), first, question)
+    emit_parts(candidates.tsv(results, rows, question.scenario.page_size))
+    if first.victim is None:
+        complain(f"simulate: {first.outcome.value}: {reasons.ended(first.reason)}")
+
+
 def _rows(result: Round, question: questions.Question) -> render.Rows:
-    """Complete what one round shows: the victim, everyone killed, the nearest."""
-    candidates = {candidate.task.pid: candidate for candidate in result.ranking}
-    reasons = {spared.task.pid: spared.reason for spared in result.spared}
+    """Complete what one round shows: the victim, and everyone killed."""
+    victim = _known([result.victim.task] if result.victim else [], result, question)
+    return render.Rows(victim[0] if victim else None, _known(result.killed, result, question))
 
-    def rows(tasks: list[Task]) -> list[Row]:
-        plain = [Row(task, candidate=candidates.get(task.pid), reason=reasons.get(task.pid)) for task in tasks]
-        known = [row._replace(details=row.details._replace(cgroup=row.task.memcg)) for row in plain]
-        return known if question.procfs is None else with_details(known, question.procfs, cmdline=True)
 
-    victim = rows([result.victim.task] if result.victim else [])
-    return render.Rows(victim[0] if victim else None, rows(list(result.killed)))
+def _known(tasks: Sequence[Task], result: Round, question: questions.Question) -> list[Row]:
+    """Return all that is said of ``tasks``, judged as in ``result``."""
+    judged = {candidate.task.pid: candidate for candidate in result.ranking}
+    why_not = {spared.task.pid: spared.reason for spared in result.spared}
+    plain = [Row(task, candidate=judged.get(task.pid), reason=why_not.get(task.pid)) for task in tasks]
+    known = [row._replace(details=row.details._replace(cgroup=row.task.memcg)) for row in plain]
+    return known if question.procfs is None else with_details(known, question.procfs, cmdline=True)

@@ -163,10 +163,16 @@ _BY_NAME = {name: field for field in FIELDS for name in (field.name, *field.alia
 DEFAULT = ("rank", "pid", "user", "oom", "oomadj", "badness", "rss", "swap", "pgtables", "group", "comm")
 """The columns that ``top`` shows when none are asked for."""
 
-_OF_A_PROCESS = (
+OF_A_PROCESS = (
     *("pid", "comm", "user", "uid", "start_time", "oom_score_adj", "oom_score", "badness_pages"),
     *("rss_bytes", "swap_bytes", "pgtables_bytes", "killable", "reason", "cgroup", "unit", "cmdline"),
 )
+"""The names of what the JSON contract says of every process."""
+
+
+def tsv_line(cells: Iterable[str]) -> str:
+    """Return a line for cut and awk."""
+    return "\t".join(cells) + "\n"
 
 
 def find(name: str) -> Field:
@@ -200,7 +206,7 @@ def find_all(names: str) -> tuple[Field, ...]:
 
 def process_document(row: Row, page_size: int) -> dict[str, Any]:
     """Return the ``process`` object of the JSON contract."""
-    return {name: _BY_NAME[name].value(row, page_size) for name in _OF_A_PROCESS}
+    return {name: _BY_NAME[name].value(row, page_size) for name in OF_A_PROCESS}
 
 
 def victim_document(victim: Task | None) -> dict[str, Any] | None:

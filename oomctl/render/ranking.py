@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from oomctl.model.listing import Machine, Row
 from oomctl.render.document import members, with_array
-from oomctl.render.fields import COMMAND_LINE, Field, process_document
+from oomctl.render.fields import COMMAND_LINE, Field, process_document, tsv_line
 from oomctl.render.heading import memory
 from oomctl.render.text import aligned, count, visible
 
@@ -40,7 +40,7 @@ def render(
     if output == "tsv":
         lines = [[field.name for field in fields]]
         lines += [[field.raw(row, machine.page_size) for field in fields] for row in rows]
-        return ("\t".join(line) + "\n" for line in lines)
+        return map(tsv_line, lines)
     if output == "plain":
         cells = [[field.title for field in fields]]
         cells += [[field.text(row, machine.page_size) for field in fields] for row in rows]
