@@ -75,3 +75,35 @@ def test_a_relative_name_is_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     outputs.replace("a.prom", b"new", 0o644)
     assert (tmp_path / "a.prom").read_text() == "new"
+
+
+def test_directories_are_made_with_exactly_their_mode(tmp_path: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        outputs.make_directories(str(tmp_path / "a" / "b"), 0o755)
+    finally:
+        os.umask(umask)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b")] == [0o755, 0o755]
+
+
+def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir(0o700)
+    outputs.make_directories(str(tmp_path / "a"), 0o755)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+
+
+def test_no_directory_is_made_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    with pytest.raises(NotADirectoryError):
+        outputs.make_directories(str(tmp_path / "a" / "b"), 0o755)
+
+
+@needs_root
+def test_no_directory_is_made_behind_a_link_of_somebody_else_s(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "here"
+    link.symlink_to("there")
+    os.chown(link, ANN, ANN, follow_symlinks=False)
+    with pytest.raises(PermissionError, match="another user's link"):
+        outputs.make_directories(str(link / "a"), 0o755)
+    assert os.listdir(tmp_path / "there") == []
