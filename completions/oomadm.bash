@@ -1,8 +1,9 @@
 # bash completion of oomadm                                  -*- shell-script -*-
 #
 # For this shell:  eval "$(oomadm completion bash)"
-# For good:        oomadm completion bash > ~/.local/share/bash-completion/completions/oomadm
-#                  (needs the package bash-completion; for everyone: /usr/local/share/bash-completion/completions)
+# For good:        oomadm completion --install bash  (needs the package bash-completion)
+#                  writes ~/.local/share/bash-completion/completions/oomadm, and for everyone, with --system,
+#                  /usr/local/share/bash-completion/completions/oomadm
 
 _oomadm_completion() {
     local word=$2 kind value help width=0 columns index goes_on=yes

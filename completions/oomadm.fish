@@ -1,8 +1,9 @@
 # fish completion of oomadm
 #
 # For this shell:  oomadm completion fish | source
-# For good:        oomadm completion fish > ~/.config/fish/completions/oomadm.fish
-#                  (for everyone: /usr/local/share/fish/vendor_completions.d/oomadm.fish)
+# For good:        oomadm completion --install fish
+#                  writes ~/.config/fish/completions/oomadm.fish, and for everyone, with --system,
+#                  /etc/fish/completions/oomadm.fish
 
 function __oomadm_complete
     set -l program (string match -r -- '(?:.*/)?oomadm$' (commandline -opc))[1]

@@ -2,9 +2,10 @@
 # zsh completion of oomadm
 #
 # For this shell:  eval "$(oomadm completion zsh)"
-# For good:        oomadm completion zsh > ~/.zfunc/_oomadm
-#                  with these lines in ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit; compinit
-#                  (for everyone: /usr/local/share/zsh/site-functions/_oomadm)
+# For good:        oomadm completion --install zsh
+#                  writes ~/.local/share/zsh/site-functions/_oomadm, which needs these lines in ~/.zshrc:
+#                  fpath+=~/.local/share/zsh/site-functions; autoload -Uz compinit; compinit
+#                  and for everyone, with --system, /usr/local/share/zsh/site-functions/_oomadm
 
 _oomadm() {
     local kind value help line suffix

@@ -1,8 +1,9 @@
 # bash completion of oomctl                                  -*- shell-script -*-
 #
 # For this shell:  eval "$(oomctl completion bash)"
-# For good:        oomctl completion bash > ~/.local/share/bash-completion/completions/oomctl
-#                  (needs the package bash-completion; for everyone: /usr/local/share/bash-completion/completions)
+# For good:        oomctl completion --install bash  (needs the package bash-completion)
+#                  writes ~/.local/share/bash-completion/completions/oomctl, and for everyone, with --system,
+#                  /usr/local/share/bash-completion/completions/oomctl
 
 _oomctl_completion() {
     local word=$2 kind value help width=0 columns index goes_on=yes

@@ -1,8 +1,9 @@
 # fish completion of oomctl
 #
 # For this shell:  oomctl completion fish | source
-# For good:        oomctl completion fish > ~/.config/fish/completions/oomctl.fish
-#                  (for everyone: /usr/local/share/fish/vendor_completions.d/oomctl.fish)
+# For good:        oomctl completion --install fish
+#                  writes ~/.config/fish/completions/oomctl.fish, and for everyone, with --system,
+#                  /etc/fish/completions/oomctl.fish
 
 function __oomctl_complete
     set -l program (string match -r -- '(?:.*/)?oomctl$' (commandline -opc))[1]

@@ -2,9 +2,10 @@
 # zsh completion of oomctl
 #
 # For this shell:  eval "$(oomctl completion zsh)"
-# For good:        oomctl completion zsh > ~/.zfunc/_oomctl
-#                  with these lines in ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit; compinit
-#                  (for everyone: /usr/local/share/zsh/site-functions/_oomctl)
+# For good:        oomctl completion --install zsh
+#                  writes ~/.local/share/zsh/site-functions/_oomctl, which needs these lines in ~/.zshrc:
+#                  fpath+=~/.local/share/zsh/site-functions; autoload -Uz compinit; compinit
+#                  and for everyone, with --system, /usr/local/share/zsh/site-functions/_oomctl
 
 _oomctl() {
     local kind value help line suffix

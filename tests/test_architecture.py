@@ -42,11 +42,12 @@ DOORS: dict[str, tuple[str, ...]] = {
     ),
     "live": ("model", "errors", "kernel", "procfs", "targets", "render"),
     "tui": ("model", "errors", "kernel", "procfs", "oomlog", "targets", "changes", "origins", "live", "render"),
-    "completion": ("errors", "kernel", "procfs", "render", "audit.catalogue", "cli.parameters"),
+    "completion": ("errors", "guard", "kernel", "procfs", "render", "audit.catalogue", "cli.parameters"),
     "commands": (
         *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario", "changes", "origins"),
         *("policy", "audit", "live", "render", "console", "selftest", "cli.options", "cli.parameters", "cli.namesake"),
         *("cli.summaries", "guard.outputs", "tui.app", "tui.keys", "completion.shells"),
+        *("completion.installing", "completion.placing"),
     ),
     "cli": ("errors", "kernel.badness", "guard", "targets.words", "console", "completion.shells"),
     "__main__": ("cli.main", "cli.descriptors", "procfs.ahead"),
@@ -55,6 +56,7 @@ DOORS: dict[str, tuple[str, ...]] = {
 PURE = (
     *("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view"),
     *("audit.choice", "audit.memcgs", "audit.protection", "audit.surroundings", "audit.remedies", "audit.metrics"),
+    "completion.installing",
 )
 WORDLESS = [path for path in sorted((PACKAGE / "kernel").glob("*.py")) if path.stem not in ("rules", "distributions")]
 """All of the kernel room but the tables of versions and of distributions, whose rows and mistakes are in words."""

@@ -78,7 +78,7 @@ def programs(tmp_path: Path) -> Path:
     directory.mkdir()
     careful = (
         f"if sys.argv[1] in {CHANGING}: sys.argv += ['--dry-run', '--any-user']\n"
-        "if sys.argv[1:3] == ['policy', 'apply']: sys.argv += ['--dry-run']"
+        "if sys.argv[1:3] in (['policy', 'apply'], ['completion', '--install']): sys.argv += ['--dry-run']"
     )
     scripts = {
         "oomctl": f"#!{sys.executable}\nimport sys\nfrom oomctl.__main__ import main\n{careful}\nmain()\n",
@@ -253,7 +253,8 @@ def test_the_page_of_the_rules_file_has_every_key_and_scope() -> None:
 @pytest.mark.parametrize(("page", "script"), examples(), ids=lambda text: text.partition("\n")[0])
 def test_the_examples_run(programs: Path, tmp_path: Path, page: str, script: str) -> None:
     (tmp_path / "policy.toml").write_text(policies()[0])
-    env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT)}
+    path = f"{programs}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT), "SHELL": "/bin/bash"}
     for line in script.replace("\\-", "-").replace("\\e", "\\").splitlines():
         ran = subprocess.run(
             ["bash", "-c", line], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False

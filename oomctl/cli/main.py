@@ -37,7 +37,7 @@ COMMANDS = {
     "check": ("oomctl.commands.check", "Find what is wrong or dangerous here, with what mends it."),
     "metrics": ("oomctl.commands.metrics", "Print the next victim, and what check finds, for Prometheus."),
     "selftest": ("oomctl.commands.selftest", "Let this kernel choose among three toy processes and compare."),
-    "completion": ("oomctl.commands.completion", "Print the script that lets a shell complete oomctl."),
+    "completion": ("oomctl.commands.completion", "Print or install the script that lets a shell complete oomctl."),
 }
 
 # Not listed in help: what people type because another program of the same name has it.

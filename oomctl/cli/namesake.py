@@ -51,9 +51,18 @@ def is_systemds(path: str) -> bool:
     return start.startswith(b"\x7fELF") and _ITS_BUS_NAME in start
 
 
+def found_by_shell() -> str | None:
+    """Return the path of what ``oomctl`` starts here when that is systemd's, not this program."""
+    return _systemds(None)
+
+
 def found_by_sudo() -> str | None:
     """Return the path of what ``sudo oomctl`` starts when that is systemd's, not this program."""
-    path = shutil.which("oomctl", path=_sudo_path())
+    return _systemds(_sudo_path())
+
+
+def _systemds(search_path: str | None) -> str | None:
+    path = shutil.which("oomctl", path=search_path)
     return path if path is not None and is_systemds(path) else None
 
 

@@ -1,8 +1,9 @@
 # bash completion of PROGRAM                                  -*- shell-script -*-
 #
 # For this shell:  eval "$(PROGRAM completion bash)"
-# For good:        PROGRAM completion bash > ~/.local/share/bash-completion/completions/PROGRAM
-#                  (needs the package bash-completion; for everyone: /usr/local/share/bash-completion/completions)
+# For good:        PROGRAM completion --install bash  (needs the package bash-completion)
+#                  writes ~/.local/share/bash-completion/completions/PROGRAM, and for everyone, with --system,
+#                  /usr/local/share/bash-completion/completions/PROGRAM
 
 _PROGRAM_completion() {
     local word=$2 kind value help width=0 columns index goes_on=yes

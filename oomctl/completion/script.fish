@@ -1,8 +1,9 @@
 # fish completion of PROGRAM
 #
 # For this shell:  PROGRAM completion fish | source
-# For good:        PROGRAM completion fish > ~/.config/fish/completions/PROGRAM.fish
-#                  (for everyone: /usr/local/share/fish/vendor_completions.d/PROGRAM.fish)
+# For good:        PROGRAM completion --install fish
+#                  writes ~/.config/fish/completions/PROGRAM.fish, and for everyone, with --system,
+#                  /etc/fish/completions/PROGRAM.fish
 
 function __PROGRAM_complete
     set -l program (string match -r -- '(?:.*/)?PROGRAM$' (commandline -opc))[1]

@@ -2,9 +2,10 @@
 # zsh completion of PROGRAM
 #
 # For this shell:  eval "$(PROGRAM completion zsh)"
-# For good:        PROGRAM completion zsh > ~/.zfunc/_PROGRAM
-#                  with these lines in ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit; compinit
-#                  (for everyone: /usr/local/share/zsh/site-functions/_PROGRAM)
+# For good:        PROGRAM completion --install zsh
+#                  writes ~/.local/share/zsh/site-functions/_PROGRAM, which needs these lines in ~/.zshrc:
+#                  fpath+=~/.local/share/zsh/site-functions; autoload -Uz compinit; compinit
+#                  and for everyone, with --system, /usr/local/share/zsh/site-functions/_PROGRAM
 
 _PROGRAM() {
     local kind value help line suffix

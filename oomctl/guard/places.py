@@ -20,9 +20,15 @@ def config() -> str:
     return _place("XDG_CONFIG_HOME", ".config")
 
 
-def _place(variable: str, usual: str) -> str:
+def of_shells(variable: str, usual: str) -> str:
+    """Return where a user's shells look for files: in ``$variable``, else in ``usual`` of what they call ~: $HOME."""
+    home = os.environ.get("HOME", "")
+    return _place(variable, usual, home if only_ours(home) else None)
+
+
+def _place(variable: str, usual: str, home: str | None = None) -> str:
     named = os.environ.get(variable, "")
-    return named if only_ours(named) else os.path.join(_home(), usual)
+    return named if only_ours(named) else os.path.join(home or _home(), usual)
 
 
 def _home() -> str:

@@ -210,10 +210,10 @@ def test_bash_gets_what_it_will_replace(machine: ProcTree, line: str, word: str,
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize("program", ["oomctl", "oomadm"])
-def test_completion_prints_the_script_and_where_it_goes(machine: ProcTree, shell: str, program: str) -> None:
+def test_completion_prints_the_script_and_how_to_install_it(machine: ProcTree, shell: str, program: str) -> None:
     result = runner().invoke(cli, ["completion", shell], prog_name=f"/usr/bin/{program}")
     assert result.stdout == (PROJECT / "completions" / f"{program}.{shell}").read_text()
-    assert f"# For good:        {program} completion {shell} > " in result.stdout
+    assert f"# For good:        {program} completion --install {shell}" in result.stdout
 
 
 def test_another_shell_is_refused(machine: ProcTree) -> None:

@@ -1,16 +1,17 @@
-"""A home in which a shell completes oomctl as its script says: start-up files, the programs, their completions."""
+"""A home in which a shell completes oomctl as `completion --install` leaves it: start-up files, and the programs."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from oomctl.completion.shells import script
 from tests.shells.terminal import PROMPT, Terminal
 
 PROJECT = Path(__file__).parents[2]
@@ -18,16 +19,11 @@ SHELLS = ("bash", "zsh", "fish")
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 RC = {
     "bash": (".bashrc", f"PS1='{PROMPT} '\nbind 'set enable-bracketed-paste off'\n. {BASH_COMPLETION}\n"),
-    "zsh": (".zshrc", f"PS1='{PROMPT} '\nfpath+=~/.zfunc\nautoload -Uz compinit\ncompinit -u\nsetopt no_list_beep\n"),
+    "zsh": (".zshrc", f"PS1='{PROMPT} '\nsetopt no_list_beep\n"),
     "fish": (
         ".config/fish/config.fish",
         f"set -g fish_greeting\nset -g fish_autosuggestion_enabled 0\nfunction fish_prompt; echo -n '{PROMPT} '; end\n",
     ),
-}
-PLACE = {
-    "bash": ".local/share/bash-completion/completions/{}",
-    "zsh": ".zfunc/_{}",
-    "fish": ".config/fish/completions/{}.fish",
 }
 COMMAND = {"bash": ["bash", "--noprofile", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}
 PROGRAM = f"#!{sys.executable}\nfrom oomctl.__main__ import main\nmain()\n"
@@ -41,13 +37,18 @@ def require(shell: str) -> None:
         pytest.skip("bash-completion is not installed")
 
 
-def start(shell: str, directory: Path, env: Mapping[str, str], program: str = PROGRAM, rc: str = "") -> Terminal:
+def start(
+    shell: str, directory: Path, env: Mapping[str, str], program: str = PROGRAM, rc: str = "", for_all: bool = False
+) -> Terminal:
     """Start ``shell`` in ``directory/home`` with ``directory/bin`` in its PATH, both names of the program in it.
 
-    ``program`` is their text; ``rc`` is for the end of the shell's start-up file.
+    ``program`` is their text; ``rc`` is for the end of the shell's start-up file. ``for_all`` (root): completion is
+    installed for all users, and for this shell only.
     """
     home, programs = directory / "home", directory / "bin"
     programs.mkdir(exist_ok=True)
+    # Else the first fish of a home reads all manual pages in the background, and outlives the test.
+    (home / ".local/share/fish/generated_completions").mkdir(parents=True)
     env = {
         "HOME": str(home),
         "PATH": f"{programs}:{os.environ['PATH']}",
@@ -58,15 +59,26 @@ def start(shell: str, directory: Path, env: Mapping[str, str], program: str = PR
     }
     for name in ("oomctl", "oomadm"):
         executable(programs / name, program)
-        place = home / PLACE[shell].format(name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(script(shell, name))
+    install = [sys.executable, "-m", "oomctl", "completion", "--install", shell]
+    how = ["--system", "--dry-run"] if for_all else []
+    said = subprocess.run([*install, *how], env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
     name, text = RC[shell]
     (home / name).parent.mkdir(parents=True, exist_ok=True)
-    (home / name).write_text(text + rc)
-    # Else the first fish of a home reads all manual pages in the background, and outlives the test.
-    (home / ".local/share/fish/generated_completions").mkdir(parents=True)
-    return Terminal(COMMAND[shell], env, home)
+    (home / name).write_text(text + said.partition("~/.zshrc has: ")[2] + rc)
+    return Terminal([*(_installed_for_all(install) if for_all else []), *COMMAND[shell]], env, home)
+
+
+def _installed_for_all(install: Sequence[str]) -> list[str]:
+    """Return what is put before a command that is to find completion installed for all users."""
+    places = "mount -t tmpfs none /usr/local/share && mount -t tmpfs none /etc/fish"
+    return [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        f'{places} && {shlex.join(install)} --system >/dev/null && exec "$@"',
+        "sh",
+    ]
 
 
 def executable(path: Path, text: str) -> None:
