@@ -24,7 +24,7 @@ FOR_ONE = {
 
 _FILES = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish"}
 _WHEN = {
-    "bash": "bash has it from its next start on, where the package bash-completion is in use",
+    "bash": "bash has it from its next start on, if the package bash-completion is in use",
     "zsh": "zsh has it from its next start on, if ~/.zshrc has: {}autoload -Uz compinit; compinit",
     "fish": "fish has it from now on",
 }

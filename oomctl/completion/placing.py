@@ -14,6 +14,8 @@ _MOST_BYTES = 1 << 20
 _FILE_MODE = 0o644
 _MODE_FOR_ALL, _MODE_FOR_ONE = 0o755, 0o700  # the second as the XDG specification has it
 
+_INSTEAD = "without --system it is installed for you alone"
+
 
 class State(Enum):
     """What is at a script's place."""
@@ -60,13 +62,13 @@ def put(script: Script, for_all: bool) -> None:
         outputs.make_directories(os.path.dirname(script.path), _MODE_FOR_ALL if for_all else _MODE_FOR_ONE)
         outputs.replace(script.path, script.text.encode(), _FILE_MODE)
     except OSError as error:
-        raise _failure(script.path, error) from None
+        raise _failure(script.path, error, _INSTEAD if for_all else None) from None
 
 
-def _failure(path: str, error: OSError) -> OomctlError:
+def _failure(path: str, error: OSError, instead: str | None = None) -> OomctlError:
     message = f"{path}: {error.strerror}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return NotPermitted(message)
+        return NotPermitted(message, instead)
     if error.errno in (errno.EEXIST, errno.EISDIR, errno.EINVAL, errno.ENOTDIR):
         return Refused(message)
     return ImpossibleHere(message)

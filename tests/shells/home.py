@@ -7,11 +7,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.shells.empty import where_nothing_is
 from tests.shells.terminal import PROMPT, Terminal
 
 PROJECT = Path(__file__).parents[2]
@@ -65,20 +66,10 @@ def start(
     name, text = RC[shell]
     (home / name).parent.mkdir(parents=True, exist_ok=True)
     (home / name).write_text(text + said.partition("~/.zshrc has: ")[2] + rc)
-    return Terminal([*(_installed_for_all(install) if for_all else []), *COMMAND[shell]], env, home)
-
-
-def _installed_for_all(install: Sequence[str]) -> list[str]:
-    """Return what is put before a command that is to find completion installed for all users."""
-    places = "mount -t tmpfs none /usr/local/share && mount -t tmpfs none /etc/fish"
-    return [
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        f'{places} && {shlex.join(install)} --system >/dev/null && exec "$@"',
-        "sh",
-    ]
+    if not for_all:
+        return Terminal(COMMAND[shell], env, home)
+    both = f"{shlex.join(install)} --system >/dev/null && exec {shlex.join(COMMAND[shell])}"
+    return Terminal([*where_nothing_is(shell), "sh", "-c", both], env, home)
 
 
 def executable(path: Path, text: str) -> None:
