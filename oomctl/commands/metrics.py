@@ -20,7 +20,6 @@ from oomctl.errors import DONE, PARTLY_DONE, BadInput, ImpossibleHere, NotPermit
 from oomctl.guard import outputs
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.selection import scan
-from oomctl.model.kernel import Decisive, Outcome, Round, WhyEnded
 from oomctl.model.listing import Details
 from oomctl.procfs import survey
 from oomctl.procfs.details import DetailReader
@@ -111,15 +110,12 @@ def _scopes(procfs: Procfs, seen: Look, cgroups: Sequence[str]) -> tuple[list[nu
 
 
 def _cgroup(procfs: Procfs, name: str) -> numbers.Scope:
-    question = questions.live(procfs, questions.Shortage(cgroup=name))
-    scenario = question.scenario
+    scenario = questions.live(procfs, questions.Shortage(cgroup=name)).scenario
     path = scenario.context.memcg or name
-    if question.unlimited:
-        ended = Round(Outcome.NO_OOM, WhyEnded(Decisive.UNLIMITED, memcg=path))
-        return numbers.Scope(path, scenario, ended, Details(), None)
     result = out_of_memory(scenario, procfs.rules)
     victim = DetailReader(procfs).details(result.victim.task) if result.victim else Details()
-    return numbers.Scope(path, scenario, result, victim, room(procfs, scenario.context).left_bytes)
+    left = None if scenario.context.unlimited else room(procfs, scenario.context).left_bytes
+    return numbers.Scope(path, scenario, result, victim, left)
 
 
 def _precious(procfs: Procfs, targets: Sequence[Target]) -> list[numbers.Precious]:

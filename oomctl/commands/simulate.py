@@ -13,7 +13,7 @@ from oomctl.errors import ANSWER_IS_NO, DONE, IMPOSSIBLE_HERE
 from oomctl.kernel.invocation import certain_of_both, rounds
 from oomctl.kernel.rules import rules_for
 from oomctl.kernel.scenario_rules import rules_of
-from oomctl.model.kernel import Decisive, Outcome, Round, Task, WhyEnded
+from oomctl.model.kernel import Outcome, Round, Task
 from oomctl.model.listing import Row
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
@@ -119,15 +119,13 @@ def simulate(
     if sudden:
         scenario = questions.at_once(scenario)
     changed, demand, at_most = suppose(scenario, question, Supposed(adjs, growths, added, gone))
-    if question.unlimited:
-        results = [Round(Outcome.NO_OOM, WhyEnded(Decisive.UNLIMITED, memcg=scenario.context.memcg))]
-    else:
-        free_pages = -(-goal // scenario.page_size) if goal else 0
-        most = count if count > 1 or not goal else _ALL_ROUNDS
-        results = rounds(changed, most, free_pages, rules)
-        if at_most is not None:
-            results = certain_of_both(results, rounds(at_most, most, free_pages, rules))
-    baseline = rounds(scenario, 1, rules=rules)[0] if changed is not scenario and not question.unlimited else None
+    free_pages = -(-goal // scenario.page_size) if goal else 0
+    most = count if count > 1 or not goal else _ALL_ROUNDS
+    results = rounds(changed, most, free_pages, rules)
+    if at_most is not None:
+        results = certain_of_both(results, rounds(at_most, most, free_pages, rules))
+    supposes = changed is not scenario and not scenario.context.unlimited
+    baseline = rounds(scenario, 1, rules=rules)[0] if supposes else None
     answer = render.Answer(
         changed,
         results,

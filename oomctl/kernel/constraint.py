@@ -52,6 +52,7 @@ def confined_to_nodes(context: Context, allowed: frozenset[int], totalpages: int
         totalpages=totalpages,
         current_mems=None if mempolicy else allowed,
         nodemask=allowed if mempolicy else None,
+        unlimited=False,
     )
 
 

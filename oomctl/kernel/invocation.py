@@ -41,6 +41,8 @@ def out_of_memory(scenario: Scenario, rules: Rules | None = None) -> Round:
     """Return what the kernel of ``scenario`` (or one with ``rules``) does when its memory runs out now."""
     rules = rules or rules_of(scenario)
     context = scenario.context
+    if context.unlimited and context.constraint is Constraint.MEMCG:
+        return Round(Outcome.NO_OOM, WhyEnded(Decisive.UNLIMITED, memcg=context.memcg))
     order = scan(scenario.tasks, context, rules)
     current = None
     if context.current is not None:

@@ -292,6 +292,8 @@ class Context(NamedTuple):
     shared memory that can be mapped, swap. None: not known."""
     kill_disabled: bool = False
     """cgroup v1: ``oom_kill_disable`` is set on the cgroup whose limit is hit."""
+    unlimited: bool = False
+    """The cgroup has no limit that it could hit; ``totalpages`` is the machine's then."""
 
 
 class Scenario(NamedTuple):

@@ -38,8 +38,6 @@ class Question(NamedTuple):
     procfs: Procfs | None
     """None for a document."""
     machine: Machine | None
-    unlimited: bool = False
-    """The cgroup asked about has no limit of its own."""
     limits: tuple[Limit, ...] = ()
     """With ``--for``: every limit above the target, the nearest first."""
     memory: Accounting | None = None
@@ -63,10 +61,10 @@ def live(procfs: Procfs, scope: Shortage, nearest: int | None = None) -> Questio
     if scope.nearest_for is not None:
         found = reach(procfs, _one_task(procfs, scope.nearest_for))
         scope = _of_limit(found.limits[0])
-    unlimited = False
     if scope.cgroup is not None:
         scenario, memcgs = survey.memcg(procfs, _cgroup_of_unit(procfs, scope.cgroup))
         unlimited = memcg_totalpages(memcgs.limits(scenario.context.memcg or "/")) is None
+        scenario = scenario._replace(context=scenario.context._replace(unlimited=unlimited))
     elif scope.nodes is not None:
         scenario = survey.memory_nodes(procfs, numa.parse_list(scope.nodes), scope.mempolicy)
     elif nearest is not None:
@@ -75,7 +73,7 @@ def live(procfs: Procfs, scope: Shortage, nearest: int | None = None) -> Questio
         scenario = survey.machine(procfs)
     scenario = scenario._replace(doubts=scenario.doubts + found.doubts)
     machine, memory = machine_line(scenario, procfs), memory_now(procfs, scenario)
-    return Question(scenario, procfs, machine, unlimited, found.limits, memory)
+    return Question(scenario, procfs, machine, found.limits, memory)
 
 
 def find_tasks(question: Question, target: Target) -> list[Task]:

@@ -123,12 +123,16 @@ def _from_document(content: bytes, name: str, scope: Shortage) -> Question:
         total = memcg_totalpages(limits)
         # What is left was read for the memory that the document is about.
         context = context._replace(
-            constraint=Constraint.MEMCG, memcg=cgroup, totalpages=total or context.totalpages, left_pages=None
+            constraint=Constraint.MEMCG,
+            memcg=cgroup,
+            totalpages=total or context.totalpages,
+            left_pages=None,
+            unlimited=total is None,
         )
         tasks = tuple(task for task in scenario.tasks if limits.use_hierarchy or task.memcg == cgroup)
         if scenario.context.constraint is not Constraint.MEMCG:  # they stand in the order of a walk over all
             tasks = memcg_order(tasks, rules_of(scenario))
-        return Question(scenario._replace(context=context, tasks=tasks), None, None, unlimited=total is None)
+        return Question(scenario._replace(context=context, tasks=tasks), None, None)
     if scope.nodes is not None:
         allowed = numa.parse_list(scope.nodes)
         if allowed - document.nodes.keys():

@@ -182,6 +182,7 @@ CONTEXT = Table(
     ("droppable", "droppable_pages", _COUNT_IF_ANY),
     ("left", "left_pages", _COUNT_IF_KNOWN),
     ("oom_kill_disable", "kill_disabled", _FLAG),
+    ("unlimited", "unlimited", _FLAG),
 )
 
 DOUBT = Table(

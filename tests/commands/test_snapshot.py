@@ -80,6 +80,18 @@ def test_a_cgroup_can_be_asked_about_later(proc_tree: ProcTree, run: Any, versio
     )
 
 
+def test_a_cgroup_without_a_limit_is_one_later_too(proc_tree: ProcTree, run: Any) -> None:
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/", ())
+    proc_tree.cgroup("/free", (100,))
+    proc_tree.add(100, rss=5000, cgroup="0::/free\n")
+    live = run("simulate", "--json", "--cgroup", "/free")
+    assert live["outcome"] == "no_oom"
+    document = json.dumps(run("snapshot", "--cgroup", "/free"))
+    same_answer(live, run("simulate", "--json", "--from", "-", document=document))
+    assert run("simulate", "--json", "--from", "-", "--without", "100", document=document)["outcome"] == "no_oom"
+
+
 def test_a_kernel_that_sums_exactly_can_be_asked_about_what_6_12_shows(proc_tree: ProcTree, run: Any) -> None:
     proc_tree.procfs("6.12.117")
     proc_tree.add(100, rss=50_000, status_rss=49_000)

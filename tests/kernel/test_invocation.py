@@ -252,3 +252,13 @@ def test_a_costly_order_gives_up_before_that() -> None:
 
 def test_when_the_machine_runs_out_it_does_not_matter_what_a_cgroup_disables() -> None:
     assert round_of(BIG, kill_disabled=True).outcome is Outcome.KILL
+
+
+def test_a_cgroup_without_a_limit_has_no_oom() -> None:
+    found = round_of(IN_M, memcg="/m", unlimited=True)
+    assert (found.outcome, found.reason, found.victim) == (
+        Outcome.NO_OOM,
+        WhyEnded(Decisive.UNLIMITED, memcg="/m"),
+        None,
+    )
+    assert round_of(BIG, unlimited=True).outcome is Outcome.KILL
