@@ -97,11 +97,11 @@ def glance(procfs: Procfs, count: int, context: Context, contenders: bool) -> Gl
     ahead = procfs.scores_ahead()
     if ahead is None:
         pids, hidden = procfs.pids()
-        seen = shared_out(lambda part: look().at(part), pids, procfs.cpus)
+        seen = shared_out(lambda part: look().at(part), pids, procfs.workers)
     else:
         listed, hidden = ahead
         listed.sort(reverse=True)
-        seen = shared_out(lambda part: look().at_scores(part), listed, _workers(listed, count, procfs.cpus))
+        seen = shared_out(lambda part: look().at_scores(part), listed, _workers(listed, count, procfs.workers))
     parts = [_Seen(*part) for part in seen]
     best = max(part.best for part in parts)
     rows = _worst([row for part in parts for row in part.rows], best, count, reach)
@@ -114,11 +114,11 @@ def glance(procfs: Procfs, count: int, context: Context, contenders: bool) -> Gl
     )
 
 
-def _workers(listed: Sequence[tuple[int, int]], count: int, cpus: int) -> int:
+def _workers(listed: Sequence[tuple[int, int]], count: int, most: int) -> int:
     """Return how many to share ``listed`` among: those beyond the score of the ``count``-th will hardly be read."""
     last = listed[min(count, len(listed)) - 1][0] - 1 if listed else 0
     near = sum(score >= last for score, _ in listed)
-    return cpus if near > WORTH_A_WORKER else 1
+    return most if near > WORTH_A_WORKER else 1
 
 
 def _scale(procfs: Procfs, context: Context) -> _Scale:

@@ -85,12 +85,23 @@ class Procfs(Facts):
     """A process file system at ``root``: its machine, and the processes there."""
 
     def __init__(
-        self, root: str = "/proc", page_size: int | None = None, cpus: int | None = None, on_purpose: bool = False
+        self,
+        root: str = "/proc",
+        page_size: int | None = None,
+        cpus: int | None = None,
+        on_purpose: bool = False,
+        stays: bool = False,
+        workers: int | None = None,
     ) -> None:
-        """Read what does not change, as ``Facts`` does; no process yet."""
+        """Read what does not change, as ``Facts`` does; no process yet.
+
+        ``stays``: the process that asks is not oomctl's own but one like others. ``workers``: so many processes may
+        share long lists, 1: this one does not fork (default: as many as there are CPUs).
+        """
         super().__init__(root, page_size, cpus, on_purpose)
-        self.own_pid = self._own_pid()
-        """Left out of every survey: it is over before the memory is."""
+        self.workers = workers or self.cpus
+        self.own_pid = None if stays else self._own_pid()
+        """Left out of every survey: it is over before the memory is. None: nobody is."""
         self._held: dict[int, int | None] = {}
 
     def _own_pid(self) -> int | None:
@@ -103,7 +114,7 @@ class Procfs(Facts):
         """Read ``oom_score`` of every process: the cheapest file that says who can matter at all."""
         pids, unlisted = self.pids()
         with self.opened() as root:
-            parts = shared_out(lambda part: self.scores_of(root, part), pids, self.cpus)
+            parts = shared_out(lambda part: self.scores_of(root, part), pids, self.workers)
         listed = [Score(score, pid) for scores, _ in parts for score, pid in scores]
         return Scores(listed, unlisted + sum(unreadable for _, unreadable in parts))
 
@@ -140,7 +151,7 @@ class Procfs(Facts):
             read, hidden = self._read(pids, memcg_of)
         else:
             everyone, hidden = self.pids()
-            parts = shared_out(lambda part: self._read_plainly(part, memcg_of), everyone, self.cpus)
+            parts = shared_out(lambda part: self._read_plainly(part, memcg_of), everyone, self.workers)
             read = [_task_of(*plain) for rows, _ in parts for plain in rows]
             hidden += sum(unreadable for _, unreadable in parts)
         read.sort(key=scan_order)

@@ -25,7 +25,7 @@ def roll(procfs: Procfs, wanted: Callable[[int], bool], names: Container[bytes],
     Among the largest are none with an adj of ``protected`` or less, nor kernel threads, nor oomctl itself.
     """
     pids, _ = procfs.pids()
-    parts = shared_out(lambda part: _read(procfs, part, wanted, names, protected), pids, procfs.cpus)
+    parts = shared_out(lambda part: _read(procfs, part, wanted, names, protected), pids, procfs.workers)
     kept = [Enrolled(*row) for rows, _ in parts for row in rows]
     largest = sorted((Enrolled(*row) for _, rows in parts for row in rows), key=lambda one: -one.rss_pages)
     return Roll(tuple(sorted(kept)), tuple(largest[:_LARGEST]))

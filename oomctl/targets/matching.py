@@ -81,7 +81,7 @@ def _matches(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> li
     if procfs is None or target.kind in (TargetKind.PID, TargetKind.USER):
         return [task for task in tasks if match(task)]
     # Each takes a look at a file or two more.
-    parts = shared_out(lambda part: [task.pid for task in part if match(task)], tasks, procfs.cpus)
+    parts = shared_out(lambda part: [task.pid for task in part if match(task)], tasks, procfs.workers)
     pids = {pid for part in parts for pid in part}
     return [task for task in tasks if task.pid in pids]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 
@@ -41,6 +42,13 @@ def test_most_scores_agree_to_the_point() -> None:
     tasks = procfs.tasks().read
     exact = [task for task in tasks if computed(task, procfs) == task.oom_score]
     assert len(exact) >= 0.9 * len(tasks)
+
+
+def test_who_asks_is_left_out_unless_it_stays() -> None:
+    own = os.getpid()
+    assert own not in [task.pid for task in Procfs().tasks().read]
+    assert own in [task.pid for task in Procfs(stays=True).tasks().read]
+    assert own in [score.pid for score in Procfs(stays=True).scores().listed]
 
 
 def test_a_machine_that_forks_all_the_time_has_no_hidden_processes() -> None:
