@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from oomctl import errors
+from oomctl.changes.recording import Record
 from oomctl.console import complain, emit, emit_after_change, this_run
 from oomctl.kernel import whatif
 from oomctl.kernel.invocation import out_of_memory
@@ -51,6 +52,12 @@ def report(
     for persisted in unit_changes:
         if persisted.status is Status.INEFFECTIVE:
             complain(f"{persisted.path}: {persisted.reason}")
+
+
+def complain_if_unrecorded(record: Record) -> None:
+    """Say on stderr that something was changed and is not recorded, if that is so."""
+    if record.unrecorded is not None:
+        complain(record.unrecorded)
 
 
 def statuses_of(changes: Sequence[Change], unit_changes: Sequence[Persisted] = ()) -> list[Status]:

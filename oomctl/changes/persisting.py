@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from oomctl.changes.outcome import complain_if_unrecorded
 from oomctl.changes.recording import Record
 from oomctl.changes.writing import Chosen, choose
 from oomctl.errors import BadInput, ImpossibleHere, NothingMatched, NotPermitted, OomctlError, Refused
@@ -220,6 +221,6 @@ def _keep(units: Sequence[Unit], setting: int | None, dry_run: bool, record: Rec
             unit_changes.append(keep(unit, setting, dry_run))
     except OomctlError:
         record.note([], [], unit_changes)
-        record.complain()
+        complain_if_unrecorded(record)
         raise
     return unit_changes

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 from oomctl import errors
 from oomctl.changes.journal import Journal
-from oomctl.console import complain
 from oomctl.model.changes import Change, Persisted, Recorded, Replaced, Status
 from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
@@ -18,16 +17,20 @@ class Record:
     """One change in the journal: what it is meant to do before the first write, what it did afterwards.
 
     A change that is killed in between can be undone as well: where nothing was written yet, the value that undo would
-    put back is there already. That a change cannot be recorded does not stop it.
+    put back is there already. That a change cannot be recorded does not stop it, unless somebody wants that.
     """
 
-    def __init__(self, what: str, procfs: Procfs, dry_run: bool = False) -> None:
-        """``what`` is the command, for people; with ``dry_run`` nothing is written, not even down."""
+    def __init__(self, what: str, procfs: Procfs, dry_run: bool = False, required: bool = False) -> None:
+        """``what`` is the command, for people; with ``dry_run`` nothing is written, not even down.
+
+        ``required``: what cannot be written down is not done, NotPermitted says why.
+        """
+        self._required = required
         self._dry_run = dry_run
         self._empty = Recorded(what, time.time(), procfs.boot_id(), ())
         self.entry: Recorded | None = None
         """What was changed, as far as it is known by now; None if nothing was."""
-        self.complaint: str | None = None
+        self._complaint: str | None = None
         """Why the journal does not say the same."""
 
     def carry_out(
@@ -62,7 +65,7 @@ class Record:
         )
         new = self._empty._replace(values=values, drop_ins=drop_ins) if values or drop_ins else None
         if new != self.entry:
-            if self.complaint is None:
+            if self._complaint is None:
                 self._write_down(new)
             self.entry = new
 
@@ -74,13 +77,15 @@ class Record:
             elif new is not None:
                 journal.append(new)
         except errors.NotPermitted as error:
+            if self._required and self.entry is None:
+                raise
             known = "will not know of it" if self.entry is None else "knows it only as it was meant to be"
-            self.complaint = f"the change was made, but undo {known}: {error}"
+            self._complaint = f"the change was made, but undo {known}: {error}"
 
-    def complain(self) -> None:
-        """Say that something was changed and is not recorded, if that is so."""
-        if self.complaint is not None and self.entry is not None:
-            complain(self.complaint)
+    @property
+    def unrecorded(self) -> str | None:
+        """Why undo will not know of what was changed; None where it will, or nothing was."""
+        return self._complaint if self.entry is not None else None
 
 
 def put_back(entry: Recorded, procfs: Procfs, dry_run: bool) -> list[Change]:

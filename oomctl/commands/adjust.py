@@ -10,7 +10,7 @@ import click
 
 from oomctl import errors
 from oomctl.changes import recording
-from oomctl.changes.outcome import exit_status, report, statuses_of
+from oomctl.changes.outcome import complain_if_unrecorded, exit_status, report, statuses_of
 from oomctl.changes.writing import Chosen, children_left, choose, write
 from oomctl.cli.options import dry_run_option, json_option, quiet_option
 from oomctl.cli.parameters import ADJ, TARGET, NumbersAsArguments
@@ -189,7 +189,7 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
     changes += record.carry_out(
         lambda dry_run: [write(procfs, meant, scope, dry_run) for meant in chosen.meant], tasks, unit_changes
     )
-    record.complain()
+    complain_if_unrecorded(record)
     report(
         command,
         changes,

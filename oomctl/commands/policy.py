@@ -9,7 +9,7 @@ import click
 
 from oomctl import errors
 from oomctl.changes import recording
-from oomctl.changes.outcome import exit_status, report, statuses_of
+from oomctl.changes.outcome import complain_if_unrecorded, exit_status, report, statuses_of
 from oomctl.cli.options import color_option, dry_run_option, json_option, quiet_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.cli.summaries import WholeSummaries
@@ -119,7 +119,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
         lambda dry_run: [_applied(procfs, decision, dry_run) for decision in meant],
         [decision.task for decision in meant],
     )
-    record.complain()
+    complain_if_unrecorded(record)
     changes = [change for change in changes if change.status is not Status.VANISHED]  # a policy is about who lives
     status = exit_status(statuses_of(changes), False, False)
     left_alone = list(_left_alone(decided.values()))

@@ -37,7 +37,7 @@ def write(procfs: Procfs, scenario: Scenario, marks: Sequence[Mark]) -> Done:
     """Write each mark that may be written, and record what was changed."""
     record = recording.Record("top", procfs)
     changes = record.carry_out(lambda dry_run: attempt(procfs, scenario, marks, dry_run), [mark.task for mark in marks])
-    return Done(changes, record.entry, record.complaint if record.entry is not None else None)
+    return Done(changes, record.entry, record.unrecorded)
 
 
 def take_back(procfs: Procfs, entry: Recorded) -> Done:
