@@ -34,6 +34,7 @@ IN_WHEEL = (
     *(f"lib/systemd/system/oomctl-metrics.{kind}" for kind in ("service", "timer")),
     *("share/oomctl/prometheus/alerts.yml", "share/oomctl/prometheus/dashboard.json"),
     *("share/oomctl/monitoring/nagios.cfg", "share/oomctl/monitoring/checkmk-oom"),
+    *("oomctl/api.py", "share/man/man3/oomctl-api.3"),
     *("share/man/man5/oomctl-json.5", "share/man/man5/oomctl-policy.5", "share/man/man7/oomctl-oom.7"),
     *(f"share/zsh/site-functions/_{name}" for name in ("oomctl", "oomadm")),
     *(f"share/fish/vendor_completions.d/{name}.fish" for name in ("oomctl", "oomadm")),

@@ -3,7 +3,7 @@
     python man/build.py
 
 A line `.\\" generate WHAT` in the prose is replaced: `commands`, `options COMMAND`, `below GROUP`, `fields`, `keys`,
-`json`, `checks`, `metrics`, or `script FILE`, of which the page shows the text.
+`json`, `checks`, `metrics`, `api`, or `script FILE`, of which the page shows the text.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from oomctl import api
 from oomctl.audit.catalogue import CHECKS
 from oomctl.audit.metrics import MEANINGS as MEANINGS_OF_METRICS
 from oomctl.cli.main import COMMANDS, cli
@@ -62,7 +63,7 @@ def generated(what: str) -> Iterator[str]:
     if kind == "script":
         return script(MAN.parent / name)
     tables = {"commands": commands, "fields": columns, "keys": keys, "checks": checks, "metrics": metrics}
-    return (tables | {"json": documents})[kind]()
+    return (tables | {"json": documents, "api": functions})[kind]()
 
 
 def commands() -> Iterator[str]:
@@ -149,6 +150,29 @@ def metrics() -> Iterator[str]:
         yield from sentences(meaning)
 
 
+def functions() -> Iterator[str]:
+    """Every function of the API in the order of the source: how it is called, and its docstring."""
+    for function in sorted(map(api.__dict__.__getitem__, api.__all__), key=lambda one: one.__code__.co_firstlineno):
+        yield f".Ss {function.__name__}"
+        yield from [".Bd -literal -offset indent", *map(escaped, call_of(function)), ".Ed"]
+        for paragraph in re.split(r"\n\n", inspect.getdoc(function) or ""):
+            yield from [".Pp", *sentences(paragraph)]
+
+
+def call_of(function: Callable[..., object]) -> Iterator[str]:
+    """How a function is called, a parameter on each line, as the source has it and not as a Python spells types."""
+    signature = inspect.signature(function)
+    yield f"{function.__name__}("
+    after_star = False
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not after_star:
+            after_star = True
+            yield "    *,"
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        yield f"    {parameter.name}: {parameter.annotation}{default},"
+    yield f") -> {signature.return_annotation}"
+
+
 def key_name(name: str) -> str:
     """Return a key as mdoc prints it: a lone character may be punctuation to it."""
     escaped = name.replace("\\", "\\e").replace("-", "\\-")
@@ -157,8 +181,12 @@ def key_name(name: str) -> str:
 
 def script(path: Path) -> Iterator[str]:
     """The lines of a program, so that what is copied from the page runs: roff has its own way with some characters."""
-    for line in path.read_text().splitlines():
-        yield re.sub(r"^([.'])", r"\\&\1", line.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq"))
+    yield from map(escaped, path.read_text().splitlines())
+
+
+def escaped(line: str) -> str:
+    """Return a line of a program as roff has to be given it."""
+    return re.sub(r"^([.'])", r"\\&\1", line.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq"))
 
 
 def documents() -> Iterator[str]:

@@ -43,6 +43,12 @@ class NotPermitted(OomctlError):
     exit_status = NOT_PERMITTED
 
 
+class Vanished(OomctlError):
+    """The process has ended, or its PID belongs to another one."""
+
+    exit_status = VANISHED
+
+
 class Refused(OomctlError):
     """oomctl itself will not do this without ``--force``."""
 

@@ -39,7 +39,8 @@ apt install /oomadm.deb
 holds "by itself: oomctl is ours" ours
 holds "it answers" answers
 holds "TAB" completes
-holds "man oomadm" man -w oomadm oomctl-check oomctl-policy.5
+holds "man oomadm" man -w oomadm oomctl-check oomctl-policy.5 oomctl-api
+holds "programs in Python can ask" python3 -c "from oomctl import api"
 holds "the policy is not enabled" test ! -e /etc/systemd/system/multi-user.target.wants/oomctl-policy.service
 dpkg-deb -R /oomadm.deb /tmp/older
 sed -i 's/^Version:.*/Version: 0.0.1/' /tmp/older/DEBIAN/control

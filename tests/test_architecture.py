@@ -41,6 +41,10 @@ DOORS: dict[str, tuple[str, ...]] = {
         *("model", "errors", "kernel", "procfs", "targets", "policy", "origins", "systemd", "guard", "render.text"),
     ),
     "live": ("model", "errors", "kernel", "procfs", "targets", "render"),
+    "api": (
+        *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario"),
+        *("changes.recording", "render.refusals", "render.text"),
+    ),
     "tui": ("model", "errors", "kernel", "procfs", "oomlog", "targets", "changes", "origins", "live", "render"),
     "completion": ("errors", "guard", "kernel", "procfs", "render", "audit.catalogue", "cli.parameters"),
     "commands": (
@@ -69,8 +73,9 @@ OPENED_BY = {
     "commands": ("cli.main",),
     "tui": ("commands.top",),
     "completion": ("commands.completion", "cli.main"),
+    "api": (),
 }
-"""Front end -> the modules that open it."""
+"""Front end -> the modules that open it; other programs open the API."""
 INPUT_AND_OUTPUT = {
     *("os", "sys", "subprocess", "pathlib", "time", "datetime", "io", "socket", "shutil", "tempfile", "fcntl"),
     *("select", "signal", "random", "logging", "click", "psutil", "pwd", "grp", "threading", "asyncio"),

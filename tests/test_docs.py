@@ -75,7 +75,7 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
 
 
 def test_the_readme_names_every_page_of_the_manual() -> None:
-    pages = {f"{page.stem}({page.suffix[1]})" for page in (PROJECT / "man").glob("*.[578]")} - {"oomadm(8)"}
+    pages = {f"{page.stem}({page.suffix[1]})" for page in (PROJECT / "man").glob("*.[3578]")} - {"oomadm(8)"}
     assert set(re.findall(r"`(oomctl[\w-]*\(\d\))`", README)) == pages
 
 

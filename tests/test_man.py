@@ -27,7 +27,7 @@ from tests.tasks import task
 
 PROJECT = Path(__file__).parents[1]
 MAN = PROJECT / "man"
-PAGES = sorted(MAN.glob("*.[578]"))
+PAGES = sorted(MAN.glob("*.[3578]"))
 CHANGING = ("set", "protect", "sacrifice", "reset")
 NOT_HERE = {"history": (0, 1, 4, 7), "selftest": (0, 7), "policy": (0, 1), "check": (0, 1, 2)}
 """Commands whose answer depends on the machine and on who asks: the statuses they may end with."""
@@ -196,8 +196,9 @@ def test_the_manual_shows_where_the_schemas_are() -> None:
 
 
 def test_the_script_in_the_manual_is_the_example() -> None:
-    [shown] = re.findall(r"^(#!.*\n(?:.*\n)*?)\.Ed$", plain(text_of("oomctl-json.5")), re.MULTILINE)
-    assert shown == (PROJECT / "examples" / "next_victim.py").read_text()
+    for page, name in (("oomctl-json.5", "next_victim.py"), ("oomctl-api.3", "api_watch.py")):
+        [shown] = re.findall(r"^(#!.*\n(?:.*\n)*?)\.Ed$", plain(text_of(page)), re.MULTILINE)
+        assert shown == (PROJECT / "examples" / name).read_text()
 
 
 def test_every_page_that_is_referred_to_is_there() -> None:

@@ -283,3 +283,10 @@ class Replay(NamedTuple):
     totalpages: int | None = None
     page_size: int | None = None
     margin_pages: int | None = None
+
+
+class Replayed(NamedTuple):
+    """A report, and our verdict beside the kernel's."""
+
+    report: OomReport
+    replay: Replay

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from oomctl.model.kernel import Task
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
@@ -18,8 +20,14 @@ def identity(procfs: Procfs, pid: int) -> Task | None:
         return None
 
 
+def process_of(procfs: Procfs, tid: int) -> int | None:
+    """Return the process that a thread belongs to, which a number under /proc may be as well; None: it is not told."""
+    match = re.search(r"^Tgid:\t(\d{1,10})$", text_of(procfs, tid, "status"), re.MULTILINE | re.ASCII)
+    return int(match[1]) if match else None
+
+
 def text_of(procfs: Procfs, pid: int, name: str) -> str:
-    """Return a file of a process, ``cgroup`` or ``cmdline``, with spaces for its NULs, cut at 64 KiB.
+    """Return a file of a process, ``cgroup``, ``cmdline`` or ``status``, with spaces for its NULs, cut at 64 KiB.
 
     Empty where it cannot be read.
     """
