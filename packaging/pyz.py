@@ -25,7 +25,7 @@ PRECOMPILED = ("3.9", "3.11", "3.13")
 SHEBANG = b"#!/usr/bin/python3 -I\n"
 LEFT_OUT = frozenset(
     {
-        *("click/testing.py", "click/_winconsole.py"),
+        *("click/testing.py", "click/_winconsole.py", "oomctl/api.py"),
         *(f"rich/{name}.py" for name in ("__main__", "markdown", "syntax", "traceback", "prompt", "json", "tree")),
         *(f"rich/{name}.py" for name in ("_inspect", "logging", "layout", "diagnose", "_win32_console")),
         *(f"rich/{name}.py" for name in ("_windows", "_windows_renderer", "columns")),
@@ -96,6 +96,8 @@ def collect(sources: Path, licences: Path) -> None:
             _unpack(wheel, sources, licences)
     for name in LEFT_OUT:
         (sources / name).unlink()
+    # Names of emoji, for markup that nothing here uses, are a seventh of rich.
+    (sources / "rich/_emoji_codes.py").write_text("EMOJI: dict = {}\n")
 
 
 def _download(wheels: Path) -> None:
