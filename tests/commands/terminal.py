@@ -11,7 +11,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,11 +31,11 @@ class Terminal:
         self.written = ""
         self.settings_before = self.settings()
 
-    def start(self, *argv: str, **env: str) -> subprocess.Popen[bytes]:
+    def start(self, *argv: str, program: Sequence[str] = OOMCTL, **env: str) -> subprocess.Popen[bytes]:
         whole = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
         whole |= {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **env}
         process = subprocess.Popen(
-            [*OOMCTL, *argv],
+            [*program, *argv],
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=self._theirs,

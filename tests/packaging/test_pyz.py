@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from oomctl import __version__
+from tests.commands.terminal import terminal
 
 PROJECT = Path(__file__).parents[2]
 LOG = PROJECT / "tests/data/oom-logs/6.8-memcg-order-3.log"
@@ -108,26 +109,29 @@ def test_every_module_finds_what_it_imports(pyz: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def on_a_terminal(pyz: Path, arguments: str, cwd: Path, typed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = f"timeout --foreground 20 {sys.executable} -I {pyz} {arguments}"
-    surrounding = {**os.environ, "TERM": "xterm"}
-    typescript = ["script", "-qec", command, "/dev/null"]
-    return subprocess.run(typescript, cwd=cwd, env=surrounding, input=typed, capture_output=True, check=False)
+def on_a_terminal(pyz: Path, arguments: str, typed: str = "") -> tuple[int, str]:
+    """Return its status and what it wrote; ``typed`` as soon as it shows a list."""
+    with terminal() as screen:
+        started = screen.start(*arguments.split(), program=(sys.executable, "-I", str(pyz)))
+        if typed:
+            screen.wait_for(lambda text: "BADNESS" in text)
+            screen.press(typed)
+        return screen.ended(started), screen.written
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("arguments", ["top -d 0.2", "top --help"])
-def test_the_live_list_and_its_help_need_no_textual(pyz: Path, tmp_path: Path, arguments: str) -> None:
-    done = on_a_terminal(pyz, arguments, tmp_path, typed=b"q")
-    assert done.returncode == 0, done.stdout
-    assert b"BADNESS" in done.stdout
+@pytest.mark.parametrize(("arguments", "typed"), [("top -d 0.2", "q"), ("top --help", "")])
+def test_the_live_list_and_its_help_need_no_textual(pyz: Path, arguments: str, typed: str) -> None:
+    status, written = on_a_terminal(pyz, arguments, typed)
+    assert status == 0, written
+    assert "BADNESS" in written
 
 
 @pytest.mark.live
-def test_a_terminal_gets_its_table(pyz: Path, tmp_path: Path) -> None:
-    done = on_a_terminal(pyz, "top --once -n 3", tmp_path)
-    assert done.returncode == 0, done.stdout
-    assert b"\x1b[" in done.stdout
+def test_a_terminal_gets_its_table(pyz: Path) -> None:
+    status, written = on_a_terminal(pyz, "top --once -n 3")
+    assert status == 0, written
+    assert "\x1b[" in written
 
 
 @pytest.mark.live
@@ -149,10 +153,10 @@ def test_a_mistake_is_one_line_and_a_status(pyz: Path, tmp_path: Path, arguments
 
 
 @pytest.mark.live
-def test_ctrl_c_ends_the_live_list(pyz: Path, tmp_path: Path) -> None:
-    done = on_a_terminal(pyz, "top -d 0.2", tmp_path, typed=b"\x03")
-    assert done.returncode == 130, done.stdout
-    assert b"Traceback" not in done.stdout
+def test_ctrl_c_ends_the_live_list(pyz: Path) -> None:
+    status, written = on_a_terminal(pyz, "top -d 0.2", typed="\x03")
+    assert status == 130, written
+    assert "Traceback" not in written
 
 
 def test_nothing_is_imported_from_where_it_is_started_or_from_pythonpath(pyz: Path, tmp_path: Path) -> None:
