@@ -29,7 +29,7 @@ IN_WHEEL = (
     *("oomctl/py.typed", "LICENSE", "oomctl/schemas/process.json"),
     *(f"oomctl/completion/script.{shell}" for shell in ("bash", "zsh", "fish")),
     *(f"share/bash-completion/completions/{name}" for name in ("oomctl", "oomadm")),
-    *(f"share/man/man8/{name}.8" for name in ("oomctl", "oomadm", "oomctl-top", "oomctl-policy")),
+    *(f"share/man/man8/{name}.8" for name in ("oomctl", "oomadm", "oomctl-top", "oomctl-forecast", "oomctl-policy")),
     *("lib/systemd/system/oomctl-policy.service", "share/oomctl/policy/server.toml"),
     *(f"lib/systemd/system/oomctl-metrics.{kind}" for kind in ("service", "timer")),
     *("share/oomctl/prometheus/alerts.yml", "share/oomctl/prometheus/dashboard.json"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import click
 
@@ -136,15 +136,42 @@ def complain(message: str, detail: str | None = None) -> None:
             click.echo(_folded_for_stderr(f"  {visible(detail)}"), err=True)
 
 
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Give what shows a passing line on stderr, if that is a terminal; at the end the line is gone."""
+    shown = 0
+
+    def show(text: str) -> None:
+        nonlocal shown
+        width = _stderr_width()
+        if width:
+            text = text[: width - 1]
+            click.echo("\r" + text.ljust(shown), nl=False, err=True)
+            shown = len(text)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            click.echo("\r" + " " * shown + "\r", nl=False, err=True)
+
+
+def _stderr_width() -> int:
+    """Return the columns of the terminal that shows stderr; 0: it is none."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return 0
+
+
 def _folded_for_stderr(line: str) -> str:
     """Return ``line`` in lines that a terminal need not break, if stderr is one."""
-    try:
-        width = os.get_terminal_size(sys.stderr.fileno()).columns
-    except (OSError, ValueError):
+    width = _stderr_width()
+    if not width:
         return line
     from oomctl.render.folding import folded
 
-    return folded(line, width) if width else line
+    return folded(line, width)
 
 
 def discard_stdout() -> None:

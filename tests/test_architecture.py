@@ -26,6 +26,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "model": (),
     "guard": (),
     "kernel": ("model", "errors"),
+    "trend": ("model", "kernel"),
     "render": ("model", "errors", "kernel.badness"),
     "console": ("render.text", "render.folding"),
     "procfs": ("model", "errors", "kernel", "guard"),
@@ -49,7 +50,18 @@ DOORS: dict[str, tuple[str, ...]] = {
     "completion": ("errors", "guard", "kernel", "procfs", "render", "audit.catalogue", "cli.parameters"),
     "commands": (
         *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario", "changes", "origins"),
-        *("policy", "audit", "live", "render", "console", "selftest", "cli.options", "cli.parameters", "cli.namesake"),
+        *(
+            "trend",
+            "policy",
+            "audit",
+            "live",
+            "render",
+            "console",
+            "selftest",
+            "cli.options",
+            "cli.parameters",
+            "cli.namesake",
+        ),
         *("cli.summaries", "guard.outputs", "tui.app", "tui.keys", "completion.shells"),
         *("completion.installing", "completion.placing"),
     ),
@@ -58,7 +70,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "__init__": (),
 }
 PURE = (
-    *("model", "errors", "kernel", "origins.known", "live.pending", "live.standing", "live.view"),
+    *("model", "errors", "kernel", "trend", "origins.known", "live.pending", "live.standing", "live.view"),
     *("audit.choice", "audit.memcgs", "audit.protection", "audit.surroundings", "audit.remedies", "audit.metrics"),
     "completion.installing",
 )

@@ -29,7 +29,7 @@ PROJECT = Path(__file__).parents[1]
 MAN = PROJECT / "man"
 PAGES = sorted(MAN.glob("*.[3578]"))
 CHANGING = ("set", "protect", "sacrifice", "reset")
-NOT_HERE = {"history": (0, 1, 4, 7), "selftest": (0, 7), "policy": (0, 1), "check": (0, 1, 2)}
+NOT_HERE = {"history": (0, 1, 4, 7), "selftest": (0, 7), "policy": (0, 1), "check": (0, 1, 2), "forecast": (0, 1)}
 """Commands whose answer depends on the machine and on who asks: the statuses they may end with."""
 NO_SERVICE = (0, 1, 7)
 """``--persist`` of a service that this machine may not have, or without systemd."""

@@ -24,6 +24,7 @@ from oomctl.console import complain, discard_stdout, this_run
 COMMANDS = {
     "top": ("oomctl.commands.top", "Rank processes by how soon the OOM killer would kill them."),
     "simulate": ("oomctl.commands.simulate", "Predict which process would be killed if memory ran out now."),
+    "forecast": ("oomctl.commands.forecast", "Watch for a while: which limit is reached when, and who dies then."),
     "explain": ("oomctl.commands.explain", "Explain where TARGETs stand with the OOM killer."),
     "set": ("oomctl.commands.adjust", "Set oom_score_adj of TARGETs to ADJ (-1000..1000)."),
     "protect": ("oomctl.commands.adjust", "Keep the OOM killer away from TARGETs: set -1000."),

@@ -14,6 +14,8 @@ from oomctl.targets.words import Target, parse_adj, parse_size, parse_target
 MINUS = "\N{MINUS SIGN}"
 """Stands in for a leading "-" while click parses."""
 _NEGATIVE = re.compile(r"-\d")
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d|)", re.ASCII)
+_SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class AdjType(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
@@ -45,6 +47,28 @@ class SizeType(click.ParamType):  # type: ignore[type-arg]
         if size is None:
             self.fail(f"{value!r} is {_NO_SIZE}", param, ctx)
         return size
+
+
+class DurationType(click.ParamType):  # type: ignore[type-arg]
+    """A time in seconds: ``30s``, ``5m``, ``1.5h``, ``2d``, ``500ms``, ``30``."""
+
+    name = "duration"
+
+    def __init__(self, shortest: float, longest: float) -> None:
+        """``shortest`` and ``longest``: seconds."""
+        self._shortest, self._longest = shortest, longest
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a time: 30s, 5m, 24h, 2d, 500ms or seconds", param, ctx)
+        seconds = float(match[1]) * _SECONDS[match[2]]
+        if not self._shortest <= seconds <= self._longest:
+            self.fail(f"{value!r}: expected {self._shortest:g}s to {self._longest:g}s", param, ctx)
+        return seconds
 
 
 class TargetType(click.ParamType):  # type: ignore[type-arg]

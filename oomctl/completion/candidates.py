@@ -67,6 +67,15 @@ TIMES = {
     "24h": "since this time yesterday",
     "7d": "in the last week",
 }
+DURATIONS = {
+    "10s": "ten seconds",
+    "30s": "half a minute",
+    "1m": "a minute",
+    "5m": "five minutes",
+    "1h": "an hour",
+    "24h": "a day",
+    "7d": "a week",
+}
 _SIZES = ("128M", "256M", "512M", "1G", "2G", "4G", "8G", "16G")
 
 
@@ -334,6 +343,7 @@ _COMPLETERS: dict[str, Callable[[str], Items]] = {
     "FIELD": sort_key,
     "FIELD,": field_list,
     "TIME": _from(TIMES),
+    "DURATION": _from(DURATIONS),
     "RELEASE": _from(known_kernels()),
     "FILE": _of_shell("file"),
     "COMMAND": _of_shell("command"),

@@ -133,8 +133,7 @@ def assess(ranking: Sequence[Candidate], context: Context, rules: Rules) -> Asse
     off = precision(rules.counters, context)
     lowest = best_lower_bound(ranking, context, off)
     # Numbers that are the killer's own decide a tie, too.
-    reach = lowest + (1 if off is EXACT else 0)
-    rivals = [other for other in _down_to(others, reach - off.most) if other.badness + off.of(other.task) >= reach]
+    rivals = _reaching(others, lowest + (1 if off is EXACT else 0), off)
     # Of those that can be first, or else of the second, whose margin is more than that.
     shown = rivals or others[:1]
     bound = max((off.of(other.task) for other in shown), default=0) + first.badness - lowest
@@ -144,6 +143,25 @@ def assess(ranking: Sequence[Candidate], context: Context, rules: Rules) -> Asse
     highest = max([0, *(other.badness + off.of(other.task) for other in near)])
     growth = max(lowest - highest, 0)
     return Assessment(margin, bound, (first.task, *(rival.task for rival in rivals)), growth)
+
+
+def may_be_first(
+    at_least: Sequence[Candidate], at_most: Sequence[Candidate], context: Context, rules: Rules
+) -> tuple[Task, ...]:
+    """Name everyone who may be first where sizes are only bounded, the worst first.
+
+    ``at_least`` and ``at_most`` rank the same tasks, with the least and with the most that each may have by then.
+    """
+    if not at_least:
+        return ()
+    off = precision(rules.counters, context)
+    return tuple(one.task for one in _reaching(at_most, best_lower_bound(at_least, context, off), off))
+
+
+def _reaching(ranking: Sequence[Candidate], reach: int, off: Precision) -> list[Candidate]:
+    """Return those of a sorted ranking whose badness may be ``reach`` in pages, or more."""
+    near = _down_to(ranking, reach - off.most)
+    return [candidate for candidate in near if candidate.badness + off.of(candidate.task) >= reach]
 
 
 def _down_to(ranking: Sequence[Candidate], points: int) -> Sequence[Candidate]:

@@ -34,7 +34,7 @@ def reach(procfs: Procfs, task: Task) -> Reach:
 
     Raises ImpossibleHere where it is in a memory cgroup whose limit, or that of one above it, cannot be looked at.
     """
-    limits = [_machine_limit(procfs)]
+    limits = [limit_of_machine(procfs)]
     memcgs = Memcgs.of(procfs)
     if memcgs is None:
         doubts = _without_mount(procfs, task)
@@ -52,7 +52,7 @@ def reach(procfs: Procfs, task: Task) -> Reach:
 
 def room(procfs: Procfs, context: Context) -> Limit:
     """Return the limit that whoever grows in the memory of ``context`` hits first, with what is left under it."""
-    limits = [_machine_limit(procfs)]
+    limits = [limit_of_machine(procfs)]
     memcgs = Memcgs.of(procfs) if context.constraint is Constraint.MEMCG else None
     if memcgs is not None and context.memcg is not None:
         limits += _memcg_limits(memcgs, memcgs.charged(context.memcg), procfs)
@@ -62,7 +62,8 @@ def room(procfs: Procfs, context: Context) -> Limit:
     return min(limits, key=lambda limit: limit.left_bytes)
 
 
-def _machine_limit(procfs: Procfs) -> Limit:
+def limit_of_machine(procfs: Procfs) -> Limit:
+    """Return what is left on the machine: what is available, and swap."""
     info = procfs.meminfo
     return Limit(LimitKind.MACHINE, info.mem_available + info.swap_free, swap_bytes=info.swap_free)
 
@@ -137,21 +138,27 @@ def limiting_memcg(procfs: Procfs, task: Task) -> str | None:
 
 
 def _memcg_limits(memcgs: Memcgs, paths: Sequence[str], procfs: Procfs) -> list[Limit]:
-    nearest = []
+    limits = (limit_of_memcg(memcgs, path, procfs) for path in paths)
+    return [limit for limit in limits if limit is not None]
+
+
+def limit_of_memcg(memcgs: Memcgs, path: str, procfs: Procfs) -> Limit | None:
+    """Return what is left under the limit of one memory cgroup; None: it has no limit of its own.
+
+    Raises ImpossibleHere where that may not be looked at.
+    """
     page = procfs.page_size
-    for path in paths:
-        limits, usage = memcgs.limits(path), memcgs.usage(path)
-        cache = memcgs.cache_bytes(path)
-        swap_left = procfs.meminfo.swap_free if limits.swappiness else 0
-        if limits.version == 1 and limits.memsw_pages is not None:
-            left = limits.memsw_pages * page - usage.memory - usage.swap + cache
-            if limits.memory_pages is None or limits.memsw_pages <= limits.memory_pages:
-                nearest.append(Limit(LimitKind.MEMCG, max(left, 0), path))
-                continue
-            swap_left = min(swap_left, max(limits.memsw_pages * page - usage.memory - usage.swap, 0))
-        if limits.swap_pages is not None:
-            swap_left = min(swap_left, max(limits.swap_pages * page - usage.swap, 0))
-        if limits.memory_pages is not None:
-            left = limits.memory_pages * page - usage.memory + cache + swap_left
-            nearest.append(Limit(LimitKind.MEMCG, max(left, 0), path, swap_bytes=swap_left))
-    return nearest
+    limits, usage = memcgs.limits(path), memcgs.usage(path)
+    cache = memcgs.cache_bytes(path)
+    swap_left = procfs.meminfo.swap_free if limits.swappiness else 0
+    if limits.version == 1 and limits.memsw_pages is not None:
+        left = limits.memsw_pages * page - usage.memory - usage.swap + cache
+        if limits.memory_pages is None or limits.memsw_pages <= limits.memory_pages:
+            return Limit(LimitKind.MEMCG, max(left, 0), path)
+        swap_left = min(swap_left, max(limits.memsw_pages * page - usage.memory - usage.swap, 0))
+    if limits.swap_pages is not None:
+        swap_left = min(swap_left, max(limits.swap_pages * page - usage.swap, 0))
+    if limits.memory_pages is None:
+        return None
+    left = limits.memory_pages * page - usage.memory + cache + swap_left
+    return Limit(LimitKind.MEMCG, max(left, 0), path, swap_bytes=swap_left)

@@ -59,10 +59,10 @@ def live(procfs: Procfs, scope: Shortage, nearest: int | None = None) -> Questio
     check(scope)
     found = Reach(())
     if scope.nearest_for is not None:
-        found = reach(procfs, _one_task(procfs, scope.nearest_for))
+        found = reach(procfs, one_task(procfs, scope.nearest_for))
         scope = _of_limit(found.limits[0])
     if scope.cgroup is not None:
-        scenario, memcgs = survey.memcg(procfs, _cgroup_of_unit(procfs, scope.cgroup))
+        scenario, memcgs = survey.memcg(procfs, cgroup_named(procfs, scope.cgroup))
         unlimited = memcg_totalpages(memcgs.limits(scenario.context.memcg or "/")) is None
         scenario = scenario._replace(context=scenario.context._replace(unlimited=unlimited))
     elif scope.nodes is not None:
@@ -103,7 +103,7 @@ def _of_limit(limit: Limit) -> Shortage:
     return Shortage(nodes=",".join(map(str, sorted(limit.allowed)))) if limit.kind is LimitKind.NODES else Shortage()
 
 
-def _one_task(procfs: Procfs, target: Target) -> Task:
+def one_task(procfs: Procfs, target: Target) -> Task:
     """Return the biggest process that ``target`` matches."""
     tasks: Sequence[Task]
     if target.kind is TargetKind.PID:
@@ -116,7 +116,7 @@ def _one_task(procfs: Procfs, target: Target) -> Task:
     return max(tasks, key=lambda task: task.rss_pages + task.swap_pages)
 
 
-def _cgroup_of_unit(procfs: Procfs, name: str) -> str:
+def cgroup_named(procfs: Procfs, name: str) -> str:
     """Turn a unit's name into its cgroup; a path stays as it is."""
     memcgs = Memcgs.of(procfs)
     if "/" in name or memcgs is None:

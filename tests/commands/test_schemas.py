@@ -80,6 +80,7 @@ def test_every_command_that_prints_json_has_a_schema() -> None:
         "check --json --precious java",
         "snapshot",
         "snapshot --cgroup /system.slice/tomcat.service",
+        "forecast --json --over 300ms --every 20ms",
     ],
 )
 def test_what_a_command_prints_is_as_described(machine: ProcTree, argv: str) -> None:

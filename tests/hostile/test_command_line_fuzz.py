@@ -76,6 +76,8 @@ def _command_line(dice: random.Random) -> bytes:
         command, words = command.commands[below], [name, below]
     options = [option for param in command.params if isinstance(param, click.Option) for option in param.opts]
     options = [option for option in options if option not in ("--follow", "--output")]
+    if name == "forecast":
+        words += ["--over", "0.3", "--every", "20ms"]
     rest = [dice.choice((*options, "--nosuch")) if dice.random() < 0.5 else dice.choice(WORDS) for _ in range(5)]
     words += rest[: dice.randint(0, 5)]
     if words[-1] != "--" and "--" not in words:

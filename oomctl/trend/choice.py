@@ -1,0 +1,78 @@
+"""Whom the kernel takes when a limit is reached, and how sure that is for whatever rates are likely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from oomctl.kernel.certainty import may_be_first
+from oomctl.kernel.invocation import out_of_memory
+from oomctl.kernel.scenario_rules import rules_of, rules_of_reading
+from oomctl.kernel.selection import scan
+from oomctl.kernel.whatif import with_process
+from oomctl.model.kernel import Certainty, Outcome, Scenario
+from oomctl.model.trend import Choice, Seconds, Sizes
+from oomctl.trend.carry import carried
+from oomctl.trend.line import Line
+from oomctl.trend.outlook import Growth, Outlook, along
+
+_AT_MOST = 10
+"""Where a limit may never be reached, it is asked what would be then after so many times the time that is likely."""
+_ROOM_SURE = 0.95
+"""So much of what seems to be left is there: some of it may not be had in the end."""
+
+
+class Room(NamedTuple):
+    """What is left under a limit, and what becomes of it besides the growth of those who are there."""
+
+    pages: int
+    rest: Line | None = None
+    """Pages used that are none of theirs: of processes that ended or will begin, of the kernel, of files."""
+
+    def taken_by_rest(self, seconds: float) -> int:
+        """Return how many pages the rest takes at most; one that is not known takes all."""
+        return self.pages if self.rest is None else along(self.rest, seconds).most
+
+
+def choice_then(scenario: Scenario, outlooks: Mapping[int, Outlook], left: Seconds, room: Room) -> Choice:
+    """Return whom the kernel takes when ``room`` is used up.
+
+    Certain only where nobody else can be first, neither at the earliest nor at the latest moment, the first at its
+    slowest and all others at their fastest, nor anybody who begins meanwhile and gets all that is taken by the rest.
+    """
+    middle = {pid: one.growth(left.mid, room.pages).middle for pid, one in outlooks.items()}
+    result = out_of_memory(carried(scenario, middle))
+    if result.outcome is not Outcome.KILL or result.victim is None:
+        return Choice(result)
+    running = {task.pid for task in result.contenders}
+    for seconds in (left.low, left.mid * _AT_MOST if left.high is None else left.high):
+        running |= _in_the_running(scenario, outlooks, seconds, room)
+    first = result.victim.task.pid
+    contenders = [task for task in scenario.tasks if task.pid in running]
+    contenders.sort(key=lambda task: task.pid != first)
+    newcomer = any(pid < 0 for pid in running)
+    certain = result.certainty is Certainty.CERTAIN and len(contenders) == 1 and not newcomer
+    certainty = Certainty.CERTAIN if certain else Certainty.CLOSE
+    result = result._replace(certainty=certainty, contenders=tuple(contenders), settled=False)
+    return Choice(result, newcomer)
+
+
+def _in_the_running(scenario: Scenario, outlooks: Mapping[int, Outlook], seconds: float, room: Room) -> set[int]:
+    """Return the PIDs of those who may be first if the limit is reached in ``seconds``; a newcomer's is negative."""
+    growths = {pid: one.growth(seconds, room.pages) for pid, one in outlooks.items()}
+    by_rest = room.taken_by_rest(seconds)
+    # All of the room is taken by somebody: what no other can have had is one's own.
+    most_of_all = sum(one.most.private + one.most.shmem for one in growths.values()) + by_rest
+    surely = int(room.pages * _ROOM_SURE) - most_of_all
+    least = carried(scenario, {pid: _at_least(one, surely) for pid, one in growths.items()})
+    most = carried(scenario, {pid: one.most for pid, one in growths.items()})
+    most = with_process(most, max(by_rest, 0))
+    rules, context = rules_of(scenario), least.context
+    at_least, at_most = (scan(one.tasks, context, rules).ranking for one in (least, most))
+    return {task.pid for task in may_be_first(at_least, at_most, context, rules_of_reading(scenario))}
+
+
+def _at_least(growth: Growth, surely: int) -> Sizes:
+    """Return the least growth of one process; ``surely``: the room less what all take at most."""
+    own = surely + growth.most.private + growth.most.shmem - growth.least.shmem
+    return growth.least._replace(private=max(growth.least.private, own))
