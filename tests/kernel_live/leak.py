@@ -42,7 +42,9 @@ def main() -> None:
         read_for_ever()
     if kind == "rest":
         signal.pause()
-    begun, grown, loose = time.monotonic(), 0.0, memory(0)
+    begun, grown = time.monotonic(), 0.0
+    loose: list[mmap.mmap] = []
+    collected = begun
     while True:
         time.sleep(STEP_S[kind])
         passed = time.monotonic() - begun
@@ -53,8 +55,10 @@ def main() -> None:
         else:
             kept.append(memory(due))
         if kind == "teeth":
-            loose = memory(int(3 * rate * (passed % TOOTH_S)))
-    del loose
+            loose.append(memory(3 * due))
+            if begun + passed >= collected + TOOTH_S:
+                collected = begun + passed
+                loose.clear()
 
 
 def memory(size: int) -> mmap.mmap:
