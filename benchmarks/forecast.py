@@ -21,29 +21,20 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from tests.kernel_live.leaks import Leaker, leaking
 from tests.kernel_live.memcgs import ToyCgroup, toy_cgroup, why_impossible
 
 MIB = 1 << 20
-LEAK = Path(__file__).parents[1] / "tests" / "kernel_live" / "leak.py"
+PROJECT = Path(__file__).parents[1]
 KINDS = ("linear", "linear", "steps", "teeth", "race", "forks", "cache")
 WAYS = (0.25, 0.5, 0.75)
 LOOKS = 30
 _SUMMARY = re.compile(r"oom-kill:constraint=.*,oom_memcg=(?P<memcg>.*),task_memcg=.*,pid=(?P<pid>\d+),uid=\d+$")
 _MOST_MIB = 2000
-
-
-class Leaker(NamedTuple):
-    """One process, as ``leak.py`` is told."""
-
-    kind: str
-    rate_mib: float = 0.0
-    size_mib: int = 0
-    adj: int = 0
 
 
 class Forecast(NamedTuple):
@@ -128,10 +119,10 @@ def run(seed: int, seconds: float, kills: Kills) -> Trial | None:
     luck = random.Random(seed)
     kind = KINDS[seed % len(KINDS)]
     leakers, growth = line_up(kind, luck, seconds)
-    with toy_cgroup() as cgroup, started(leakers, cgroup) as go:
+    with toy_cgroup() as cgroup, leaking(leakers, cgroup) as leaks:
         cgroup.limit_bytes = cgroup.usage_bytes + growth * MIB
         begun = time.monotonic()
-        go()
+        leaks.go()
         forecasts = []
         for way in WAYS:
             time.sleep(max(begun + (way - 1 / 8) * seconds - time.monotonic(), 0))
@@ -145,39 +136,12 @@ def run(seed: int, seconds: float, kills: Kills) -> Trial | None:
     return None if found is None else Trial(seed, kind, leakers, tuple(forecasts), *found)
 
 
-@contextmanager
-def started(leakers: Sequence[Leaker], cgroup: ToyCgroup) -> Iterator[Any]:
-    """Start all of them; what is given lets them grow."""
-    with ExitStack() as stack:
-        processes = []
-        for one in leakers:
-            words = [one.kind, str(one.rate_mib), str(cgroup.procs), str(one.size_mib), str(one.adj)]
-            command = [sys.executable, "-I", "-S", str(LEAK), *words]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            assert process.stdout is not None
-            process.stdout.readline()
-            processes.append(process)
-
-        def go() -> None:
-            for process in processes:
-                assert process.stdin is not None
-                process.stdin.write(b"\n")
-
-        yield go
-        for process in processes:
-            for pipe in (process.stdin, process.stdout):
-                assert pipe is not None
-                pipe.close()
-
-
 def ask(cgroup: ToyCgroup, over: float) -> dict[str, Any] | None:
     """Ask the command about that cgroup; None where it was gone before there was an answer."""
     every = over / LOOKS
     words = ["forecast", "--json", "--cgroup", cgroup.path, "--over", f"{over:.3f}", "--every", f"{every:.3f}"]
     command = [sys.executable, "-m", "oomctl", *words]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=LEAK.parents[2])
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
     if answer.returncode not in (0, 1):
         print(f"status {answer.returncode}: {answer.stderr}", file=sys.stderr)
         return None

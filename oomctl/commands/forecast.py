@@ -6,7 +6,7 @@ import time
 
 import click
 
-from oomctl.cli.options import cgroup_option, color_option, json_option
+from oomctl.cli.options import color_option, json_option
 from oomctl.cli.parameters import TARGET, DurationType, NumbersAsArguments
 from oomctl.console import complain, emit, emit_answer, progress
 from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, ImpossibleHere
@@ -28,6 +28,7 @@ from oomctl.procfs.reach import reach
 from oomctl.procfs.reader import Procfs
 from oomctl.render import forecast as render
 from oomctl.render.document import json_line
+from oomctl.render.reasons import doubted
 from oomctl.scenario import question as questions
 from oomctl.targets.words import Target
 from oomctl.trend.forecast import of_limit, with_choice
@@ -38,7 +39,7 @@ _LOOKS = 20
 
 
 @click.command(cls=NumbersAsArguments)
-@cgroup_option
+@click.option("--cgroup", metavar="PATH", help="Only the limit of this memory cgroup.")
 @click.option("--for", "nearest_for", type=TARGET, help="Only the limits that TARGET may hit.")
 @click.option("--over", type=DurationType(0.1, _WEEK), default="30s", show_default=True, help="Watch for so long.")
 @click.option("--every", type=DurationType(0.02, 3600), help="Look so often; default: 1s, or 20 times if that is more.")
@@ -80,11 +81,15 @@ def _scopes(procfs: Procfs, cgroup: str | None, nearest_for: Target | None) -> l
     questions.check(questions.Shortage(cgroup=cgroup, nearest_for=nearest_for))
     memcgs = Memcgs.of(procfs)
     if nearest_for is not None:
-        limits = reach(procfs, questions.one_task(procfs, nearest_for)).limits
-        return [limit.memcg for limit in limits if limit.kind is not LimitKind.NODES]
+        found = reach(procfs, questions.one_task(procfs, nearest_for))
+        for doubt in found.doubts:
+            complain(f"forecast: {doubted(doubt)}")
+        if any(limit.kind is LimitKind.NODES for limit in found.limits):
+            complain(f"forecast: {nearest_for.word} is confined to some NUMA nodes; how they fill is not watched")
+        return [limit.memcg for limit in found.limits if limit.kind is not LimitKind.NODES]
     if cgroup is None:
-        found = [] if memcgs is None else groups(procfs, memcgs)
-        return [None, *(group.path for group in found if group.limit is not None and group.pids)]
+        limited = [] if memcgs is None else groups(procfs, memcgs)
+        return [None, *(group.path for group in limited if group.limit is not None and group.pids)]
     if memcgs is None:
         raise ImpossibleHere("no memory controller is mounted here: there are no memory cgroups to ask about")
     path = memcgs.resolve(questions.cgroup_named(procfs, cgroup))
