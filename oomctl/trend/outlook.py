@@ -10,6 +10,7 @@ from oomctl.model.trend import Motion, Sizes, Track, Watched
 from oomctl.trend.line import Line, line
 
 _NONE = Sizes(0)
+_REST = Line(Motion.STEADY, 0.0, 0.0, (0.0, 0.0), 0.0, 1.0, 0.0, 0.0)
 _BORN = 3
 """So many looks at a process show that it grows, and not only that it began."""
 
@@ -54,6 +55,9 @@ def outlook(task: Task, watched: Watched) -> Outlook:
     nothing = (None, None, None)
     if track is None or track.start_ticks != task.start_ticks or _has_no_files(task, track):
         return Outlook(_NONE, nothing, nothing)
+    now = track.points[-1][1]
+    if len(track.points) == 1 and track.first_seen <= watched.moments[0]:  # it rests, as most do
+        return Outlook(now, (_REST, _REST, _REST), nothing)
     moments = [moment for moment in watched.moments if moment >= track.first_seen]
     rows = list(zip(*sizes_at(moments, track.points)))
     first, second, third = (line(moments, row) for row in rows)
@@ -61,7 +65,7 @@ def outlook(task: Task, watched: Watched) -> Outlook:
     private, shmem, file = (
         None if one else _fastest(moments, row, between) for one, row in zip((first, second, third), rows)
     )
-    return Outlook(track.points[-1][1], (first, second, third), (private, shmem, file))
+    return Outlook(now, (first, second, third), (private, shmem, file))
 
 
 def sizes_at(moments: Sequence[float], points: Sequence[tuple[float, Sizes]]) -> list[Sizes]:
