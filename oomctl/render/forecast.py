@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.kernel import Outcome
+from oomctl.model.limits import LimitKind
 from oomctl.model.listing import Row
 from oomctl.model.look import Pressure
 from oomctl.model.trend import Choice, LimitForecast, Motion, Rate, Seconds
@@ -17,6 +18,8 @@ from oomctl.render.verdict import limit_name, name_of, of_round
 
 _MOST_NAMES = 5
 _LONGER = 4
+_LENGTHS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_TWO_DAYS = 2 * 86400
 _MOTIONS = {
     Motion.GROWING: "grows, and not to the limit in time",
     Motion.STEADY: "does not move",
@@ -108,7 +111,8 @@ def text(answer: Answer) -> str:
 def _paragraph(told: Told, page: int) -> list[str]:
     one = told.forecast
     result = one.choice and one.choice.result
-    when = f"{limit_name(one.limit)} is reached {_in(one.left)}" if one.left else ""
+    reached = "used up" if one.limit.kind is LimitKind.MACHINE else "reached"
+    when = f"{limit_name(one.limit)} is {reached} {_in(one.left)}" if one.left else ""
     first = f"{when}; {of_round(result, page)}" if result else when
     left = f"{size(one.limit.left_bytes)} of {size(one.limit_bytes)} left"
     lines = [first, _labelled("Growth", f"{_rate(one.rate)}; {left}")]
@@ -149,7 +153,7 @@ def _why(choice: Choice, page: int) -> list[str]:
         more = len(result.contenders) - _MOST_NAMES
         lines.append(f"what each grows by until then decides between {names}{f' and {more} more' if more > 0 else ''}")
     if choice.newcomer:
-        lines.append("what grows is no watched process's own alone: one that begins meanwhile may become the first")
+        lines.append("some of the growth is no watched process's own: one that begins meanwhile may be the first")
     lines += [visible(reasons.doubted(doubt)) for doubt in result.doubts]
     return [_labelled("" if index else "Why", line) for index, line in enumerate(lines)]
 
@@ -186,11 +190,11 @@ def _motion(one: LimitForecast) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the two units that matter: ``45 s``, ``4 min 10 s``, ``3 h``, ``2 d 5 h``."""
+    """Return a time in the two units that matter: ``45 s``, ``4 min 10 s``, ``24 h``, ``2 d 5 h``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     numbers, left = [], round(seconds)
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+    for unit, length in _LENGTHS[1:] if left < _TWO_DAYS else _LENGTHS:
         number, left = divmod(left, length)
         numbers.append((number, unit))
     first = next(index for index, (number, _) in enumerate(numbers) if number)

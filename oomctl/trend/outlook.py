@@ -27,6 +27,7 @@ class Outlook(NamedTuple):
     """What was seen of one process."""
 
     now: Sizes
+    """When the scenario was read."""
     lines: tuple[Line | None, Line | None, Line | None]
     """Of each of its sizes; None where it was not watched for long enough."""
     fastest: tuple[float | None, float | None, float | None]
@@ -55,10 +56,12 @@ def outlook(task: Task, watched: Watched) -> Outlook:
     nothing = (None, None, None)
     if track is None or track.start_ticks != task.start_ticks or _has_no_files(task, track):
         return Outlook(_NONE, nothing, nothing)
-    now = track.points[-1][1]
+    now = _now(task, track)
     if len(track.points) == 1 and track.first_seen <= watched.moments[0]:  # it rests, as most do
         return Outlook(now, (_REST, _REST, _REST), nothing)
     moments = [moment for moment in watched.moments if moment >= track.first_seen]
+    if not moments:
+        return Outlook(now, nothing, nothing)
     rows = list(zip(*sizes_at(moments, track.points)))
     first, second, third = (line(moments, row) for row in rows)
     between = watched.moments[-1] - watched.moments[-2] if len(watched.moments) > 1 else 0.0
@@ -79,6 +82,13 @@ def sizes_at(moments: Sequence[float], points: Sequence[tuple[float, Sizes]]) ->
     return found
 
 
+def _now(task: Task, track: Track) -> Sizes:
+    """Return its sizes when the scenario was read, which is later than the last look."""
+    if task.anon_pages is None:
+        return track.points[-1][1]
+    return Sizes(task.anon_pages + task.swap_pages + task.pgtables_pages, task.shmem_pages, task.file_pages)
+
+
 def _has_no_files(task: Task, track: Track) -> bool:
     """Whether nothing was seen of its memory: the leader of its threads has exited."""
     return track.points[-1][1] == _NONE and bool(task.rss_pages or task.swap_pages)
@@ -87,7 +97,7 @@ def _has_no_files(task: Task, track: Track) -> bool:
 def _fastest(moments: Sequence[float], row: Sequence[float], between: float) -> float | None:
     """Return how much it grew per second at most; ``between``: seconds between the last two looks."""
     if len(moments) < _BORN:
-        age = max(moments[-1] - moments[0], between) if moments else 0.0
+        age = max(moments[-1] - moments[0], between)
         return row[-1] / age if age else None
     pairs = zip(moments[1:], moments[2:], row[1:], row[2:])
     return max(0.0, *((after - before) / (later - earlier) for earlier, later, before, after in pairs))

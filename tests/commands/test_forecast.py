@@ -55,7 +55,7 @@ def test_the_answer_is_when_and_whom(server: ProcTree) -> None:
     assert (ran.status, ran.stderr) == (0, "")
     first, growth, growers, why, pressure = ran.stdout.splitlines()
     assert re.fullmatch(
-        r"the machine's memory is reached in \S+ s \(\S+ s to \S+ s\); 20 \(java\) would die, \S+GiB would be freed"
+        r"the machine's memory is used up in \S+ s \(\S+ s to \S+ s\); 20 \(java\) would die, \S+GiB would be freed"
         r" — certain",
         first,
     )
@@ -67,7 +67,7 @@ def test_the_answer_is_when_and_whom(server: ProcTree) -> None:
 
 def test_the_nearer_limit_is_told_first(limited: ProcTree) -> None:
     paragraphs = of_leak(limited).stdout.split("\n\n")
-    assert [text.partition(" is reached")[0] for text in paragraphs] == [
+    assert [re.split(r" is (?:reached|used up) in ", text)[0] for text in paragraphs] == [
         "the limit of tomcat.service",
         "the machine's memory",
     ]
@@ -109,7 +109,7 @@ def test_where_nothing_grows_the_answer_is_no(limited: ProcTree) -> None:
     ran = ask(limited, "forecast", *QUICK)
     assert (ran.status, ran.stderr) == (1, "")
     assert ran.stdout == (
-        "nothing grows: no limit is reached within 1 d (watched for 0.6 s, 31 looks)\n\n"
+        "nothing grows: no limit is reached within 24 h (watched for 0.6 s, 31 looks)\n\n"
         "Else       the limit of tomcat.service: 1.00GiB left; what is used does not move\n"
         "           the machine's memory: 1.91GiB left; what is used does not move\n"
     )
@@ -165,7 +165,7 @@ def interrupted(server: ProcTree, after_s: float) -> Ran:
 def test_ctrl_c_answers_with_what_it_has(server: ProcTree) -> None:
     ran = interrupted(server, 4)
     assert (ran.status, ran.stderr) == (1, "")
-    assert ran.stdout.startswith("nothing grows: no limit is reached within 1 d (watched for ")
+    assert ran.stdout.startswith("nothing grows: no limit is reached within 24 h (watched for ")
 
 
 def test_ctrl_c_before_there_is_enough_says_so() -> None:

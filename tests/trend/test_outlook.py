@@ -90,3 +90,13 @@ def test_what_began_while_watching_was_in_the_rest_before() -> None:
     seen = watched({10: private(lambda _: 300, since=COUNT - 1)})
     rest = without_members([0] * COUNT, [task(10)], seen)
     assert (rest[0], rest[-1]) == (0, -300)
+
+
+def test_it_grows_from_the_size_that_it_had_when_the_scenario_was_read() -> None:
+    seen = {10: private(rows.linear(100), base=5000)}
+    later = growth_of(10, seen, 60, rss=8500, anon=8500)
+    assert later.middle.private == pytest.approx(5000 + 100 * (COUNT - 1) + 6000 - 8500, abs=2)
+
+
+def test_who_was_seen_in_a_look_that_was_broken_off_may_take_all() -> None:
+    assert growth_of(10, {10: private(lambda _: 500, since=COUNT + 1, count=COUNT + 2)}, 60).most.private == ROOM
