@@ -99,7 +99,7 @@ class _Process:
     def look(self, root: int, pid: int, moment: float, page_size: int) -> None:
         """Read it again. Raises OSError, ValueError or IndexError, and then nothing was seen."""
         statm = read_at(root, f"{pid}/statm", 256)
-        if statm == self._statm:
+        if self.points and statm == self._statm:
             return
         sizes = _sizes(read_at(root, f"{pid}/status", 16384), page_size)
         if not self.points:

@@ -38,6 +38,7 @@ FAILING = [
     ("sacrifice nosuch --json",                      1, "sacrifice",      r"nosuch: no process matches"),
     ("reset --nosuch java --json",                   2, "reset",          r"No such option '--nosuch'.*"),
     ("undo --json",                                  1, "undo",           r"undo: no change is recorded in .*"),
+    ("forecast --json --over 1 --every 1",           2, "forecast",       r"--over 1s and --every 1s: expected .*"),
     ("check --json --only nosuch",                   2, "check",          r"no check is called 'nosuch'; .*"),
     ("history --json -f /nonexistent",               2, "history",        r"/nonexistent: no such file"),
     ("history --json 3 -f /dev/null",                2, "history",        r"/dev/null: a device; expected .*"),

@@ -15,6 +15,7 @@ import pytest
 from tests.hostile.fuzzing import SPEAKING, corpus, ends_well, fuzz
 from tests.proc_tree import ProcTree
 
+QUICKLY = ("--over", "0.3s", "--every", "20ms")
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("top", "--once"),
     ("top", "--json"),
@@ -30,6 +31,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("explain", "*", "--json"),
     ("explain", "20", "cmd:java", "user:0"),
     ("snapshot",),
+    ("forecast", *QUICKLY),
+    ("forecast", "--json", "--for", "20", *QUICKLY),
     ("set", "-500", "postgres", "java.service", "cgroup:/pod", "--dry-run"),
     ("sacrifice", "20", "cmd:.", "--dry-run", "--json", "--tree"),
     ("check",),
