@@ -21,7 +21,7 @@ _LONGER = 4
 _LENGTHS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _TWO_DAYS = 2 * 86400
 _MOTIONS = {
-    Motion.GROWING: "grows, and not to the limit in time",
+    Motion.GROWING: "grows",
     Motion.STEADY: "does not move",
     Motion.SHRINKING: "becomes less",
     Motion.SLOWING: "grows ever more slowly",
@@ -103,7 +103,8 @@ def text(answer: Answer) -> str:
     if not reached:
         watched = f"watched for {duration(answer.over_seconds)}, {count(answer.looks, 'look')}"
         within = duration(answer.horizon_seconds)
-        paragraphs.append([f"nothing grows: no limit is reached within {within} ({watched})"])
+        lead = "" if any(one.motion is Motion.GROWING for one in others) else "nothing grows: "
+        paragraphs.append([f"{lead}no limit is reached within {within} ({watched})"])
     rest = _others(others, answer, shown=_MOST_NAMES if not reached else 0)
     return "\n\n".join("\n".join(lines) for lines in (*paragraphs, rest) if lines) + "\n"
 
@@ -185,7 +186,7 @@ def _may_be_reached(one: LimitForecast, horizon: float) -> bool:
 
 
 def _motion(one: LimitForecast) -> str:
-    at = f" at {size(round(one.rate.mid))}/s" if one.motion is Motion.GROWING and one.rate else ""
+    at = f" by {_rate(one.rate)}" if one.motion is Motion.GROWING else ""
     return f"{limit_name(one.limit)}: {size(one.limit.left_bytes)} left; what is used {_MOTIONS[one.motion]}{at}"
 
 
