@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from oomctl.kernel.certainty import Precision, batch_pages, precision
+from oomctl.kernel.certainty import Precision, batch_pages, may_be_first, precision
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.rules import Counters
+from oomctl.kernel.scenario_rules import rules_of
 from oomctl.model.kernel import Certainty, Constraint, Context, Task
 from tests.tasks import contender_pids, round_of, scenario, task
 
@@ -208,3 +209,28 @@ def test_who_starts_now_has_to_grow_to_more_than_the_first() -> None:
 def test_what_is_close_is_not_settled() -> None:
     result = round_of(task(10, rss=700), task(11, rss=700), cpus=2, left_pages=0)
     assert (result.overtaken_by_growth_pages, result.settled) == (0, False)
+
+
+def may_be_first_of(least: dict[int, int], most: dict[int, int], **context: Any) -> list[int]:
+    """PIDs of those who may be first where sizes are only bounded."""
+    least_first, most_first = (
+        round_of(*(task(pid, rss=size) for pid, size in sizes.items()), **context).ranking for sizes in (least, most)
+    )
+    situation = scenario(**context)
+    return [one.pid for one in may_be_first(least_first, most_first, situation.context, rules_of(situation))]
+
+
+def test_who_may_get_as_far_as_the_best_has_in_any_case_may_be_first() -> None:
+    assert may_be_first_of({10: 900, 11: 500, 12: 100}, {10: 1000, 11: 900, 12: 899}) == [10, 11]
+
+
+def test_bounds_that_overlap_leave_everybody_in_the_running() -> None:
+    assert may_be_first_of({10: 500, 11: 400}, {10: 600, 11: 700}) == [11, 10]
+
+
+def test_the_counters_widen_bounds_as_they_widen_sizes() -> None:
+    assert may_be_first_of({10: 900, 11: 500}, {10: 900, 11: 890}, cpus=2, kernel="5.10") == [10, 11]
+
+
+def test_of_nobody_nobody_may_be_first() -> None:
+    assert may_be_first_of({}, {}) == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from oomctl.model.look import Pressure
-from oomctl.procfs.pressure import memory_pressure
-from tests.proc_tree import ProcTree
+from oomctl.procfs.pressure import memory_pressure, pressure_in
+from tests.proc_tree import ProcTree, memcgs_of
 
 GOOD = """\
 some avg10=12.50 avg60=1.00 avg300=0.00 total=342660
@@ -27,3 +27,12 @@ def test_a_kernel_that_does_not_tell(proc_tree: ProcTree) -> None:
 def test_text_of_another_kind_is_no_answer(proc_tree: ProcTree, text: str) -> None:
     proc_tree.write("pressure/memory", text)
     assert memory_pressure(proc_tree.procfs()) is None
+
+
+def test_a_cgroup_has_a_pressure_of_its_own(proc_tree: ProcTree) -> None:
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/app", memory__pressure=GOOD)
+    proc_tree.cgroup("/off")
+    memcgs = memcgs_of(proc_tree.procfs())
+    assert pressure_in(memcgs, "/app") == Pressure(12.5, 3.05)
+    assert pressure_in(memcgs, "/off") is None
