@@ -30,7 +30,7 @@ from tests.kernel_live.memcgs import ToyCgroup, toy_cgroup, why_impossible
 
 MIB = 1 << 20
 PROJECT = Path(__file__).parents[1]
-KINDS = ("linear", "linear", "steps", "teeth", "race", "forks", "cache")
+KINDS = ("linear", "linear", "steps", "teeth", "race", "forks", "cache", "bursts")
 WAYS = (0.25, 0.5, 0.75)
 LOOKS = 30
 _SUMMARY = re.compile(r"oom-kill:constraint=.*,oom_memcg=(?P<memcg>.*),task_memcg=.*,pid=(?P<pid>\d+),uid=\d+$")
@@ -59,6 +59,11 @@ class Trial(NamedTuple):
         """How far the time was off, as a part of the real one."""
         real = self.killed_at - one.moment
         return abs(float(one.limit["seconds_left"]["mid"]) - real) / real
+
+    def width(self, one: Forecast) -> float:
+        """How wide the interval is, as a part of the time that was said; an open one is infinite."""
+        left = one.limit["seconds_left"]
+        return float("inf") if left["high"] is None else float(left["high"] - left["low"]) / max(left["mid"], 0.1)
 
     def is_inside(self, one: Forecast, slack: float) -> bool:
         """Whether the real time lies in the interval; ``slack``: the moment of the last look is known so well."""
@@ -152,7 +157,8 @@ def ask(cgroup: ToyCgroup, over: float) -> dict[str, Any] | None:
 def summary(trials: Sequence[Trial], slack: float) -> Iterator[str]:
     yield f"{len(trials)} kills"
     yield (
-        f"{'kind':8} {'way':>4} asked  time said  in the interval  median error  certain  of them right  in the running"
+        f"{'kind':8} {'way':>4} asked  time said  in the interval  median error  width"
+        "  certain  of them right  in the running"
     )
     rows = [(kind, way) for kind in sorted(set(KINDS)) for way in WAYS]
     for kind, way in [*rows, *((kind, None) for kind in sorted(set(KINDS))), ("all", None)]:
@@ -169,13 +175,14 @@ def row(name: str, chosen: Sequence[tuple[Trial, Forecast]], slack: float) -> st
     timed = [(trial, one) for trial, one in chosen if one.limit["seconds_left"]]
     inside = sum(trial.is_inside(one, slack) for trial, one in timed)
     errors = [trial.errors(one) for trial, one in timed]
+    widths = [trial.width(one) for trial, one in timed]
     named = [(trial, one.limit) for trial, one in timed if one.limit["victim"]]
     certain = [(trial, limit) for trial, limit in named if limit["certainty"] == "certain"]
     right = sum(trial.victim == limit["victim"]["pid"] for trial, limit in certain)
     running = sum(trial.victim in limit["contenders"] or limit["newcomer"] for trial, limit in named)
-    off = f"{median(errors):.1%}" if errors else "-"
+    off, wide = (f"{median(values):.1%}" if values else "-" for values in (errors, widths))
     return (
-        f"{name} {len(chosen):5}  {len(timed):9}  {share(inside, len(timed)):>15}  {off:>12}"
+        f"{name} {len(chosen):5}  {len(timed):9}  {share(inside, len(timed)):>15}  {off:>12}  {wide:>5}"
         f"  {len(certain):7}  {share(right, len(certain)):>13}  {share(running, len(named)):>14}"
     )
 

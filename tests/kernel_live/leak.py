@@ -6,6 +6,7 @@ It joins the cgroup of PROCS_FILE, takes SIZE_MIB, prints a line, and grows from
 
 - ``linear``: every 20 ms;
 - ``steps``: once a second;
+- ``bursts``: as much on the average, at random times and in random pieces;
 - ``teeth``: as a heap with a garbage collector: four times as fast, three quarters of it given back each half second;
 - ``forks``: no growth of its own: every 200 ms a child that stays, with what is due;
 - ``cache``: not at all: it reads a file again and again, of which the pages are charged to it;
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import random
 import signal
 import sys
 import tempfile
@@ -25,6 +27,7 @@ MIB = 1 << 20
 MADV_NOHUGEPAGE = 15
 PAGE = mmap.PAGESIZE
 STEP_S = {"linear": 0.02, "steps": 1.0, "teeth": 0.02, "forks": 0.2}
+BURST_S = 0.3
 TOOTH_S = 0.5
 
 
@@ -46,6 +49,10 @@ def main() -> None:
     loose: list[mmap.mmap] = []
     collected = begun
     while True:
+        if kind == "bursts":
+            time.sleep(random.expovariate(1 / BURST_S))
+            kept.append(memory(int(rate * random.expovariate(1 / BURST_S))))
+            continue
         time.sleep(STEP_S[kind])
         passed = time.monotonic() - begun
         due = int(rate * passed - grown)
