@@ -146,14 +146,16 @@ def progress() -> Iterator[Callable[[str], None]]:
         width = _stderr_width()
         if width:
             text = text[: width - 1]
-            click.echo("\r" + text.ljust(shown), nl=False, err=True)
+            with contextlib.suppress(OSError):  # the terminal may have gone
+                click.echo("\r" + text.ljust(shown), nl=False, err=True)
             shown = len(text)
 
     try:
         yield show
     finally:
         if shown:
-            click.echo("\r" + " " * shown + "\r", nl=False, err=True)
+            with contextlib.suppress(OSError):
+                click.echo("\r" + " " * shown + "\r", nl=False, err=True)
 
 
 def _stderr_width() -> int:

@@ -42,7 +42,7 @@ _LOOKS = 20
 @click.option("--cgroup", metavar="PATH", help="Only the limit of this memory cgroup.")
 @click.option("--for", "nearest_for", type=TARGET, help="Only the limits that TARGET may hit.")
 @click.option("--over", type=DurationType(0.1, _WEEK), default="30s", show_default=True, help="Watch for so long.")
-@click.option("--every", type=DurationType(0.02, 3600), help="Look so often; default: 1s, or 20 times if that is more.")
+@click.option("--every", type=DurationType(0.02, 3600), help="Look so often (default: each second, 20 times at least).")
 @click.option(
     "--horizon", type=DurationType(1, 365 * 86400.0), default="24h", show_default=True, help="Look so far ahead."
 )
@@ -67,8 +67,9 @@ def forecast(
     procfs = machine_procfs()
     watch = Watch(_scopes(procfs, cgroup, nearest_for))
     _look_for(watch, over, every)
-    procfs = machine_procfs()
-    answer = _answer(procfs, watch, horizon)
+    if not watch.limits:
+        raise ImpossibleHere(f"{cgroup or 'every limit that was watched'}: it went away while it was watched")
+    answer = _answer(machine_procfs(), watch, horizon)
     if as_json:
         emit(json_line(render.document(answer)))
     else:

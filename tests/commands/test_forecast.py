@@ -152,6 +152,16 @@ def test_what_cannot_be_asked_is_told_at_once(limited: ProcTree, argv: tuple[str
     assert ran.stderr.count("\n") == 1
 
 
+def test_a_cgroup_that_goes_away_is_told_as_that(limited: ProcTree) -> None:
+    def end(_: ProcTree, seconds: float) -> None:
+        if seconds > 0.3:
+            (limited.cgroup_mount / "system.slice/tomcat.service/memory.max").unlink(missing_ok=True)
+
+    with growing(limited, end):
+        ran = ask(limited, "forecast", *QUICK, "--cgroup", "tomcat.service")
+    assert ran == Ran(7, "", "oomctl: tomcat.service: it went away while it was watched\n")
+
+
 def interrupted(server: ProcTree, after_s: float) -> Ran:
     """Watch for a minute, and press Ctrl-C so long after."""
     argv = [*OOMCTL, "forecast", "--over", "60s", "--every", "50ms"]
