@@ -20,18 +20,15 @@ _AT_MOST = 10
 """Where a limit may never be reached, it is asked what would be then after so many times the time that is likely."""
 _ROOM_SURE = 0.95
 """So much of what seems to be left is there: some of it may not be had in the end."""
+_NO_END = 1 << 62
 
 
 class Room(NamedTuple):
     """What is left under a limit, and what becomes of it besides the growth of those who are there."""
 
     pages: int
-    rest: Line | None = None
+    rest: Line
     """Pages used that are none of theirs: of processes that ended or will begin, of the kernel, of files."""
-
-    def taken_by_rest(self, seconds: float) -> int:
-        """Return how many pages the rest takes at most; one that is not known takes all."""
-        return self.pages if self.rest is None else along(self.rest, seconds).most
 
 
 def choice_then(scenario: Scenario, outlooks: Mapping[int, Outlook], left: Seconds, room: Room) -> Choice:
@@ -60,19 +57,30 @@ def choice_then(scenario: Scenario, outlooks: Mapping[int, Outlook], left: Secon
 def _in_the_running(scenario: Scenario, outlooks: Mapping[int, Outlook], seconds: float, room: Room) -> set[int]:
     """Return the PIDs of those who may be first if the limit is reached in ``seconds``; a newcomer's is negative."""
     growths = {pid: one.growth(seconds, room.pages) for pid, one in outlooks.items()}
-    by_rest = room.taken_by_rest(seconds)
-    # All of the room is taken by somebody: what no other can have had is one's own.
-    most_of_all = sum(one.most.private + one.most.shmem for one in growths.values()) + by_rest
-    surely = int(room.pages * _ROOM_SURE) - most_of_all
+    rest = along(room.rest, seconds)
+    # All of the room is taken by somebody: what no other can have had is one's own, and nobody has what others have.
+    bound = scenario.context.left_pages
+    surely = int(room.pages * _ROOM_SURE) - rest.most - sum(_taken(one.most) for one in growths.values())
+    shared = (_NO_END if bound is None else max(bound, room.pages)) - rest.least
+    shared -= sum(_taken(one.least) for one in growths.values())
     least = carried(scenario, {pid: _at_least(one, surely) for pid, one in growths.items()})
-    most = carried(scenario, {pid: one.most for pid, one in growths.items()})
-    most = with_process(most, max(by_rest, 0))
+    most = carried(scenario, {pid: _at_most(one, shared) for pid, one in growths.items()})
+    most = with_process(most, max(min(rest.most, shared + rest.least), 0))
     rules, context = rules_of(scenario), least.context
     at_least, at_most = (scan(one.tasks, context, rules).ranking for one in (least, most))
     return {task.pid for task in may_be_first(at_least, at_most, context, rules_of_reading(scenario))}
 
 
+def _taken(growth: Sizes) -> int:
+    """Return how much of the room a growth takes; files take none."""
+    return growth.private + growth.shmem
+
+
 def _at_least(growth: Growth, surely: int) -> Sizes:
     """Return the least growth of one process; ``surely``: the room less what all take at most."""
-    own = surely + growth.most.private + growth.most.shmem - growth.least.shmem
-    return growth.least._replace(private=max(growth.least.private, own))
+    return growth.least._replace(private=max(growth.least.private, surely + growth.most.private))
+
+
+def _at_most(growth: Growth, shared: int) -> Sizes:
+    """Return the most growth of one process; ``shared``: the room less what all take at least."""
+    return growth.most._replace(private=min(growth.most.private, growth.least.private + max(shared, 0)))

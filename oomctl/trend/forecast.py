@@ -31,12 +31,12 @@ def of_limit(
 
 def with_choice(forecast: LimitForecast, scenario: Scenario, watched: Watched) -> LimitForecast:
     """Add who grows and whom the kernel takes, by the ``scenario`` of that limit as it is now."""
-    if forecast.left is None:
-        return forecast
     page = scenario.page_size
-    outlooks = {task.pid: outlook(task, watched) for task in scenario.tasks}
     used_pages = [-left // page for left in watched.left[forecast.limit.memcg]]
     rest = line(watched.moments, without_members(used_pages, scenario.tasks, watched))
+    if forecast.left is None or rest is None:
+        return forecast
+    outlooks = {task.pid: outlook(task, watched) for task in scenario.tasks}
     room = Room(forecast.limit.left_bytes // page, rest)
     choice = choice_then(scenario, outlooks, forecast.left, room)
     return forecast._replace(growing=_growers(scenario, outlooks), choice=choice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -137,3 +138,18 @@ def test_beyond_the_horizon_nothing_is_forecast() -> None:
 
 def test_too_few_looks_have_no_answer() -> None:
     assert of_limit(Limit(LimitKind.MACHINE, 5), 9, [0, 1], [9, 5], DAY).motion is Motion.TOO_FEW
+
+
+@pytest.mark.parametrize(
+    ("left_pages", "certainty"),
+    [
+        pytest.param(105_000, Certainty.CERTAIN, id="not enough to overtake"),
+        pytest.param(200_000, Certainty.CLOSE, id="reclaim may find more than seems to be left"),
+        pytest.param(None, Certainty.CLOSE, id="not known"),
+    ],
+)
+def test_nobody_takes_more_than_there_is_however_fast_it_may_grow(left_pages: int | None, certainty: Certainty) -> None:
+    uneven = private(rows.steps_at_random(500, 2, random.Random(1)), base=20_000)
+    size = uneven.points[-1][1].private
+    processes = (uneven, task(10, rss=size, anon=size)), resting(11, size + 110_000)
+    assert certainty_of(among(*processes, left_pages=left_pages)) == (11, certainty)
