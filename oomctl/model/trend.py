@@ -91,7 +91,7 @@ class Choice(NamedTuple):
     """What comes of the sizes carried forward to the middle of the time left; its certainty is that of the whole
     interval."""
     newcomer: bool = False
-    """What grows and is no watched process's could make one the first that is not there yet."""
+    """One that is not there yet may be the first."""
 
 
 class LimitForecast(NamedTuple):

@@ -154,7 +154,7 @@ def _why(choice: Choice, page: int) -> list[str]:
         more = len(result.contenders) - _MOST_NAMES
         lines.append(f"what each grows by until then decides between {names}{f' and {more} more' if more > 0 else ''}")
     if choice.newcomer:
-        lines.append("some of the growth is no watched process's own: one that begins meanwhile may be the first")
+        lines.append("one that begins meanwhile may be the first: not all growth is of those who were there all along")
     lines += [visible(reasons.doubted(doubt)) for doubt in result.doubts]
     return [_labelled("" if index else "Why", line) for index, line in enumerate(lines)]
 

@@ -35,7 +35,8 @@ def choice_then(scenario: Scenario, outlooks: Mapping[int, Outlook], left: Secon
     """Return whom the kernel takes when ``room`` is used up.
 
     Certain only where nobody else can be first, neither at the earliest nor at the latest moment, the first at its
-    slowest and all others at their fastest, nor anybody who begins meanwhile and gets all that is taken by the rest.
+    slowest and all others at their fastest, nor anybody who begins meanwhile: with all that is taken by the rest, or as
+    large as those who began while it was watched.
     """
     middle = {pid: one.growth(left.mid, room.pages).middle for pid, one in outlooks.items()}
     result = out_of_memory(carried(scenario, middle))
@@ -47,7 +48,8 @@ def choice_then(scenario: Scenario, outlooks: Mapping[int, Outlook], left: Secon
     first = result.victim.task.pid
     contenders = [task for task in scenario.tasks if task.pid in running]
     contenders.sort(key=lambda task: task.pid != first)
-    newcomer = any(pid < 0 for pid in running)
+    # Where one that began may be first, so may the next: what it has of its parent takes no room.
+    newcomer = any(pid not in outlooks or outlooks[pid].began for pid in running)
     certain = result.certainty is Certainty.CERTAIN and len(contenders) == 1 and not newcomer
     certainty = Certainty.CERTAIN if certain else Certainty.CLOSE
     result = result._replace(certainty=certainty, contenders=tuple(contenders), settled=False)

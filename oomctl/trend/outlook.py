@@ -32,6 +32,8 @@ class Outlook(NamedTuple):
     """Of each of its sizes; None where it was not watched for long enough."""
     fastest: tuple[float | None, float | None, float | None]
     """Where there is no line, pages per second at most; None: nothing is known."""
+    began: bool = True
+    """It was not there at the first look."""
 
     @property
     def rate(self) -> float:
@@ -58,7 +60,7 @@ def outlook(task: Task, watched: Watched) -> Outlook:
         return Outlook(_NONE, nothing, nothing)
     now = _now(task, track)
     if len(track.points) == 1 and track.first_seen <= watched.moments[0]:  # it rests, as most do
-        return Outlook(now, (_REST, _REST, _REST), nothing)
+        return Outlook(now, (_REST, _REST, _REST), nothing, began=False)
     moments = [moment for moment in watched.moments if moment >= track.first_seen]
     if not moments:
         return Outlook(now, nothing, nothing)
@@ -68,7 +70,8 @@ def outlook(task: Task, watched: Watched) -> Outlook:
     private, shmem, file = (
         None if one else _fastest(moments, row, between) for one, row in zip((first, second, third), rows)
     )
-    return Outlook(now, (first, second, third), (private, shmem, file))
+    began = track.first_seen > watched.moments[0]
+    return Outlook(now, (first, second, third), (private, shmem, file), began)
 
 
 def sizes_at(moments: Sequence[float], points: Sequence[tuple[float, Sizes]]) -> list[Sizes]:

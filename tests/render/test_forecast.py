@@ -58,7 +58,7 @@ def test_who_is_in_the_running_is_named_and_what_decides() -> None:
     assert said[2:] == [
         "Why        10 (task10) would lead 11 (task11) by 3.9MiB then",
         "           what each grows by until then decides between 10 (task10), 11 (task11)",
-        "           some of the growth is no watched process's own: one that begins meanwhile may be the first",
+        "           one that begins meanwhile may be the first: not all growth is of those who were there all along",
     ]
 
 

@@ -113,6 +113,17 @@ def test_a_young_one_that_grows_fast_is_in_the_running() -> None:
     assert 12 in contenders_of(found)
 
 
+def test_where_one_that_began_may_be_first_so_may_the_next() -> None:
+    """A child weighs what its parent does, and that takes no room."""
+    child = private(lambda _: 90_000, since=COUNT // 2)
+    ended = lambda moment: -90_000.0 * (moment >= COUNT // 2)  # noqa: E731
+    found = among(growing(10, 100, 20_000), (child, task(12, rss=90_000)), others=ended, room=5_000)
+    assert certainty_of(found) == (12, Certainty.CLOSE)
+    assert contenders_of(found) == [12]
+    assert found.choice is not None
+    assert found.choice.newcomer
+
+
 def test_uneven_growth_of_the_only_one_that_grows_leaves_no_doubt_about_it() -> None:
     teeth = private(rows.teeth(500, every=4, height=6_000), base=20_000)
     size = teeth.points[-1][1].private
