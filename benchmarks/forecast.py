@@ -119,10 +119,10 @@ def line_up(kind: str, luck: random.Random, seconds: float) -> tuple[tuple[Leake
     return (*growers, *rest), int(rate * seconds) + (40 if kind == "cache" else 0)
 
 
-def run(seed: int, seconds: float, kills: Kills) -> Trial | None:
+def run(seed: int, kinds: Sequence[str], seconds: float, kills: Kills) -> Trial | None:
     """Fill one cgroup; None where nobody was killed in three times the time."""
     luck = random.Random(seed)
-    kind = KINDS[seed % len(KINDS)]
+    kind = kinds[seed % len(kinds)]
     leakers, growth = line_up(kind, luck, seconds)
     with toy_cgroup() as cgroup, leaking(leakers, cgroup) as leaks:
         cgroup.limit_bytes = cgroup.usage_bytes + growth * MIB
@@ -204,7 +204,7 @@ def misses(trials: Sequence[Trial], slack: float) -> Iterator[str]:
             if wrong or lost or not trial.is_inside(one, slack):
                 real = trial.killed_at - one.moment
                 yield (
-                    f"--seed {trial.seed} --kills 1 ({trial.kind}) at {one.way:.0%}: {limit['seconds_left']}, real"
+                    f"--seed {trial.seed} ({trial.kind}) at {one.way:.0%}: {limit['seconds_left']}, real"
                     f" {real:.1f}; {victim} {limit['certainty']} of {limit['contenders']}, real {trial.victim};"
                     f" {limit['left_bytes'] / MIB:.0f} MiB left, {limit['rate_bytes_per_second'] / MIB:.1f} MiB/s;"
                     f" {trial.leakers}"
@@ -217,6 +217,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first; each draws from the next (default: 1)")
     parser.add_argument("--seconds", type=float, default=48, help="in which each is full (default: 48)")
     parser.add_argument("--beside", type=int, default=4, help="so many at the same time (default: 4)")
+    parser.add_argument("--kinds", nargs="+", choices=sorted(set(KINDS)), default=KINDS, help="(default: all)")
     arguments = parser.parse_args()
     reason = why_impossible()
     if reason is not None:
@@ -225,7 +226,7 @@ def main() -> int:
     kills = Kills()
     seeds = range(arguments.seed, arguments.seed + arguments.kills)
     with ThreadPoolExecutor(arguments.beside) as pool:
-        found = [*pool.map(lambda seed: run(seed, arguments.seconds, kills), seeds)]
+        found = [*pool.map(lambda seed: run(seed, arguments.kinds, arguments.seconds, kills), seeds)]
     kills.close()
     trials = [trial for trial in found if trial is not None]
     slack = arguments.seconds / 8 / LOOKS

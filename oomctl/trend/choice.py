@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from oomctl.kernel.badness import badness
 from oomctl.kernel.certainty import may_be_first
 from oomctl.kernel.invocation import out_of_memory
+from oomctl.kernel.rules import Rules
 from oomctl.kernel.scenario_rules import rules_of, rules_of_reading
 from oomctl.kernel.selection import scan
-from oomctl.kernel.whatif import with_process
-from oomctl.model.kernel import Certainty, Outcome, Scenario
+from oomctl.kernel.whatif import with_growth, with_process
+from oomctl.model.kernel import Certainty, Outcome, Scenario, Task
 from oomctl.model.trend import Choice, Seconds, Sizes
 from oomctl.trend.carry import carried
 from oomctl.trend.line import Line
@@ -35,8 +37,7 @@ def choice_then(scenario: Scenario, outlooks: Mapping[int, Outlook], left: Secon
     """Return whom the kernel takes when ``room`` is used up.
 
     Certain only where nobody else can be first, neither at the earliest nor at the latest moment, the first at its
-    slowest and all others at their fastest, nor anybody who begins meanwhile: with all that is taken by the rest, or as
-    large as those who began while it was watched.
+    slowest and all others at their fastest, nor anybody who begins meanwhile and gets all that is taken by the rest.
     """
     middle = {pid: one.growth(left.mid, room.pages).middle for pid, one in outlooks.items()}
     result = out_of_memory(carried(scenario, middle))
@@ -48,8 +49,7 @@ def choice_then(scenario: Scenario, outlooks: Mapping[int, Outlook], left: Secon
     first = result.victim.task.pid
     contenders = [task for task in scenario.tasks if task.pid in running]
     contenders.sort(key=lambda task: task.pid != first)
-    # Where one that began may be first, so may the next: what it has of its parent takes no room.
-    newcomer = any(pid not in outlooks or outlooks[pid].began for pid in running)
+    newcomer = any(pid < 0 for pid in running)
     certain = result.certainty is Certainty.CERTAIN and len(contenders) == 1 and not newcomer
     certainty = Certainty.CERTAIN if certain else Certainty.CLOSE
     result = result._replace(certainty=certainty, contenders=tuple(contenders), settled=False)
@@ -62,15 +62,29 @@ def _in_the_running(scenario: Scenario, outlooks: Mapping[int, Outlook], seconds
     rest = along(room.rest, seconds)
     # All of the room is taken by somebody: what no other can have had is one's own, and nobody has what others have.
     bound = scenario.context.left_pages
-    surely = int(room.pages * _ROOM_SURE) - rest.most - sum(_taken(one.most) for one in growths.values())
+    surely = int(room.pages * _ROOM_SURE) - max(rest.most, 0) - sum(_taken(one.most) for one in growths.values())
     shared = (_NO_END if bound is None else max(bound, room.pages)) - rest.least
     shared -= sum(_taken(one.least) for one in growths.values())
     least = carried(scenario, {pid: _at_least(one, surely) for pid, one in growths.items()})
     most = carried(scenario, {pid: _at_most(one, shared) for pid, one in growths.items()})
-    most = with_process(most, max(min(rest.most, shared + rest.least), 0))
     rules, context = rules_of(scenario), least.context
+    began = [task for task in most.tasks if task.pid in outlooks and outlooks[task.pid].began]
+    most = _with_newcomers(most, began, max(min(rest.most, shared + rest.least), 0), rules)
     at_least, at_most = (scan(one.tasks, context, rules).ranking for one in (least, most))
     return {task.pid for task in may_be_first(at_least, at_most, context, rules_of_reading(scenario))}
+
+
+def _with_newcomers(scenario: Scenario, began: Sequence[Task], pages: int, rules: Rules) -> Scenario:
+    """Add who may begin meanwhile and get ``pages``: one out of nothing, and one more as those that ``began``.
+
+    The next child has what its parent has, which takes no room, as the last one had.
+    """
+    scenario = with_process(scenario, pages)
+    worst = max(began, key=lambda task: badness(task, scenario.context.totalpages, rules).badness, default=None)
+    if worst is None:
+        return scenario
+    another = worst._replace(pid=min(task.pid for task in scenario.tasks) - 1, mm=None)
+    return with_growth(scenario._replace(tasks=(*scenario.tasks, another)), another.pid, pages)
 
 
 def _taken(growth: Sizes) -> int:

@@ -107,16 +107,18 @@ def _fastest(moments: Sequence[float], row: Sequence[float], between: float) -> 
 
 
 def without_members(used_pages: Sequence[int], tasks: Sequence[Task], watched: Watched) -> list[int]:
-    """Return what is used at each moment besides the private and shared memory of ``tasks``, up to a constant."""
+    """Return what is used at each moment besides the private and shared memory of ``tasks``, up to a constant.
+
+    Who began meanwhile stays in it, as those will be that begin later: what a child has of its parent was used before.
+    """
     rest = list(used_pages)
     for task in tasks:
         track = watched.tracks.get(task.pid)
         if track is None or track.start_ticks != task.start_ticks:
             continue
-        if len(track.points) == 1 and track.first_seen <= watched.moments[0]:  # as most are
+        if len(track.points) == 1 or track.first_seen > watched.moments[0]:
             continue
-        begun = sum(moment < track.first_seen for moment in watched.moments)
-        for index, sizes in enumerate(sizes_at(watched.moments[begun:], track.points), start=begun):
+        for index, sizes in enumerate(sizes_at(watched.moments, track.points)):
             rest[index] -= sizes.private + sizes.shmem
     return rest
 

@@ -114,12 +114,34 @@ def test_a_young_one_that_grows_fast_is_in_the_running() -> None:
 
 
 def test_where_one_that_began_may_be_first_so_may_the_next() -> None:
-    """A child weighs what its parent does, and that takes no room."""
     child = private(lambda _: 90_000, since=COUNT // 2)
     ended = lambda moment: -90_000.0 * (moment >= COUNT // 2)  # noqa: E731
     found = among(growing(10, 100, 20_000), (child, task(12, rss=90_000)), others=ended, room=5_000)
     assert certainty_of(found) == (12, Certainty.CLOSE)
     assert contenders_of(found) == [12]
+    assert found.choice is not None
+    assert found.choice.newcomer
+
+
+def test_of_children_that_have_nearly_all_of_their_parent_the_next_may_be_the_first() -> None:
+    """One each second, which takes 500 pages besides the 60,000 of its parent."""
+    children = {100 + second: private(lambda _: 60_500, since=second) for second in range(COUNT)}
+    tasks = [task(pid, rss=60_500, anon=60_500) for pid in children]
+    largest = private(lambda _: 61_000), task(50, rss=61_000, anon=61_000)
+    shared = lambda moment: -60_000.0 * (moment + 1)  # noqa: E731
+    found = among(*zip(children.values(), tasks), largest, others=shared)
+    assert certainty_of(found) == (50, Certainty.CLOSE)
+    assert found.choice is not None
+    assert found.choice.newcomer
+
+
+def test_the_next_that_begins_may_be_larger_than_the_last() -> None:
+    """As those that are forked for each request, with what it takes besides what their parent has."""
+    before = resting(11, 62_000)
+    later = private(lambda _: 60_000, since=COUNT // 2)
+    shared = lambda moment: 500.0 * moment - 60_000 * (moment >= COUNT // 2)  # noqa: E731
+    found = among(before, (later, task(12, rss=60_000)), others=shared)
+    assert certainty_of(found) == (11, Certainty.CLOSE)
     assert found.choice is not None
     assert found.choice.newcomer
 

@@ -86,10 +86,11 @@ def test_what_members_use_is_none_of_the_rest() -> None:
     assert set(without_members(used, [task(10), task(11)], seen)) == {300}
 
 
-def test_what_began_while_watching_was_in_the_rest_before() -> None:
-    seen = watched({10: private(lambda _: 300, since=COUNT - 1)})
-    rest = without_members([0] * COUNT, [task(10)], seen)
-    assert (rest[0], rest[-1]) == (0, -300)
+def test_what_began_while_watching_stays_in_the_rest() -> None:
+    """A child of 300 pages that has 290 of them from its parent."""
+    used = [10 * (second >= COUNT - 2) for second in range(COUNT)]
+    seen = watched({10: private(lambda moment: 300 + moment, since=COUNT - 2)})
+    assert without_members(used, [task(10)], seen) == used
 
 
 def test_it_grows_from_the_size_that_it_had_when_the_scenario_was_read() -> None:
