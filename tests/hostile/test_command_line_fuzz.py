@@ -17,7 +17,7 @@ from tests.hostile.fuzzing import SPEAKING, corpus, ends_well, fuzz
 from tests.proc_tree import ProcTree
 
 # Not what goes on for ever or starts something: run, selftest, policy watch, history --follow; top only once.
-# Nor metrics --output, which any of the words would be a file for.
+# Nor what writes: metrics --output, which any of the words would be a file for, and completion --install.
 NAMES = tuple(name for name in COMMANDS if name not in ("run", "selftest"))
 CHANGES = ("set", "protect", "sacrifice", "reset", "undo", "apply")
 WORDS = (
@@ -75,7 +75,7 @@ def _command_line(dice: random.Random) -> bytes:
         below = dice.choice([one for one in command.commands if one != "watch"])
         command, words = command.commands[below], [name, below]
     options = [option for param in command.params if isinstance(param, click.Option) for option in param.opts]
-    options = [option for option in options if option not in ("--follow", "--output")]
+    options = [option for option in options if option not in ("--follow", "--output", "--install")]
     if name == "forecast":
         words += ["--over", "0.3", "--every", "20ms"]
     rest = [dice.choice((*options, "--nosuch")) if dice.random() < 0.5 else dice.choice(WORDS) for _ in range(5)]
