@@ -27,4 +27,5 @@ def test_a_kill_is_predicted_and_told(nursery: Nursery, cgroup: ToyCgroup, adj: 
     assert [task.pid for task in found.killed] == [result.victim]
     assert result.victim == (smaller if adj else larger).pid
     told = [one for one in api.history() if one.report.oom_memcg == cgroup.path]
-    assert [(one.replay.victim_pid, one.replay.agrees) for one in told] == [(result.victim, True)]
+    # A filler that runs on before the victim's memory is free may cause another kill.
+    assert (told[0].replay.victim_pid, told[0].replay.agrees) == (result.victim, True)
