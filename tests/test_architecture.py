@@ -25,11 +25,12 @@ DOORS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "model": (),
     "guard": (),
+    "pods": (),
     "kernel": ("model", "errors"),
     "trend": ("model", "kernel"),
-    "render": ("model", "errors", "kernel.badness"),
+    "render": ("model", "errors", "pods", "kernel.badness"),
     "console": ("render.text", "render.folding"),
-    "procfs": ("model", "errors", "kernel", "guard"),
+    "procfs": ("model", "errors", "kernel", "guard", "pods"),
     "systemd": ("errors", "kernel.badness", "guard"),
     "oomlog": ("model", "errors", "kernel", "guard", "render.reasons"),
     "selftest": ("model", "errors", "kernel", "procfs"),
@@ -70,7 +71,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "__init__": (),
 }
 PURE = (
-    *("model", "errors", "kernel", "trend", "origins.known", "live.pending", "live.standing", "live.view"),
+    *("model", "errors", "pods", "kernel", "trend", "origins.known", "live.pending", "live.standing", "live.view"),
     *("audit.choice", "audit.memcgs", "audit.protection", "audit.surroundings", "audit.remedies", "audit.metrics"),
     "completion.installing",
 )

@@ -20,8 +20,10 @@ from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.memorynow import memory_now
+from oomctl.procfs.podnames import PodNames
 from oomctl.procfs.reader import Procfs
 from oomctl.render import explanation as render
+from oomctl.render import podnames
 from oomctl.targets.matching import matching, no_match
 from oomctl.targets.units import declared_values, resolved
 from oomctl.targets.words import Target, names_cgroup
@@ -62,7 +64,9 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
         render.Entry(row, first_adjs.get(row.task.pid), origins.origin(known), known.declared)
         for row, known in zip(rows, facts)
     ]
-    answer = render.Explanation(scenario, entries, len(result.ranking), memory_now(procfs, scenario), result)
+    podnames.ask(PodNames())
+    memory = memory_now(procfs, scenario)
+    answer = render.Explanation(scenario, entries, len(result.ranking), memory, result, procfs.meminfo.mem_total)
     if as_json:
         emit(render.document(answer))
     else:

@@ -24,7 +24,9 @@ from oomctl.oomlog.replay import scenario_of
 from oomctl.oomlog.sources import KMSG, Source, open_source
 from oomctl.oomlog.wanted import Wanted, epoch_of, known_kernel
 from oomctl.procfs.machine import machine_procfs
+from oomctl.procfs.podnames import PodNames
 from oomctl.render import history as render
+from oomctl.render import podnames
 from oomctl.render.killlist import listing
 from oomctl.targets.matching import wildcards
 from oomctl.targets.words import is_unit
@@ -116,6 +118,7 @@ def history(
     oomctl history --follow --json --unit nginx.service
     """
     _check_question(number, summary, follow)
+    podnames.ask(PodNames())
     wanted = asked(victim, cgroup, unit)
     if follow:
         from oomctl.commands.following import follow as follow_log

@@ -17,7 +17,8 @@ from oomctl.model.kernel import Outcome, Round, Task
 from oomctl.model.listing import Row
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
-from oomctl.render import candidates, reasons
+from oomctl.procfs.podnames import PodNames
+from oomctl.render import candidates, podnames, reasons
 from oomctl.render import simulation as render
 from oomctl.scenario import question as questions
 from oomctl.scenario.supposed import Supposed, suppose
@@ -98,6 +99,7 @@ def simulate(
     oomctl simulate --set java=-500 --grow postgres=2G
     oomctl simulate --add 8G@300 --rounds 3
     """
+    podnames.ask(PodNames())
     output = output_format(wanted, as_json)
     scope = questions.Shortage(cgroup, nodes, mempolicy, nearest_for)
     rules = rules_for(kernel) if kernel else None

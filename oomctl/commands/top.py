@@ -20,8 +20,9 @@ from oomctl.model.kernel import Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_line, machine_procfs, proc_root
+from oomctl.procfs.podnames import PodNames
 from oomctl.procfs.reader import Procfs
-from oomctl.render import fields, palette, ranking
+from oomctl.render import fields, palette, podnames, ranking
 from oomctl.targets.words import Target, names_cgroup
 
 _LINES_AROUND = 4  # the summary, the header, the note below and the prompt
@@ -122,6 +123,7 @@ def top(
     oomctl top --cgroup /system.slice/postgresql.service
     oomctl top --json | jq '.processes[0].pid'
     """
+    podnames.ask(PodNames())
     output = output_format(wanted, as_json)
     if user is not None:
         _check_user(user)

@@ -82,7 +82,8 @@ class Known(NamedTuple):
     confidence: Confidence = LIKELY
 
 
-_POD = r".*/kubepods.*"
+_POD = r".*[/-]kubepods.*"
+_BURSTABLE, _BEST_EFFORT = (rf".*[/-]kubepods.*[/-]{qos}[/-].*" for qos in ("burstable", "besteffort"))
 CONTAINER = r".*(/docker[/-]|/libpod-|/crio-|/cri-containerd-|/lxc[./]).*"
 # Titles that OpenSSH gives its processes; before 9.8 a session has the listener's comm.
 _LISTENER = r"(sshd: )?\S*/?sshd\b(?!: )"
@@ -112,7 +113,9 @@ KNOWN: tuple[Known, ...] = (
         cmdline=_SESSION,
     ),
     Known(KUBELET, "the kubelet, for the sandbox of a pod", (-998,), "Kubernetes: PodInfraOOMAdj", comm="pause"),
-    Known(KUBELET, "the kubelet: pod of QoS class BestEffort", (1000,), "Kubernetes: qos/policy.go", cgroup=_POD),
+    Known(
+        KUBELET, "the kubelet: pod of QoS class BestEffort", (1000,), "Kubernetes: qos/policy.go", cgroup=_BEST_EFFORT
+    ),
     Known(
         KUBELET,
         "the kubelet: pod of QoS class Guaranteed, or critical to the node",
@@ -125,7 +128,7 @@ KNOWN: tuple[Known, ...] = (
         "the kubelet: pod of QoS class Burstable, 1000 - 1000 x memory request / capacity",
         range(2, 1000),
         "Kubernetes: qos/policy.go",
-        cgroup=_POD,
+        cgroup=_BURSTABLE,
     ),
     Known(PROGRAM, "the kubelet itself", (-999,), "Kubernetes: KubeletOOMScoreAdj", comm="kubelet"),
     Known(PROGRAM, "kube-proxy itself", (-999,), "Kubernetes: KubeProxyOOMScoreAdj", comm="kube-proxy"),

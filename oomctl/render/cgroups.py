@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from oomctl.render.cgroupshapes import Place, is_hex, places
+from oomctl.pods import Named
+from oomctl.render import podnames
+from oomctl.render.cgroupshapes import Place, is_hex, is_id, places
 from oomctl.render.text import visible
 
 _CONTAINERS = ("docker", "podman", "container", "containerd", "nerdctl", "lxc", "nspawn", "machine", "qemu", "nomad")
+_OF_A_POD = ("container", "docker")
 _ROOM_FOR_BOTH_ENDS = 12
 _NEEDS_OUTER = ("step", "path")
 
@@ -13,6 +16,7 @@ _NEEDS_OUTER = ("step", "path")
 def short_name(path: str) -> str:
     """Return ``pulse.service``, ``docker 00748bf4e957``, ``pod eded8c65 container ec9ee26695de``; else the path.
 
+    Where the kubelet's files have the names: ``pod shop/cart-7d9f container app``.
     Harmless, whatever the cgroup is called.
     """
     return _joined(places(path)) if path.strip("/") else visible(path)
@@ -21,10 +25,13 @@ def short_name(path: str) -> str:
 def short_name_within(path: str, room: int) -> str:
     """Return the short name in at most ``room`` characters.
 
-    First what is around is left out, then digits of an id; a path loses parts of its middle.
+    First what is around is left out, then digits of an id; a path loses parts of its middle. Of a pod that has a name
+    the name stays longest.
     """
     named = places(path)
     name = _joined(named) or visible(path)
+    if len(name) > room and (shorter := _pod_names(named)):
+        return next((form for form in shorter if len(form) <= room), ellipsis(shorter[-1], room))
     for first in range(1, len(named) + 1):
         if len(name) <= room:
             return name
@@ -62,11 +69,37 @@ def container(path: str) -> str | None:
 
 def _joined(named: tuple[Place, ...]) -> str:
     text = after = ""
-    for place in named:
+    pod: Named | None = None
+    for place, inside in zip(named, (*named[1:], None)):
         # Paths go on where the name before them ends; a unit ends the path that leads to it.
         between = "" if not text or place.kind == "path" else "/" if after == "path" else " "
-        text, after = f"{text}{between}{place}", place.kind
+        word = str(place)
+        if place.kind == "pod":
+            pod = _called(place, inside)
+            word = visible(f"pod {pod.namespace}/{pod.name}") if pod else word
+        elif pod is not None and pod.container is not None and after == "pod" and place.kind in _OF_A_POD:
+            word = visible(f"container {pod.container}")
+        text, after = f"{text}{between}{word}", place.kind
     return text
+
+
+def _called(pod: Place, inside: Place | None) -> Named | None:
+    """Return what a pod and the container in it are called."""
+    is_container = inside is not None and inside.kind in _OF_A_POD and is_id(inside.name)
+    return podnames.named(pod.name, inside.name if inside is not None and is_container else None)
+
+
+def _pod_names(named: tuple[Place, ...]) -> list[str]:
+    """Return shorter and shorter names of a pod or its container; none where it is something else, or has no name."""
+    first = next((index for index, place in reversed(list(enumerate(named))) if place.kind == "pod"), None)
+    if first is None or [place.kind for place in named[first + 1 :] if place.kind not in _OF_A_POD]:
+        return []
+    pod = _called(named[first], named[first + 1] if named[first + 1 :] else None)
+    if pod is None:
+        return []
+    whole = visible(f"{pod.namespace}/{pod.name}")
+    with_container = [visible(f"{whole} {pod.container}")] if pod.container else []
+    return [_joined(named[first:]), *with_container, whole, visible(pod.name)]
 
 
 def _cut(name: str, room: int) -> str:

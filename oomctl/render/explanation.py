@@ -10,7 +10,8 @@ from oomctl.model.kernel import Constraint, Outcome, Round, Scenario
 from oomctl.model.listing import Row
 from oomctl.model.memory import Accounting
 from oomctl.model.origin import Origin, OriginKind
-from oomctl.render import reasons
+from oomctl.pods import pod_of, request_of
+from oomctl.render import podnames, reasons
 from oomctl.render.cgroups import cut, short_name
 from oomctl.render.document import json_line
 from oomctl.render.fields import process_document, short_place
@@ -43,6 +44,8 @@ class Explanation(NamedTuple):
     """Where the memory is now, the cgroup's or the machine's."""
     result: Round | None = None
     """Whom the kernel would take now; None: that was not asked."""
+    machine_bytes: int = 0
+    """The machine's memory; 0: not known."""
 
 
 def document(answer: Explanation) -> str:
@@ -67,6 +70,7 @@ def _process(entry: Entry, answer: Explanation) -> dict[str, Any]:
             "totalpages": answer.scenario.context.totalpages,
         },
         "origin": entry.origin._asdict(),
+        "memory_request": _request_document(entry, answer.machine_bytes),
         "declared": entry.declared,
         "flip": {"first_at": entry.first_adj, "spared_at": _spared_at(entry)},
     }
@@ -112,7 +116,9 @@ def _paragraph(entry: Entry, answer: Explanation, width: int | None) -> str:
         f"  {rank}oom_score {task.oom_score}, oom_score_adj {task.adj}",
     ]
     lines += _terms(entry, answer.scenario)
+    lines += _pod(entry)
     lines += _origin(entry)
+    lines += _request_lines(entry, answer.machine_bytes)
     if row.candidate is not None:
         lines.append(f"  {_flip(entry)}")
     if details.cmdline:
@@ -174,6 +180,39 @@ def _origin(entry: Entry) -> list[str]:
     if entry.declared not in (None, task.adj) and origin.kind not in (OriginKind.PROGRAM, OriginKind.RUNTIME):
         lines.append(f"  {unit} declares OOMScoreAdjust={entry.declared}, not {task.adj}: its next start has that")
     return lines
+
+
+def _pod(entry: Entry) -> list[str]:
+    pod = pod_of(entry.row.details.cgroup)
+    if pod is None:
+        return []
+    called = podnames.named(pod.uid, pod.container_id)
+    names = [] if called is None else [visible(f"{called.namespace}/{called.name}")]
+    names += [] if called is None or called.container is None else [f"container {visible(called.container)}"]
+    return [f"  pod: {', '.join([*names, f'QoS class {pod.qos}', f'UID {pod.uid}'])}"]
+
+
+def _request(entry: Entry, machine_bytes: int) -> tuple[int, int] | None:
+    """Return which memory requests have the kubelet give this value; None where it is not the kubelet's for one."""
+    pod = pod_of(entry.row.details.cgroup)
+    if pod is None or pod.qos != "Burstable" or entry.origin.kind is not OriginKind.KUBELET:
+        return None
+    return request_of(entry.row.task.adj, machine_bytes)
+
+
+def _request_document(entry: Entry, machine_bytes: int) -> dict[str, int] | None:
+    request = _request(entry, machine_bytes)
+    return None if request is None else {"at_least_bytes": request[0], "below_bytes": request[1]}
+
+
+def _request_lines(entry: Entry, machine_bytes: int) -> list[str]:
+    request = _request(entry, machine_bytes)
+    if request is None:
+        return []
+    low, high = map(size, request)
+    much = f"below {high}" if request[0] == 0 else f"of {low} up to {high}"
+    lowest = "(of a sidecar: the least among its pod's containers)"
+    return [f"  {entry.row.task.adj} means a memory request {much} on this node of {size(machine_bytes)} {lowest}"]
 
 
 def _flip(entry: Entry) -> str:

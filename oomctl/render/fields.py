@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from oomctl.errors import BadInput
 from oomctl.model.kernel import Task
 from oomctl.model.listing import Details, Machine, Row
-from oomctl.render import cgroups, reasons
+from oomctl.render import cgroups, podnames, reasons
 from oomctl.render.cgroupshapes import places
 from oomctl.render.commandline import command
 from oomctl.render.text import size, visible
@@ -206,7 +206,8 @@ def find_all(names: str) -> tuple[Field, ...]:
 
 def process_document(row: Row, page_size: int) -> dict[str, Any]:
     """Return the ``process`` object of the JSON contract."""
-    return {name: _BY_NAME[name].value(row, page_size) for name in OF_A_PROCESS}
+    values = {name: _BY_NAME[name].value(row, page_size) for name in OF_A_PROCESS}
+    return {**values, "pod": podnames.document(row.details.cgroup)}
 
 
 def victim_document(victim: Task | None) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.kernel import Candidate, Constraint
 from oomctl.model.oomreport import KERNEL, Kill, OomReport, Replay, TableRow
-from oomctl.render import cgroups, killing
+from oomctl.render import cgroups, killing, podnames
 from oomctl.render.document import members
 from oomctl.render.fitting import Column, fitted
 from oomctl.render.simulation import terms_table
@@ -85,6 +85,7 @@ def _event(event: Event) -> dict[str, Any]:
         "constraint": report.constraint.value if report.constraint else None,
         "memcg": report.oom_memcg,
         "memcg_name": report.oom_memcg and cgroups.short_name(report.oom_memcg),
+        "memcg_pod": podnames.document(report.oom_memcg),
         "totalpages": verdict.totalpages,
         "page_size": verdict.page_size or report.page_size,
         "trigger": trigger if any(value is not None for value in trigger.values()) else None,
@@ -137,6 +138,7 @@ def _kill(kill: Kill, rows: Mapping[int, TableRow], page: int, cgroup: str | Non
         "cgroup": cgroup,
         "cgroup_name": cgroup and cgroups.short_name(cgroup),
         "container": cgroup and cgroups.container(cgroup),
+        "pod": podnames.document(cgroup),
     }
 
 

@@ -34,6 +34,8 @@ def descended(*line: Task) -> list[Task]:
 
 SSHD = task(5, comm="sshd", adj=-1000)
 POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-ab.scope"
+BEST_EFFORT = "/kubelet/kubepods/besteffort/pod1/ab"
+GUARANTEED = "/kubepods.slice/kubepods-pod1.slice/cri-containerd-ab.scope"
 BROWSER = task(5, comm="chrome")
 POSTMASTER = task(5, comm="postgres", adj=-900)
 
@@ -75,7 +77,11 @@ POSTMASTER = task(5, comm="postgres", adj=-900)
         pytest.param(300, {"comm": "postgres", "parent": POSTMASTER}, "program", "PostgreSQL, for", id="other backend"),
         pytest.param(-998, {"comm": "containerd-shim"}, "runtime", "containerd", id="shim"),
         pytest.param(-998, {"comm": "pause", "cgroup": POD}, "kubelet", "the kubelet, for the sandbox", id="sandbox"),
-        pytest.param(1000, {"cgroup": POD}, "kubelet", "the kubelet: pod of QoS class BestEffort", id="best effort"),
+        pytest.param(
+            1000, {"cgroup": BEST_EFFORT}, "kubelet", "the kubelet: pod of QoS class BestEffort", id="best effort"
+        ),
+        pytest.param(985, {"cgroup": BEST_EFFORT}, "unknown", "nobody that oomctl knows", id="never best effort's"),
+        pytest.param(985, {"cgroup": GUARANTEED}, "unknown", "nobody that oomctl knows", id="never guaranteed's"),
         pytest.param(985, {"cgroup": POD}, "kubelet", "the kubelet: pod of QoS class Burstable", id="burstable"),
         pytest.param(-997, {"cgroup": POD}, "kubelet", "the kubelet: pod of QoS class Guaranteed", id="guaranteed"),
         pytest.param(-500, {"comm": "dockerd"}, "unit", "OOMScoreAdjust=-500", id="dockerd"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oomctl.pods import Named
+from oomctl.render import podnames
 from oomctl.render.cgroups import container, innermost, short_name, short_name_within, told, told_within
 from oomctl.render.cgroupshapes import places
 
@@ -186,3 +190,30 @@ def test_a_name_fits_its_room_and_is_harmless(path: str, room: int) -> None:
 def test_a_path_that_is_cut_off_names_no_container_by_half_an_id(path: str, data: st.DataObject) -> None:
     cut = path[: data.draw(st.integers(0, path.index(ID) + len(ID) - 1))]
     assert not any(ID.startswith(place.name) for place in places(cut) if place.kind not in ("path", "unit", "lxc"))
+
+
+@pytest.mark.parametrize(
+    ("path", "room", "name"),
+    [
+        (f"/{POD}/cri-containerd-{ID}.scope", 40, "pod shop/cart-7d9f container app"),
+        (f"/docker/{INNER}/kubelet/kubepods/pod{UID}/{ID}", 40, "pod shop/cart-7d9f container app"),
+        (f"/{POD}/cri-containerd-{ID}.scope", 20, "shop/cart-7d9f app"),
+        (f"/{POD}/cri-containerd-{ID}.scope", 14, "shop/cart-7d9f"),
+        (f"/{POD}/cri-containerd-{ID}.scope", 9, "cart-7d9f"),
+        (f"/{POD}/cri-containerd-{ID}.scope", 8, "car…7d9f"),
+        (f"/{POD}/cri-containerd-{INNER}.scope", 41, "pod shop/cart-7d9f container ec9ee26695de"),
+        (f"/{POD}/cri-containerd-{INNER}.scope", 16, "shop/cart-7d9f"),
+        (f"/{POD}/cri-containerd-{ID}.scope/init.scope", 50, "pod shop/cart-7d9f container app init.scope"),
+        (f"/{POD}/crio-conmon-{ID}.scope", 50, "pod shop/cart-7d9f conmon of 00748bf4e957"),
+        (f"/{POD}", 20, "pod shop/cart-7d9f"),
+    ],
+)
+def test_of_a_pod_with_a_name_the_name_stays_longest(named_pod: None, path: str, room: int, name: str) -> None:
+    assert short_name_within(path, room) == name
+
+
+@pytest.fixture
+def named_pod() -> Iterator[None]:
+    podnames.ask(lambda uid, container_id: Named("shop", "cart-7d9f", "app" if container_id == ID else None))
+    yield
+    podnames.ask(None)
