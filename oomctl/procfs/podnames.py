@@ -40,6 +40,8 @@ class PodNames:
         self._read_at: float | None = None
         self._pods: dict[str, Named | None] = {}
         self._containers: dict[str, Named | None] = {}
+        self._changed_at: dict[tuple[str, str], int] = {}
+        """When the directories that were listed had changed last."""
 
     def __call__(self, uid: str, container_id: str | None) -> Named | None:
         """Return the names of a pod and of a container in it; None: the files do not say.
@@ -64,14 +66,32 @@ class PodNames:
 
     def _read(self) -> None:
         for root in self._roots or host_roots():
-            for entry in _entries(root, "pods"):
+            for entry in self._new_entries(root, "pods"):
                 match = _POD_DIRECTORY.fullmatch(entry)
                 if match:
                     _put(self._pods, match[3], Named(match[1], match[2]))
-            for entry in _entries(root, "containers"):
+            for entry in self._new_entries(root, "containers"):
                 match = _CONTAINER_LOG.fullmatch(entry)
                 if match:
                     _put(self._containers, match[4], Named(match[2], match[1], match[3]))
+
+    def _new_entries(self, root: str, name: str) -> list[str]:
+        """List a directory that has changed since it was listed last; nothing where that is not possible."""
+        try:
+            directory = _opened(root, name)
+        except OSError:
+            return []
+        try:
+            changed_at = os.fstat(directory).st_mtime_ns
+            if self._changed_at.get((root, name)) == changed_at:
+                return []
+            self._changed_at[root, name] = changed_at
+            with os.scandir(directory) as entries:
+                return [entry.name for _, entry in zip(range(_MOST_ENTRIES), entries)]
+        except OSError:
+            return []
+        finally:
+            os.close(directory)
 
 
 def _put(names: dict[str, Named | None], key: str, named: Named) -> None:
@@ -79,18 +99,14 @@ def _put(names: dict[str, Named | None], key: str, named: Named) -> None:
     names[key] = named if names.setdefault(key, named) == named else None
 
 
-def _entries(root: str, name: str) -> list[str]:
-    """List a directory below var/log; links on the way are followed only on the machine itself."""
-    follow = 0 if root == "/" else os.O_NOFOLLOW
-    opened = []
-    try:
-        opened.append(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        for part in ("var", "log", name):
-            opened.append(os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | follow, dir_fd=opened[-1]))
-        with os.scandir(opened[-1]) as entries:
-            return [entry.name for _, entry in zip(range(_MOST_ENTRIES), entries)]
-    except OSError:
-        return []
-    finally:
-        for descriptor in opened:
-            os.close(descriptor)
+def _opened(root: str, name: str) -> int:
+    """Open a directory below var/log; links on the way are followed only on the machine itself."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    above = os.open(root, flags)
+    for part in ("var", "log", name):
+        try:
+            inside = os.open(part, flags | (0 if root == "/" else os.O_NOFOLLOW), dir_fd=above)
+        finally:
+            os.close(above)
+        above = inside
+    return above
