@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from oomctl.procfs.growth import Watch
+from oomctl.procfs.reader import Procfs
 from tests.commands.invoke import OOMCTL, ROOT, Ran, ask
 from tests.commands.terminal import terminal
 from tests.documents import PROCESS, assert_has, errors_in
@@ -171,6 +173,20 @@ def interrupted(server: ProcTree, after_s: float) -> Ran:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     return Ran(process.returncode, out, err)
+
+
+def test_where_looks_take_long_there_are_enough_of_them_all_the_same(
+    server: ProcTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Watch.look
+
+    def slow(watch: Watch, procfs: Procfs, moment: float) -> None:
+        look(watch, procfs, moment)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(Watch, "look", slow)
+    document = json.loads(ask(server, "forecast", "--over", "240ms", "--every", "20ms", "--json").stdout)
+    assert (document["looks"], document["limits"][0]["motion"]) == (12, "steady")
 
 
 def test_ctrl_c_answers_with_what_it_has(server: ProcTree) -> None:
