@@ -27,7 +27,7 @@ from oomctl.tui.keys import KEYS, MOVING
 
 MAN = Path(__file__).parent
 SCHEMAS = MAN.parent / "oomctl" / "schemas"
-PARTS = ("process.json", "pod.json", "memory.json")
+PARTS = ("process.json", "pod.json", "memory.json", "limit.json")
 """What other documents hold; it stands above them."""
 
 

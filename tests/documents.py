@@ -13,7 +13,7 @@ SCHEMAS = {
     path.name: json.loads(path.read_text())
     for path in sorted((Path(__file__).parents[1] / "oomctl" / "schemas").glob("*.json"))
 }
-PARTS = ("process.json", "pod.json", "memory.json")
+PARTS = ("process.json", "pod.json", "memory.json", "limit.json")
 """No documents of their own; documents hold them, the first with further fields."""
 EVENTS = "history.json"
 """Its events are documents of their own when they are followed."""

@@ -40,7 +40,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "origins": ("model", "errors", "kernel.badness", "procfs", "changes.journal"),
     "policy": ("model", "errors", "kernel", "procfs", "targets", "guard"),
     "audit": (
-        *("model", "errors", "kernel", "procfs", "targets", "policy", "origins", "systemd", "guard", "render.text"),
+        *("model", "errors", "kernel", "procfs", "targets", "policy", "origins", "systemd", "guard"),
+        *("render.text", "render.forecast"),
     ),
     "live": ("model", "errors", "kernel", "procfs", "targets", "render"),
     "api": (
@@ -72,7 +73,15 @@ DOORS: dict[str, tuple[str, ...]] = {
 }
 PURE = (
     *("model", "errors", "pods", "kernel", "trend", "origins.known", "live.pending", "live.standing", "live.view"),
-    *("audit.choice", "audit.memcgs", "audit.protection", "audit.surroundings", "audit.remedies", "audit.metrics"),
+    *(
+        "audit.choice",
+        "audit.growth",
+        "audit.memcgs",
+        "audit.protection",
+        "audit.surroundings",
+        "audit.remedies",
+        "audit.metrics",
+    ),
     "completion.installing",
 )
 WORDLESS = [path for path in sorted((PACKAGE / "kernel").glob("*.py")) if path.stem not in ("rules", "distributions")]

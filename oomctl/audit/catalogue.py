@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
 
-from oomctl.audit import choice, memcgs, protection, surroundings
+from oomctl.audit import choice, growth, memcgs, protection, surroundings
 from oomctl.audit.facts import Look
 from oomctl.model.audit import Finding
 
@@ -21,6 +21,8 @@ class Check(NamedTuple):
     """Why that hurts."""
     met: str
     """Where it was met."""
+    watches: bool = False
+    """It is about what was watched for a while; one look does not tell."""
 
 
 CHECKS = (
@@ -146,6 +148,15 @@ CHECKS = (
         "Containers whose usage looked flat until they were killed (netdata#23039).",
     ),
     Check(
+        "runs-out-soon",
+        growth.runs_out_soon,
+        "Watched for with --over only: the machine's memory, or the limit of a memory cgroup, is used up within an hour"
+        " if it goes on like that; critical within five minutes.",
+        "Somebody is killed then. Before, there is time to stop what grows, or to give it more.",
+        "Leaks of which the graphs told after the kill.",
+        watches=True,
+    ),
+    Check(
         "java-heap",
         memcgs.java_heap,
         "The largest heap of a Java process (-Xmx) is more than the limit of its cgroup.",
@@ -245,6 +256,9 @@ CHECKS = (
     ),
 )
 IDS = tuple(check.id for check in CHECKS)
+WATCHING = frozenset(check.id for check in CHECKS if check.watches)
+AT_ONCE = tuple(check for check in IDS if check not in WATCHING)
+"""What one look tells."""
 
 
 def findings(look: Look, ids: Container[str] = IDS) -> list[Finding]:

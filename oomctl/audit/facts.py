@@ -9,6 +9,7 @@ from oomctl.model.audit import Enrolled, Group, Roll, Settings, Swap
 from oomctl.model.kernel import Round, Scenario, Task
 from oomctl.model.listing import Details
 from oomctl.model.origin import Origin
+from oomctl.model.trend import LimitForecast
 from oomctl.systemd.manager import UnitState
 from oomctl.targets.words import Target
 
@@ -135,6 +136,9 @@ class Look(NamedTuple):
     """/proc is that of another PID namespace."""
     capability: tuple[str, str] | None
     """Root lacks CAP_SYS_RESOURCE: who took it, and what would help; None: it has it, or this is not root."""
+    forecasts: tuple[LimitForecast, ...] = ()
+    """What becomes of each limit, the machine's among them, where that was watched before the look; the first that is
+    reached first."""
 
     @property
     def containers(self) -> Mapping[int, str]:

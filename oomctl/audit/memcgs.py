@@ -127,8 +127,8 @@ def limit_near(look: Look) -> Iterator[Finding]:
                 f"cgroup {visible(group.path)} uses {size(group.used)} of {size(group.limit)}, page cache not counted,"
                 " and nothing throttles it before somebody is killed",
                 remedies.throttled(look, group)
-                if _is_of_a_person(group)
-                else remedies.raised_limit(look, group, _more_than(max(group.used, group.limit))),
+                if remedies.is_of_a_person(group)
+                else remedies.raised_limit(look, group, remedies.more_than(max(group.used, group.limit))),
                 cgroup=group.path,
                 pids=frozenset(group.pids),
             )
@@ -144,20 +144,12 @@ def java_heap(look: Look) -> Iterator[Finding]:
                 f"{named(process)} may have a heap of {size(heap)} (-Xmx), and its cgroup {visible(group.path)} has"
                 f" {size(group.limit)}: it is killed before Java collects its garbage; a lower -Xmx mends that, too",
                 # Who asks for more does not get it by that.
-                None if of_person or _is_of_a_person(group) else remedies.raised_limit(look, group, _more_than(heap)),
+                None
+                if of_person or remedies.is_of_a_person(group)
+                else remedies.raised_limit(look, group, remedies.more_than(heap)),
                 cgroup=group.path,
                 pids=frozenset([process.pid]),
             )
-
-
-def _is_of_a_person(group: Group) -> bool:
-    """Whether it is a login's, whose limit is there to hold."""
-    return group.path.startswith("/user.slice/")
-
-
-def _more_than(used: int) -> int:
-    """A quarter more, in whole MiB."""
-    return ((used * 5 // 4 >> 20) + 1) << 20
 
 
 def _exempt(look: Look, group: Group) -> list[Enrolled]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from oomctl.audit.catalogue import IDS
+from oomctl.audit.catalogue import AT_ONCE
 from oomctl.audit.facts import Look
 from oomctl.model.audit import Finding, Severity
 from oomctl.model.kernel import Certainty, Outcome, Round, Scenario
@@ -162,5 +162,5 @@ def _findings(found: Sequence[Finding]) -> dict[str, list[Sample]]:
         "oomctl_check_findings": [
             Sample(severities.count(severity), {"severity": severity.value}) for severity in Severity
         ],
-        "oomctl_check_finding": [Sample(int(check in ids), {"id": check}) for check in IDS],
+        "oomctl_check_finding": [Sample(int(check in ids), {"id": check}) for check in AT_ONCE],
     }

@@ -67,6 +67,16 @@ def throttled(look: Look, group: Group) -> str | None:
     return write(str(to_bytes), group, "memory.high")
 
 
+def is_of_a_person(group: Group) -> bool:
+    """Whether it is a login's, whose limit is there to hold."""
+    return group.path.startswith("/user.slice/")
+
+
+def more_than(used: int) -> int:
+    """Return a quarter more, in whole MiB."""
+    return ((used * 5 // 4 >> 20) + 1) << 20
+
+
 def _unit_of(look: Look, group: Group) -> str | None:
     """Return the unit of the system's manager that has this cgroup: below slices only.
 

@@ -71,6 +71,10 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]
         return seconds
 
 
+WATCHING_FOR = DurationType(0.1, 7 * 86400.0)
+"""How long somebody may want a command to watch."""
+
+
 class TargetType(click.ParamType):  # type: ignore[type-arg]
     """A word that means processes, understood. BadInput when it can mean none."""
 

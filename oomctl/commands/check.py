@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from oomctl.audit import config, counted
-from oomctl.audit.catalogue import CHECKS, IDS, findings
+from oomctl.audit.catalogue import CHECKS, IDS, WATCHING, findings
 from oomctl.audit.facts import Asked, Look
+from oomctl.audit.growth import SOON_SECONDS
 from oomctl.audit.look import look
 from oomctl.cli import namesake
 from oomctl.cli.options import color_option, json_option
-from oomctl.cli.parameters import TARGET, NumbersAsArguments
+from oomctl.cli.parameters import TARGET, WATCHING_FOR, NumbersAsArguments
 from oomctl.console import complain, emit, emit_text
-from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, NothingMatched, OomctlError
+from oomctl.errors import ANSWER_IS_NO, DONE, BadInput, ImpossibleHere, NothingMatched, OomctlError
 from oomctl.model.audit import Finding, Severity
 from oomctl.model.listing import Row
+from oomctl.model.trend import LimitForecast
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reader import Procfs
@@ -71,6 +74,7 @@ class Plugged(NumbersAsArguments):
     show_default=True,
     help="Tell only what is as bad as this.",
 )
+@click.option("--over", type=WATCHING_FOR, help="Watch for so long, for limits that are reached soon.")
 @click.option("--config", "path", metavar="FILE", help=f"Read this file instead of {config.STANDARD}.")
 @click.option("--explain", "explained", metavar="ID", help="Say what a check is about; all: what each is.")
 @click.option("--format", "wanted", type=click.Choice(_PLUG_INS), help="One line for a monitoring system.")
@@ -82,6 +86,7 @@ def check(
     ignore: tuple[str, ...],
     precious: tuple[Target, ...],
     least: str,
+    over: float | None,
     path: str | None,
     explained: str | None,
     wanted: str | None,
@@ -91,10 +96,12 @@ def check(
 
     The worst comes first. With TARGETs only what concerns them is told. The status is 1 where something
     is found; with --format nagios that of a plug-in, 3 for a failure of the check itself.
+    One look is instant; with --over it comes after watching what grows, which Ctrl-C ends early.
 
     \b
     oomctl check
     oomctl check --precious postgres --min-severity warning
+    oomctl check --over 30s --only runs-out-soon
     oomctl check --explain memcg-unkillable
     """
     if explained is not None:
@@ -103,9 +110,14 @@ def check(
         raise BadInput(f"--json and --format {wanted} contradict each other")
     settings = config.load(path)
     ids = frozenset(_known(only) or IDS) - (settings.ignore - frozenset(only)) - frozenset(_known(ignore))
+    if over is None:
+        for name in WATCHING & frozenset(only):
+            raise BadInput(f"--only {name}: one look does not tell; --over 30s watches for it")
+        ids -= WATCHING
+    forecasts = _watched(over) if over is not None and ids & WATCHING else ()
     procfs = machine_procfs()
     asked = Asked((*precious, *settings.precious), settings.thresholds, namesake.sudo_warning())
-    seen = look(procfs, asked)
+    seen = look(procfs, asked)._replace(forecasts=forecasts)
     if seen.units_unknown and not wanted:
         complain(f"{seen.units_unknown}; no unit was checked")
     found = findings(seen, ids)
@@ -118,6 +130,22 @@ def check(
     if seen.kills is not None and "kills-seen" in ids - untold and not targets:
         counted.remember(procfs.boot_id(), seen.kills)
     return status
+
+
+def _watched(over: float) -> tuple[LimitForecast, ...]:
+    """Watch every limit; of those that are reached soon the forecast says who dies."""
+    from oomctl.commands.watching import every_scope, of_limits, pace, watch_for, with_victim
+    from oomctl.procfs.growth import Watch
+
+    watch = Watch(every_scope(machine_procfs()))
+    watch_for(watch, over, pace(over, None), "check")
+    procfs, watched = machine_procfs(), watch.watched()
+    found = of_limits(procfs, watch, watched, SOON_SECONDS)
+    for number, one in enumerate(found):
+        if one.left is not None:
+            with suppress(ImpossibleHere):  # it has gone since: when is all that can be said
+                found[number] = with_victim(procfs, one, watched)[0]
+    return tuple(found)
 
 
 def _tell(found: Sequence[Finding], checks: int, procfs: Procfs, wanted: str | None, as_json: bool) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from oomctl.cli.options import color_option, json_option
-from oomctl.cli.parameters import TARGET, DurationType, NumbersAsArguments
-from oomctl.commands.watching import LONGEST, SHORTEST, every_scope, of_limits, pace, watch_for, with_victim
+from oomctl.cli.parameters import TARGET, WATCHING_FOR, DurationType, NumbersAsArguments
+from oomctl.commands.watching import every_scope, of_limits, pace, watch_for, with_victim
 from oomctl.console import complain, emit, emit_answer
 from oomctl.errors import ANSWER_IS_NO, DONE, ImpossibleHere
 from oomctl.kernel.badness import badness
@@ -14,13 +14,11 @@ from oomctl.kernel.constraint import memcg_totalpages
 from oomctl.model.kernel import Scenario
 from oomctl.model.limits import LimitKind
 from oomctl.model.listing import Row
-from oomctl.model.look import Pressure
 from oomctl.model.trend import LimitForecast, Watched
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.details import with_details
 from oomctl.procfs.growth import Watch
 from oomctl.procfs.machine import machine_procfs
-from oomctl.procfs.pressure import memory_pressure, pressure_in
 from oomctl.procfs.reach import reach
 from oomctl.procfs.reader import Procfs
 from oomctl.render import forecast as render
@@ -33,9 +31,7 @@ from oomctl.targets.words import Target
 @click.command(cls=NumbersAsArguments)
 @click.option("--cgroup", metavar="PATH", help="Only the limit of this memory cgroup.")
 @click.option("--for", "nearest_for", type=TARGET, help="Only the limits that TARGET may hit.")
-@click.option(
-    "--over", type=DurationType(SHORTEST, LONGEST), default="30s", show_default=True, help="Watch for so long."
-)
+@click.option("--over", type=WATCHING_FOR, default="30s", show_default=True, help="Watch for so long.")
 @click.option("--every", type=DurationType(0.02, 3600), help="Look so often (default: each second, 20 times at least).")
 @click.option(
     "--horizon", type=DurationType(1, 365 * 86400.0), default="24h", show_default=True, help="Look so far ahead."
@@ -102,17 +98,12 @@ def _in_full(procfs: Procfs, one: LimitForecast, watched: Watched) -> render.Tol
     """Add who grows and who dies, where the limit is reached."""
     if one.left is None:
         return render.Told(one)
-    whole, scenario = with_victim(procfs, one, watched, "forecast")
-    if scenario is None:
+    try:
+        whole, scenario = with_victim(procfs, one, watched)
+    except ImpossibleHere as error:
+        complain(f"forecast: {error}")
         return render.Told(one)
-    return render.Told(whole._replace(pressure=_pressure(procfs, one.limit.memcg)), _victim(procfs, whole, scenario))
-
-
-def _pressure(procfs: Procfs, path: str | None) -> Pressure | None:
-    if path is None:
-        return memory_pressure(procfs)
-    memcgs = Memcgs.of(procfs)
-    return None if memcgs is None else pressure_in(memcgs, path)
+    return render.Told(whole, _victim(procfs, whole, scenario))
 
 
 def _victim(procfs: Procfs, one: LimitForecast, scenario: Scenario) -> Row | None:

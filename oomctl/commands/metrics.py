@@ -10,7 +10,7 @@ import click
 from oomctl import __version__
 from oomctl.audit import config
 from oomctl.audit import metrics as numbers
-from oomctl.audit.catalogue import IDS, findings
+from oomctl.audit.catalogue import AT_ONCE, findings
 from oomctl.audit.facts import Asked, Look
 from oomctl.audit.look import look
 from oomctl.cli import namesake
@@ -73,7 +73,7 @@ def metrics(
     seen = look(procfs, asked)
     if seen.units_unknown:
         complain(f"{seen.units_unknown}; no unit was checked")
-    found = findings(seen, frozenset(IDS) - settings.ignore)
+    found = findings(seen, frozenset(AT_ONCE) - settings.ignore)
     scopes, all_there = _scopes(procfs, seen, cgroups)
     standing = _precious(procfs, seen.precious_named) if seen.precious_named else []
     run = numbers.Run(time.time(), time.monotonic() - started, __version__)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import time
 
 from oomctl.console import complain, progress
-from oomctl.errors import BadInput, ImpossibleHere
+from oomctl.errors import BadInput
 from oomctl.kernel.constraint import memcg_totalpages
 from oomctl.model.kernel import Scenario
 from oomctl.model.limits import Limit
+from oomctl.model.look import Pressure
 from oomctl.model.trend import LimitForecast, Watched
 from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.groups import groups
 from oomctl.procfs.growth import MOST_MOMENTS, Watch
 from oomctl.procfs.machine import machine_procfs
+from oomctl.procfs.pressure import memory_pressure, pressure_in
 from oomctl.procfs.reader import Procfs
 from oomctl.trend.forecast import of_limit, with_choice
 from oomctl.trend.line import LEAST
 
-SHORTEST, LONGEST = 0.1, 7 * 86400.0
-"""Seconds, of watching."""
 _LOOKS = 20
 
 
@@ -72,17 +72,14 @@ def of_limits(procfs: Procfs, watch: Watch, watched: Watched, horizon: float) ->
     return sorted(found, key=lambda one: (float("inf") if one.left is None else one.left.mid, one.limit.left_bytes))
 
 
-def with_victim(
-    procfs: Procfs, one: LimitForecast, watched: Watched, command: str
-) -> tuple[LimitForecast, Scenario | None]:
-    """Add who grows and who dies, and give the scenario of now that it follows from; None where there is none."""
+def with_victim(procfs: Procfs, one: LimitForecast, watched: Watched) -> tuple[LimitForecast, Scenario]:
+    """Add who grows, who dies and who waits, and give the scenario of now that it follows from.
+
+    Raises ImpossibleHere where the memory cgroup has gone since.
+    """
     path = one.limit.memcg
-    try:
-        scenario = survey.machine(procfs) if path is None else survey.memcg(procfs, path)[0]
-    except ImpossibleHere as error:  # it has gone since
-        complain(f"{command}: {error}")
-        return one, None
-    return with_choice(one, scenario, watched), scenario
+    scenario = survey.machine(procfs) if path is None else survey.memcg(procfs, path)[0]
+    return with_choice(one, scenario, watched)._replace(pressure=_pressure(procfs, path)), scenario
 
 
 def _limit_bytes(procfs: Procfs, limit: Limit) -> int:
@@ -91,3 +88,10 @@ def _limit_bytes(procfs: Procfs, limit: Limit) -> int:
     if memcgs is not None and limit.memcg is not None:
         pages = memcg_totalpages(memcgs.limits(limit.memcg)) or pages
     return pages * procfs.page_size
+
+
+def _pressure(procfs: Procfs, path: str | None) -> Pressure | None:
+    if path is None:
+        return memory_pressure(procfs)
+    memcgs = Memcgs.of(procfs)
+    return None if memcgs is None else pressure_in(memcgs, path)

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from oomctl.model.kernel import Task
+from oomctl.model.trend import LimitForecast
 
 
 class Severity(str, Enum):
@@ -37,6 +38,8 @@ class Finding(NamedTuple):
     cgroup: str | None = None
     pids: frozenset[int] = frozenset()
     """Everybody whom it concerns, ``process`` among them."""
+    forecast: LimitForecast | None = None
+    """What becomes of the limit that it is said of, if it says that."""
 
 
 class Enrolled(NamedTuple):

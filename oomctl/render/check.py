@@ -37,7 +37,16 @@ def _entry(finding: Finding, rows: Mapping[int, Row], page_size: int) -> dict[st
         "pids": sorted(finding.pids),
         "message": finding.message,
         "remedy": finding.remedy,
+        "forecast": _forecast(finding, known, page_size),
     }
+
+
+def _forecast(finding: Finding, victim: Row | None, page_size: int) -> dict[str, Any] | None:
+    if finding.forecast is None:
+        return None
+    from oomctl.render.forecast import Told, limit_document
+
+    return limit_document(Told(finding.forecast, victim), page_size)
 
 
 def text(findings: Sequence[Finding], passed: int) -> str:

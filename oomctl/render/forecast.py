@@ -61,11 +61,12 @@ def document(answer: Answer) -> dict[str, Any]:
         "looks": answer.looks,
         "horizon_seconds": answer.horizon_seconds,
         "hidden_processes": answer.hidden,
-        "limits": [_limit_document(one, answer.page_size) for one in answer.limits],
+        "limits": [limit_document(one, answer.page_size) for one in answer.limits],
     }
 
 
-def _limit_document(told: Told, page_size: int) -> dict[str, Any]:
+def limit_document(told: Told, page_size: int) -> dict[str, Any]:
+    """Return what a document has of one limit."""
     one = told.forecast
     result = one.choice and one.choice.result
     victim = result and result.victim
@@ -112,9 +113,7 @@ def text(answer: Answer) -> str:
 def _paragraph(told: Told, page: int) -> list[str]:
     one = told.forecast
     result = one.choice and one.choice.result
-    reached = "used up" if one.limit.kind is LimitKind.MACHINE else "reached"
-    when = f"{limit_name(one.limit)} is {reached} {_in(one.left)}" if one.left else ""
-    first = f"{when}; {of_round(result, page)}" if result else when
+    first = f"{_when(one)}; {of_round(result, page)}" if result else _when(one)
     left = f"{size(one.limit.left_bytes)} of {size(one.limit_bytes)} left"
     lines = [first, _labelled("Growth", f"{_rate(one.rate)}; {left}")]
     if one.growing:
@@ -124,6 +123,21 @@ def _paragraph(told: Told, page: int) -> list[str]:
     if one.pressure is not None:
         lines.append(_labelled("Pressure", _waiting(one.pressure)))
     return lines
+
+
+def sentence(one: LimitForecast, page_size: int) -> str:
+    """Return in one line when a limit is reached, whom the kernel takes then, and who grows; it is reached."""
+    parts = [_when(one) + (f" at {size(round(one.rate.mid))}/s" if one.rate else "")]
+    if one.choice:
+        parts.append(of_round(one.choice.result, page_size))
+    if one.growing:
+        parts.append(f"growth: {_growers(one)}")
+    return "; ".join(parts)
+
+
+def _when(one: LimitForecast) -> str:
+    reached = "used up" if one.limit.kind is LimitKind.MACHINE else "reached"
+    return f"{limit_name(one.limit)} is {reached} {_in(one.left)}" if one.left else ""
 
 
 def _in(left: Seconds) -> str:

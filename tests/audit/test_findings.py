@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oomctl.audit.catalogue import IDS
+from oomctl.audit.catalogue import AT_ONCE, IDS
 from tests.audit.situations import MENDED_HERE, SITUATIONS, check, mend
 from tests.commands.invoke import ask
 from tests.proc_tree import LISTENER, ProcTree, adjs
@@ -32,7 +32,7 @@ def _with_capability(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_quiet_machine_has_no_finding(quiet: ProcTree) -> None:
     assert check(quiet) == (ask(quiet, "check", "--json"), [])
     assert ask(quiet, "check").status == 0
-    assert ask(quiet, "check").stdout == f"{len(IDS)} checks, nothing found\n"
+    assert ask(quiet, "check").stdout == f"{len(AT_ONCE)} checks, nothing found\n"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from oomctl.audit.catalogue import IDS
+from oomctl.audit.catalogue import AT_ONCE, IDS
 from oomctl.commands.metrics import MOST_CGROUPS
 from oomctl.model.kernel import Outcome
 from tests.commands.invoke import ask
@@ -123,7 +123,12 @@ def test_what_check_finds_is_told_by_severity_and_by_check(machine: ProcTree) ->
     samples = metrics(machine)
     assert value(samples, "check_findings", severity="critical") == 1
     assert {check for check in IDS if value(samples, "check_finding", id=check)} == {"panic-on-oom"}
-    assert all(value(samples, "check_finding", id=check) is not None for check in IDS)
+    assert all(value(samples, "check_finding", id=check) is not None for check in AT_ONCE)
+
+
+def test_what_nobody_watched_for_has_no_number(machine: ProcTree) -> None:
+    samples = metrics(machine)
+    assert {check for check in IDS if value(samples, "check_finding", id=check) is None} == {"runs-out-soon"}
 
 
 def test_states_of_processes_are_counted(machine: ProcTree) -> None:

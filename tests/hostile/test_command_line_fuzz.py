@@ -76,8 +76,9 @@ def _command_line(dice: random.Random) -> bytes:
         command, words = command.commands[below], [name, below]
     options = [option for param in command.params if isinstance(param, click.Option) for option in param.opts]
     options = [option for option in options if option not in ("--follow", "--output", "--install")]
-    if name == "forecast":
-        words += ["--over", "0.3", "--every", "20ms"]
+    if name in ("forecast", "check"):
+        words += ["--over", "0.3"]
+        options = [option for option in options if option != "--over"]
     rest = [dice.choice((*options, "--nosuch")) if dice.random() < 0.5 else dice.choice(WORDS) for _ in range(5)]
     words += rest[: dice.randint(0, 5)]
     if words[-1] != "--" and "--" not in words:

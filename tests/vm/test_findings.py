@@ -16,7 +16,7 @@ _OF_THEIR_OWN = {"hidden", "no-capability", "other-oomctl"}
 _ELSEWHERE = {
     "v1-oom-disabled",  # this machine has cgroup v2
     "java-heap",  # and no Java
-    "foreign-proc",  # tests/kernel_live
+    *("foreign-proc", "runs-out-soon"),  # tests/kernel_live
 }
 
 
