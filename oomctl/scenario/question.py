@@ -108,7 +108,8 @@ def one_task(procfs: Procfs, target: Target) -> Task:
     tasks: Sequence[Task]
     if target.kind is TargetKind.PID:
         matcher(target, procfs)  # refuses numbers where they mean other processes
-        tasks = procfs.tasks([int(target.value)]).read
+        # A thread has a directory there, too, but is not listed.
+        tasks = procfs.tasks({int(target.value)}.intersection(procfs.pids()[0])).read
     else:
         tasks = matching([target], procfs.tasks().read, procfs)[target]
     if not tasks:

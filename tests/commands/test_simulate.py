@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands.invoke import Ran, ask
+from tests.commands.invoke import Ran, ask, program
 from tests.documents import OPTIONAL_TEXT, PROCESS, assert_has
 from tests.proc_tree import ProcTree
 from tests.worked_cases import as_document, every_case
@@ -634,3 +635,17 @@ def test_for_is_refused_where_the_limits_cannot_be_seen(server: ProcTree) -> Non
     ran = ask(server, "simulate", "--for", "20")
     assert (ran.status, ran.stdout) == (7, "")
     assert ran.stderr.startswith("oomctl: 20 is in the cgroup /app, and no memory controller is mounted here: ")
+
+
+@pytest.mark.parametrize("command", ["simulate", "forecast"])
+def test_a_thread_is_no_process_that_a_limit_is_asked_for(command: str) -> None:
+    """/proc has a directory for it, which no list shows."""
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait)
+    thread.start()
+    try:
+        ran = program(command, "--for", str(thread.native_id))
+    finally:
+        ended.set()
+        thread.join()
+    assert ran == Ran(1, "", f"oomctl: {thread.native_id}: no process matches\n")
