@@ -9,7 +9,8 @@ import click
 from oomctl.cli.options import cgroup_option, color_option, json_option
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
 from oomctl.console import complain, emit, emit_answer, emit_text, terminal_width
-from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE
+from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE, ImpossibleHere
+from oomctl.kernel.constraint import memcg_totalpages
 from oomctl.kernel.invocation import out_of_memory
 from oomctl.kernel.selection import ranked_rows
 from oomctl.kernel.whatif import first_adjs_that_win
@@ -79,5 +80,11 @@ def explain(targets: tuple[Target, ...], cgroup: str | None, as_json: bool) -> i
 
 def _read(procfs: Procfs, cgroup: str | None, targets: Sequence[Target]) -> Scenario:
     if cgroup is not None:
-        return survey.memcg(procfs, cgroup)[0]
+        scenario, memcgs = survey.memcg(procfs, cgroup)
+        path = scenario.context.memcg or "/"
+        if memcg_totalpages(memcgs.limits(path)) is None:
+            raise ImpossibleHere(
+                f"cgroup {path} has no limit of its own; oomctl simulate --for TARGET finds those above it"
+            )
+        return scenario
     return survey.machine(procfs, cgroups=names_cgroup(targets))

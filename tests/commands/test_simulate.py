@@ -152,6 +152,12 @@ def test_a_cgroup_that_does_not_exist_is_impossible_here(app: ProcTree) -> None:
     assert ask(app, "explain", "20", "--cgroup", "/nope") == Ran(7, "", expected)
 
 
+def test_explain_claims_no_choice_in_a_cgroup_that_has_no_limit(app: ProcTree) -> None:
+    said = "oomctl: cgroup /free has no limit of its own; oomctl simulate --for TARGET finds those above it\n"
+    assert ask(app, "explain", "10", "--cgroup", "/free") == Ran(7, "", said)
+    assert ask(app, "explain", "20", "--cgroup", "/app").status == 0
+
+
 def test_for_names_the_limit_that_is_nearest(app: ProcTree) -> None:
     app.write("zoneinfo", ZONE.format(node=0, free=500_000, spanned=1_000_000, present=1_000_000, file=0))
     found = document(app, "--for", "java")
