@@ -32,6 +32,7 @@ def main() -> None:
     if chosen.version is not None:
         _refuse_a_dirty_tree()
         _rewrite(PROJECT / "oomctl/__init__.py", lambda text: with_version(text, chosen.version))
+        _rewrite(PROJECT / "ansible/galaxy.yml", lambda text: with_collection_version(text, chosen.version))
         _rewrite(PROJECT / "CHANGELOG.md", lambda text: cut(text, chosen.version, chosen.date))
     shutil.rmtree(DIST, ignore_errors=True)
     build()
@@ -43,6 +44,14 @@ def with_version(text: str, version: str) -> str:
     new, count = re.subn(r'^__version__ = ".*"$', f'__version__ = "{version}"', text, flags=re.MULTILINE)
     if count != 1:
         raise ValueError(f"oomctl/__init__.py: expected one __version__, found {count}")
+    return new
+
+
+def with_collection_version(text: str, version: str) -> str:
+    """Return the text of ``galaxy.yml`` with another version. Raises ValueError where it holds none, or several."""
+    new, count = re.subn(r"^version: .*$", f"version: {version}", text, flags=re.MULTILINE)
+    if count != 1:
+        raise ValueError(f"ansible/galaxy.yml: expected one version, found {count}")
     return new
 
 

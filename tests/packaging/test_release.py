@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from oomctl import __version__
+
 PROJECT = Path(__file__).parents[2]
 
 
@@ -51,6 +53,12 @@ def test_the_version_stands_in_one_place(release: ModuleType) -> None:
     changed = release.with_version(text, "9.8.7")
     assert '\n__version__ = "9.8.7"\n' in f"\n{changed}"
     assert len(changed.splitlines()) == len(text.splitlines())
+
+
+def test_the_collection_of_ansible_has_the_version_and_a_release_writes_it(release: ModuleType) -> None:
+    text = (PROJECT / "ansible/galaxy.yml").read_text()
+    assert f"\nversion: {__version__}\n" in text
+    assert release.with_collection_version(text, "9.8.7") == text.replace(f": {__version__}\n", ": 9.8.7\n")
 
 
 def test_sha256sum_reads_the_sums(release: ModuleType, tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""Runs real ansible-core against this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PROJECT = Path(__file__).parents[2]
+
+
+class Played(NamedTuple):
+    """What became of a playbook."""
+
+    text: str
+    results: dict[str, dict[str, Any]]
+    """What each task registered."""
+    recap: dict[str, int]
+    """``changed``, ``failed`` and the like, of the one host."""
+
+
+class Ansible:
+    """One installed ansible-core, with a home of its own."""
+
+    def __init__(self, programs: Path, home: Path) -> None:
+        self.programs, self.home = programs, home
+
+    def run(self, program: str, *words: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        own = {
+            "HOME": str(self.home),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.home / "collections"),
+            "ANSIBLE_LOCALHOST_WARNING": "0",
+            "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+            "ANSIBLE_DEPRECATION_WARNINGS": "0",
+            "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
+            "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+            "PATH": os.environ["PATH"],
+            "XDG_STATE_HOME": str(self.home),
+        }
+        argv = [str(self.programs / program), *words]
+        done = subprocess.run(
+            argv, capture_output=True, text=True, env={**own, **environment}, cwd=self.home, timeout=120, check=False
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def play(self, tasks: list[dict[str, Any]], *options: str, status: int = 0) -> Played:
+        """Run ``tasks`` on this machine; each registers under its name."""
+        results = self.home / "results.json"
+        results.unlink(missing_ok=True)
+        named = [{**task, "register": task["name"]} for task in tasks]
+        told = {
+            "name": "results",
+            "ansible.builtin.copy": {
+                "dest": str(results),
+                "content": "{{ {" + ", ".join(f"'{task['name']}': {task['name']}" for task in tasks) + "} | to_json }}",
+            },
+            "check_mode": False,
+            "diff": False,
+            "changed_when": False,
+        }
+        play = [{"hosts": "localhost", "gather_facts": False, "tasks": [*named, told]}]
+        path = self.home / "play.yml"
+        path.write_text(json.dumps(play))  # JSON is YAML
+        done = self.run("ansible-playbook", "-c", "local", str(path), *options, status=status)
+        [recap] = re.findall(r"^localhost +: (.*)$", done.stdout, re.MULTILINE)
+        counts = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", recap)}
+        return Played(done.stdout + done.stderr, json.loads(results.read_text()), counts)
+
+
+def wrapper(path: Path, command: str) -> Path:
+    """Write a file that runs ``command`` in this checkout."""
+    path.write_text(f'#!/bin/sh\nPYTHONPATH={PROJECT} exec {command} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def program_without(path: Path, capability: str) -> Path:
+    """Write a file that runs oomctl without ``capability``; who is not root has none anyway."""
+    drop = f"setpriv --bounding-set=-{capability} " if os.geteuid() == 0 else ""
+    return wrapper(path, f"{drop}{sys.executable} -m oomctl")
