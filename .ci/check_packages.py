@@ -23,7 +23,10 @@ IN_SDIST = (
     ),
     *("oomctl/cli/main.py", "tests/conftest.py", "benchmarks/speed.py", "completions/build.py", "man/build.py"),
     *(f"packaging/{name}" for name in ("pyz.py", "pyz_main.py", "precompile.py", "bundled.txt", "release.py")),
-    *("ansible/galaxy.yml", "ansible/plugins/modules/oom_score_adj.py"),
+    *(
+        "ansible/galaxy.yml",
+        *(f"ansible/plugins/modules/{name}.py" for name in ("oom_score_adj", "oom_facts", "oom_policy")),
+    ),
     *("packaging/build_deb.sh", "packaging/try_deb.sh", "packaging/debian/rules", "packaging/oomadm.spec"),
 )
 IN_WHEEL = (

@@ -29,7 +29,10 @@ class Ansible:
     def __init__(self, programs: Path, home: Path) -> None:
         self.programs, self.home = programs, home
 
-    def run(self, program: str, *words: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, program: str, *words: str, status: int = 0, before: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of its programs, ``before`` which other words may stand. Fails unless it ends with ``status``."""
         own = {
             "HOME": str(self.home),
             "ANSIBLE_COLLECTIONS_PATH": str(self.home / "collections"),
@@ -43,7 +46,7 @@ class Ansible:
             "PATH": os.environ["PATH"],
             "XDG_STATE_HOME": str(self.home),
         }
-        argv = [str(self.programs / program), *words]
+        argv = [*before, str(self.programs / program), *words]
         done = subprocess.run(
             argv, capture_output=True, text=True, env={**own, **environment}, cwd=self.home, timeout=120, check=False
         )
