@@ -28,6 +28,8 @@ _NORMAL, _STUDENT = 1.960, 2.776
 _LEAST_DOUBT = 0.05
 """Nothing in a running system keeps its rate better than that."""
 _SLOWED = 0.5
+_STUDENT_FALL = 2.353
+"""One-sided 95 % quantile of Student's t for a line through five growths."""
 
 
 class Line(NamedTuple):
@@ -104,6 +106,19 @@ def _growths_of_blocks(moments: Sequence[float], numbers: Sequence[float]) -> tu
 
 def _motion(low: float, high: float, growths: Sequence[float]) -> Motion:
     if low > 0:
-        falling = all(after < before for before, after in zip(growths, growths[1:]))
-        return Motion.SLOWING if falling and growths[-1] < growths[0] * _SLOWED else Motion.GROWING
+        return Motion.SLOWING if _is_slowing(growths) else Motion.GROWING
     return Motion.SHRINKING if high < 0 else Motion.UNCLEAR
+
+
+def _is_slowing(growths: Sequence[float]) -> bool:
+    """Return whether growth fell by ``_SLOWED`` while it was watched: each time, or along a line that surely falls."""
+    if all(after < before for before, after in zip(growths, growths[1:])) and growths[-1] < growths[0] * _SLOWED:
+        return True
+    # Least squares; the growths are numbered around the middle one, so that slope and mean are apart.
+    places = [place - (len(growths) - 1) / 2 for place in range(len(growths))]
+    squares = sum(place * place for place in places)
+    mean = fmean(growths)
+    fall = -sum(place * growth for place, growth in zip(places, growths)) / squares
+    rests = [growth - mean + fall * place for place, growth in zip(places, growths)]
+    error = math.sqrt(sum(rest * rest for rest in rests) / (len(growths) - 2) / squares)
+    return fall > _STUDENT_FALL * error and mean - fall * places[-1] < (mean + fall * places[-1]) * _SLOWED

@@ -46,3 +46,7 @@ def wandering(step: float, luck: random.Random) -> Row:
 def filling(height: float, seconds: float) -> Row:
     """A cache that warms up: it will stay below ``height``."""
     return lambda moment: height * (1 - math.exp(-moment / seconds))
+
+
+def noisy(row: Row, height: float, luck: random.Random) -> Row:
+    return lambda moment: row(moment) + luck.gauss(0, height)

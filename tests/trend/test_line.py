@@ -82,6 +82,20 @@ def test_a_cache_that_warms_up_is_slowing() -> None:
     assert line_of(rows.filling(1000, seconds=15)).motion is Motion.SLOWING
 
 
+@pytest.mark.parametrize("noise", [5, 20])
+def test_among_noise_a_cache_that_warms_up_is_slowing_too(noise: float) -> None:
+    luck = random.Random(7)
+    found = [line_of(rows.noisy(rows.filling(1000, seconds=20), noise, luck)).motion for _ in range(200)]
+    assert found.count(Motion.SLOWING) >= 0.9 * len(found)
+
+
+@pytest.mark.parametrize("noise", [50, 200])
+def test_among_noise_an_even_leak_is_not_slowing(noise: float) -> None:
+    luck = random.Random(7)
+    found = [line_of(rows.noisy(rows.linear(100), noise, luck)).motion for _ in range(200)]
+    assert found.count(Motion.GROWING) >= 0.98 * len(found)
+
+
 def test_a_cache_that_is_warm_does_not_grow() -> None:
     assert line_of(rows.filling(1000, seconds=2)).motion is not Motion.GROWING
 
