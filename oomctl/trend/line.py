@@ -49,6 +49,11 @@ class Line(NamedTuple):
     """How far a number was below the line at most; 0 or less."""
     above: float
 
+    @property
+    def seconds(self) -> float:
+        """For how long the numbers were watched, nearly."""
+        return self.block_seconds * _BLOCKS
+
     def rate(self, ahead: float) -> Rate:
         """Return the mean slope of the next ``ahead`` seconds with its interval."""
         blocks = max(ahead / self.block_seconds, 1.0)

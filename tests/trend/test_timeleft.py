@@ -42,6 +42,13 @@ def test_at_the_limit_no_time_is_left() -> None:
     assert (left.low, left.mid) == (0, 0)
 
 
+@pytest.mark.parametrize(("times", "open_ended"), [(90, False), (110, True)])
+def test_a_hundred_times_farther_than_was_watched_it_may_never_come(times: int, open_ended: bool) -> None:
+    left = forecast(rows.linear(2), limit=2 * COUNT * (1 + times))
+    assert left is not None
+    assert (left.high is None) == open_ended
+
+
 def test_growth_at_random_may_leave_out_the_last_bit_for_long() -> None:
     row = rows.steps_at_random(10, 2, random.Random(1))
     soon, late = (forecast(row, limit=row(COUNT - 1) + more) for more in (5, 1000))
