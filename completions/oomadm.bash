@@ -18,6 +18,7 @@ _oomadm_completion() {
                 ((${#value} > width)) && width=${#value}
                 ;;
             file) compopt -o default ;;
+            dir) compopt -o dirnames ;;
             command)
                 mapfile -t COMPREPLY < <(compgen -A command -A file -- "$word")
                 compopt -o filenames -o default # a file may be called anything: readline is to quote it

@@ -17,6 +17,8 @@ function __oomctl_complete
                 printf '%s\t%s\n' $part[2] "$part[3]"
             case file
                 __fish_complete_path (commandline -ct)
+            case dir
+                __fish_complete_directories (commandline -ct)
             case command
                 complete -C (commandline -ct)
         end

@@ -20,6 +20,7 @@ _oomctl() {
                 if [[ $kind == prefix ]] { open+=("$value"); opened+=("$help") }
                 ;;
             (file) _files ;;
+            (dir) _files -/ ;;
             (command) if [[ $line == */* ]] { _files } else { _command_names -e } ;;
         esac
     done < <(_OOMCTL_COMPLETE=zsh_complete OOMCTL_LINE=$line ${~words[1]} 2>/dev/null)

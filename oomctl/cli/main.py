@@ -15,9 +15,10 @@ import click
 
 from oomctl import __version__, errors
 from oomctl.cli import failing
-from oomctl.cli.options import color_option
+from oomctl.cli.options import accept_elsewhere, color_option, elsewhere_options
 from oomctl.cli.summaries import BareGroup, WholeSummaries
 from oomctl.console import complain, discard_stdout, this_run
+from oomctl.guard.elsewhere import said
 
 # In the order in which help lists them: the module that has a command of that name, and the first sentence of that
 # command's help, so that to list all commands, in help or for a TAB, imports none of them.
@@ -43,6 +44,7 @@ COMMANDS = {
 
 # Not listed in help: what people type because another program of the same name has it.
 HIDDEN = {"dump": "oomctl.commands.dump"}
+_STARTING_OTHERS = ("run", "dump")  # what stands behind their names is for the program that they start
 _COMPLETE = "_OOMCTL_COMPLETE"  # set by the completion scripts, for both names of the program
 _OBJECTS_BEFORE_A_COLLECTION = 50_000  # Python's 700 let imports alone cause dozens, which find nothing
 _KILLED_BY_SIGPIPE = 141  # 128 + SIGPIPE, what a shell shows for a program that a closed pipe ended
@@ -95,11 +97,14 @@ class Commands(WholeSummaries):
         attribute = "set_" if cmd_name == "set" else cmd_name  # `set` is a type in Python
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - for mypy
+        if cmd_name not in _STARTING_OTHERS:
+            accept_elsewhere(command)
         return command
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run the program, or answer a TAB; what fails becomes one line on stderr and an exit status."""
         this_run.begin()
+        said.begin()
         status = errors.DONE
         try:
             if _COMPLETE in os.environ:
@@ -219,6 +224,9 @@ def cli() -> None:
 
     The same program is installed as oomadm: systemd-oomd ships another oomctl.
     """
+
+
+cli.params += elsewhere_options()
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import click
 from oomctl.cli.failing import promise_json
 from oomctl.console import COLOURS, this_run
 from oomctl.errors import BadInput
+from oomctl.guard.elsewhere import said
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -43,6 +44,42 @@ def color_option(function: _Function) -> _Function:
 def _choose_colour(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None and not context.resilient_parsing:
         this_run.colour = value
+
+
+def elsewhere_options(hidden: bool = False) -> list[click.Option]:
+    """Return ``--proc`` and ``--cgroup-root``, which hold for this run, whether a command or the group has them."""
+    texts = {
+        "proc": "Ask this /proc, as the host's in a container; PIDs are those that it shows.",
+        "cgroup_root": "Where the cgroups of that /proc are: what is /sys/fs/cgroup there.",
+    }
+    return [
+        click.Option(
+            [f"--{name.replace('_', '-')}"],
+            metavar="DIR",
+            hidden=hidden,
+            is_eager=True,
+            expose_value=False,
+            callback=_choose_elsewhere,
+            help=text,
+        )
+        for name, text in texts.items()
+    ]
+
+
+def accept_elsewhere(command: click.Command) -> None:
+    """Let ``command``, and those below it, take the options of the group behind their names, too."""
+    if not any("--proc" in param.opts for param in command.params):
+        command.params += elsewhere_options(hidden=True)
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        accept_elsewhere(below)
+
+
+def _choose_elsewhere(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    if not value and not context.resilient_parsing:
+        raise click.BadParameter("an empty word is not a directory", context, option)
+    setattr(said, str(option.name), value or None)  # for a TAB as well: what it offers is read there
 
 
 def dry_run_option(function: _Function) -> _Function:

@@ -20,7 +20,7 @@ from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model.changes import Change, LeftAlone, Persisted, Status
 from oomctl.model.kernel import Task
 from oomctl.procfs import survey
-from oomctl.procfs.machine import machine_procfs
+from oomctl.procfs.machine import procfs_to_write
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
 from oomctl.render import refusals
@@ -145,7 +145,7 @@ def _change(command: str, adj: int, targets: Sequence[Target], options: _Options
     doubt = oldscale.doubt(adj)
     if doubt is not None:
         complain(f"hint: {doubt}")
-    procfs = machine_procfs()
+    procfs = procfs_to_write()
     # A PID is meant as it is now, whatever takes it over before it is written.
     with procfs.held(int(target.value) for target in targets if target.kind is TargetKind.PID):
         return _change_held(command, adj, targets, procfs, options)

@@ -21,7 +21,7 @@ from oomctl.policy import loading
 from oomctl.policy.decision import Decision, decide
 from oomctl.policy.rule import Rule
 from oomctl.procfs import survey
-from oomctl.procfs.machine import machine_procfs
+from oomctl.procfs.machine import machine_procfs, procfs_to_write
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.writer import set_floor, write_adj
 from oomctl.render import policy as render
@@ -110,7 +110,7 @@ def apply(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     A process that already has the value is left as it is. oomctl undo takes the changes back.
     """
     rules = loading.load_valid(paths).rules
-    procfs = machine_procfs()
+    procfs = procfs_to_write()
     scenario = survey.machine(procfs, cgroups=names_cgroup(target for rule in rules for target in rule.targets))
     decided = decide(rules, scenario.tasks, procfs)
     meant = [decision for decision in decided.values() if decision.left_alone is None]
@@ -179,7 +179,7 @@ def watch(paths: tuple[str, ...], only_poll: bool, interval: float) -> None:
         )
     from oomctl.policy.service import Service  # sockets and more, which a TAB behind policy has no time for
 
-    Service(machine_procfs(), paths, interval, only_poll).run()
+    Service(procfs_to_write(), paths, interval, only_poll).run()
 
 
 def _applied(procfs: Procfs, decision: Decision, dry_run: bool) -> Change:

@@ -10,7 +10,7 @@ import click
 from oomctl import selftest as trial
 from oomctl.cli.options import json_option
 from oomctl.console import emit
-from oomctl.errors import ANSWER_IS_NO, DONE
+from oomctl.errors import ANSWER_IS_NO, DONE, ImpossibleHere
 from oomctl.procfs.machine import machine_procfs
 from oomctl.render.document import json_line
 
@@ -29,6 +29,8 @@ def selftest(as_json: bool) -> int:
     # The clean-up runs on termination as it does on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     procfs = machine_procfs()
+    if procfs.numbers_differ:
+        raise ImpossibleHere(f"selftest: {procfs.root} has other numbers than here for the processes that it starts")
     result = trial.run(procfs)
     predicted = {task.pid: task.comm for task in result.prediction.killed}
     if as_json:

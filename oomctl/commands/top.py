@@ -19,7 +19,7 @@ from oomctl.live.ask import Ask, has_cmdlines, has_interactive_view, shows_cmdli
 from oomctl.model.kernel import Scenario
 from oomctl.procfs import survey
 from oomctl.procfs.details import with_details
-from oomctl.procfs.machine import machine_line, machine_procfs, proc_root
+from oomctl.procfs.machine import machine_line, machine_procfs
 from oomctl.procfs.podnames import PodNames
 from oomctl.procfs.reader import Procfs
 from oomctl.render import fields, palette, podnames, ranking
@@ -154,7 +154,7 @@ def _live(ask: Ask, delay_s: float, simple: bool, theme: str) -> int:
     elif this_run.colour == "always":
         os.environ.pop("NO_COLOR", None)
     drawable = sys.stderr is not None and sys.stderr.isatty()  # where textual draws
-    sampler = Sampler(proc_root(), ask.cgroup)
+    sampler = Sampler(machine_procfs, ask.cgroup)
     if simple or not drawable or not has_interactive_view():
         from oomctl.live.simple import run
 

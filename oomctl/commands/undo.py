@@ -11,7 +11,7 @@ from oomctl.cli.options import dry_run_option, json_option, quiet_option
 from oomctl.errors import NothingMatched
 from oomctl.model.changes import Recorded
 from oomctl.procfs import survey
-from oomctl.procfs.machine import machine_procfs
+from oomctl.procfs.machine import procfs_to_write
 
 
 @click.command()
@@ -30,7 +30,7 @@ def undo(dry_run: bool, as_json: bool) -> int:
     oomctl undo --dry-run
     oomctl undo
     """
-    procfs = machine_procfs()
+    procfs = procfs_to_write()
     journal = Journal.of_user()
     entry = _last(journal, procfs.boot_id())
     scenario = survey.machine(procfs, cgroups=False)

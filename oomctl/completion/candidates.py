@@ -17,7 +17,7 @@ from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.kernel.rules import known_kernels
 from oomctl.procfs import nodes as numa
 from oomctl.procfs.cgroup import Memcgs
-from oomctl.procfs.details import user_name
+from oomctl.procfs.details import user_of
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.reader import Procfs
 from oomctl.render import fields
@@ -220,7 +220,7 @@ def users(word: str) -> Items:
     for score in procfs.scores().listed:
         with contextlib.suppress(OSError):  # it has ended
             owners[os.stat(f"{procfs.root}/{score.pid}").st_uid] += 1
-    names = sorted((user_name(uid), number) for uid, number in owners.items())
+    names = sorted((user_of(procfs, uid), number) for uid, number in owners.items())
     return [item(name, count(number, "process", "processes")) for name, number in names if name.startswith(word)]
 
 
@@ -346,6 +346,7 @@ _COMPLETERS: dict[str, Callable[[str], Items]] = {
     "DURATION": _from(DURATIONS),
     "RELEASE": _from(known_kernels()),
     "FILE": _of_shell("file"),
+    "DIR": _of_shell("dir"),
     "COMMAND": _of_shell("command"),
 }
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from oomctl.errors import NothingMatched
 from oomctl.model.kernel import Scenario
-from oomctl.procfs.details import user_name
+from oomctl.procfs.details import user_of
 from oomctl.procfs.reader import Procfs
 from oomctl.render.fields import COMMAND_LINE, Field
 from oomctl.targets.matching import matching
@@ -51,7 +51,7 @@ class Ask(NamedTuple):
         if self.targets:
             wanted = {task.pid for found in matching(self.targets, tasks, procfs).values() for task in found}
             tasks = tuple(task for task in tasks if task.pid in wanted)
-        return {task.pid for task in tasks if self.user in (None, user_name(task.uid), str(task.uid))}
+        return {task.pid for task in tasks if self.user in (None, user_of(procfs, task.uid), str(task.uid))}
 
     def nothing_matched(self) -> NothingMatched:
         """Return the error that says what was asked for and is not there."""

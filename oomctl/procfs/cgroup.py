@@ -24,6 +24,7 @@ from oomctl.procfs.cgroupfiles import (
 )
 from oomctl.procfs.cgroupmounts import Mount, memory_mount
 from oomctl.procfs.cgrouppaths import Nested, cgroups_at, hierarchies, shown
+from oomctl.procfs.cgrouproot import mount_at, own_namespace
 from oomctl.procfs.namespaces import in_first_pid_namespace
 from oomctl.procfs.opening import LISTING
 from oomctl.procfs.reader import Procfs
@@ -66,7 +67,12 @@ class Memcgs:
 
     @classmethod
     def of(cls, procfs: Procfs) -> Memcgs | None:
-        """Find the hierarchy by ``self/mountinfo``; None where no memory controller is mounted."""
+        """Find the hierarchy by ``self/mountinfo``; None where no memory controller is mounted.
+
+        One that was named on purpose is taken, or ImpossibleHere raised where it is none.
+        """
+        if procfs.cgroup_root is not None:
+            return cls(procfs, mount_at(procfs.cgroup_root, procfs.root))
         mount = memory_mount(procfs.root)
         return None if mount is None else cls(procfs, mount)
 
@@ -80,8 +86,24 @@ class Memcgs:
         return self.path_in(cgroups_at(directory))
 
     def path_in(self, cgroups: str) -> str | None:
-        """Return the memory cgroup named in the text of ``/proc/PID/cgroup``."""
-        return _path_in(cgroups, self.version)
+        """Return the memory cgroup that the text of ``/proc/PID/cgroup`` names; None where that is not known."""
+        path = _path_in(cgroups, self.version)
+        return path if path is None or not self._mount.prefix else self._named(path)
+
+    def _named(self, path: str) -> str | None:
+        """Return the name that a path seen from this process's cgroup namespace has in what is mounted here.
+
+        The kernel goes up only as far as it has to: what lies beside the namespace is ``/../x``, however deep both are.
+        """
+        prefix = self._mount.prefix
+        if below(path, prefix):
+            return path[len(prefix) :] or "/"
+        own = self._own_namespace
+        return None if own is None else os.path.normpath(own + path)
+
+    @cached_property
+    def _own_namespace(self) -> str | None:
+        return own_namespace(self._mount, self._procfs.root)
 
     def path_of_pid(self, pid: int) -> str | None:
         """Like ``path_of``; None as well when the process is gone."""
@@ -102,6 +124,8 @@ class Memcgs:
         else:
             path = "/" + os.path.normpath(name.strip("/"))  # keeps the ".." of a path out of a cgroup namespace
         path = path.rstrip("/").removesuffix("/.") or "/"
+        if self._mount.prefix and path.startswith("/.."):
+            path = self._named(path) or path
         if not self.sees(path) and ".." not in (self.root + path).split("/"):
             path = (self.root + path).rstrip("/")
         if not is_directory(self.directory(path)):

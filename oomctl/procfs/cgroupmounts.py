@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from oomctl.kernel.constraint import below
 from oomctl.procfs.cgroupfiles import read_path, text_in
+from oomctl.procfs.namespaces import is_without_this
 
 FIRST_CGROUP_NAMESPACE = "cgroup:[4026531835]"
 """PROC_CGROUP_INIT_INO in include/linux/proc_ns.h, since v4.6."""
@@ -23,6 +24,11 @@ class Mount(NamedTuple):
     point: str
     root: str
     """Path of its topmost cgroup, seen from this process's cgroup namespace: it may begin with ``/..``."""
+    prefix: str = ""
+    """What stands before the names of this mount in paths seen from there: ``/../..``, where it was named on purpose.
+
+    ``root`` and all paths are then those of who is not in that namespace.
+    """
 
     @property
     def is_whole(self) -> bool:
@@ -47,10 +53,20 @@ class Mount(NamedTuple):
 
 def in_first_cgroup_namespace(proc_root: str) -> bool | None:
     """Whether paths of cgroups begin at the root of all; None where that cannot be told (kernels before v4.6)."""
+    link = own_file(proc_root, "ns/cgroup")
     try:
-        return os.readlink(f"{proc_root}/self/ns/cgroup") == FIRST_CGROUP_NAMESPACE
+        return None if link is None else os.readlink(link) == FIRST_CGROUP_NAMESPACE
     except OSError:
         return None
+
+
+def own_file(proc_root: str, name: str) -> str | None:
+    """Return the path of a file about this process itself; None where no /proc shows it.
+
+    A /proc whose PID namespace does not hold this process has a ``self`` that leads nowhere; /proc may know it then.
+    """
+    path = f"{'/proc' if is_without_this(proc_root) else proc_root}/self/{name}"
+    return path if os.path.lexists(path) else None
 
 
 def memory_mount(proc_root: str) -> Mount | None:
@@ -67,8 +83,9 @@ def memory_mount(proc_root: str) -> Mount | None:
 
 def mounts(proc_root: str) -> list[Mount]:
     """Return every place where v1's memory controller or the unified hierarchy is mounted."""
+    path = own_file(proc_root, "mountinfo")
     try:
-        text = read_path(f"{proc_root}/self/mountinfo", _LONGEST_MOUNTINFO)
+        text = b"" if path is None else read_path(path, _LONGEST_MOUNTINFO)
     except (OSError, ValueError):
         return []
     found = []

@@ -34,7 +34,7 @@ class DetailReader:
     def details(self, task: Task, cmdline: bool = False) -> Details:
         """Return the details of ``task``; only its user where the process is gone meanwhile."""
         start_time = round(self._boot_time + task.start_ticks / self._procfs.clock_ticks, 2)
-        plain = Details(user_name(task.uid), start_time, cgroup=task.memcg)
+        plain = Details(user_of(self._procfs, task.uid), start_time, cgroup=task.memcg)
         try:
             with self._procfs.open_task(task.pid) as directory:
                 if start_ticks_at(directory) != task.start_ticks:
@@ -85,9 +85,14 @@ def systemd_path(cgroups: str) -> str:
     return path
 
 
+def user_of(procfs: Procfs | None, uid: int) -> str:
+    """Return the name of ``uid``; its number where ``procfs`` shows a place that has other names than here."""
+    return user_name(uid) if procfs is None or procfs.has_names_of_here else str(uid)
+
+
 @functools.cache
 def user_name(uid: int) -> str:
-    """Return the name of ``uid``, or its number where it has none."""
+    """Return the name of ``uid`` here, or its number where it has none."""
     import pwd
 
     try:

@@ -13,6 +13,7 @@ from oomctl.kernel.badness import scores_keep_order
 from oomctl.kernel.certainty import batch_pages
 from oomctl.kernel.rules import Counters, Rules, Verdict, known, rules_for
 from oomctl.model.kernel import Doubt, Doubtful, Probed
+from oomctl.procfs.namespaces import numbers_of_this
 from oomctl.procfs.probe import probe
 from oomctl.procfs.truememory import memory_beyond
 
@@ -45,29 +46,39 @@ class Facts:
     """The machine whose process file system is at ``root``, and what its kernel's numbers mean."""
 
     def __init__(
-        self, root: str = "/proc", page_size: int | None = None, cpus: int | None = None, on_purpose: bool = False
+        self,
+        root: str = "/proc",
+        page_size: int | None = None,
+        cpus: int | None = None,
+        on_purpose: bool = False,
+        cgroup_root: str | None = None,
     ) -> None:
         """Read what does not change. Raises ImpossibleHere where ``root`` is no /proc of a kernel that is known.
 
-        ``on_purpose``: the user named this root, so it may be another place's.
+        ``on_purpose``: the user named this root, so it may be another place's. ``cgroup_root``: the directory that
+        the user named as that of the cgroups.
         """
         self.root = root
+        self.cgroup_root = cgroup_root
         self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
         """Bytes."""
         self.cpus = cpus or os.sysconf("SC_NPROCESSORS_ONLN")
         self.clock_ticks = os.sysconf("SC_CLK_TCK")
         """Ticks per second, which start times are counted in."""
-        self.is_own = _target(f"{root}/self") == str(os.getpid())
+        own = numbers_of_this(root)
+        self.is_own = own == (os.getpid(),)
         """It shows this process, and all others, under the numbers that they have here; not another place's."""
-        self.numbers_differ = not self.is_own and (_target(f"{root}/self") or "").isdigit()
+        self.numbers_differ = own is not None and not self.is_own
         """It shows this process under another number than the kernel gives it elsewhere, as in lists of members."""
+        self.number_of_this = own[0] if own and own[-1] == os.getpid() else None
+        """This process is there under that number; None where it is not there, or it is not known."""
         self.of_another_namespace = not self.is_own and root == "/proc" and not on_purpose
         """It shows other processes under the numbers that this process knows: nobody meant that."""
         self.kernel = self.machine_text("sys/kernel/osrelease")[:_LONGEST_RELEASE].strip()
         self._named = self._known()
         self.meminfo = self._meminfo()
         shown = self.meminfo.mem_total + self.meminfo.swap_total
-        true = memory_beyond(self.meminfo.mem_total) if self.is_own else None
+        true = memory_beyond(self.meminfo.mem_total) if self.number_of_this is not None else None
         if true is not None:  # a balloon may have changed it in between
             self.meminfo = self._meminfo()
             true = memory_beyond(self.meminfo.mem_total)
@@ -80,6 +91,16 @@ class Facts:
     def word_bits(self) -> int:
         """The kernel's, whatever Python's is."""
         return 32 if 0 < self.meminfo.vmalloc_total < 1 << 32 else 64
+
+    @cached_property
+    def has_names_of_here(self) -> bool:
+        """Whether its users have the names that they have here: not where its PID 1 has another list of them."""
+        if not self.numbers_differ:
+            return True
+        try:
+            return os.path.samefile(f"{self.root}/1/root/etc/passwd", "/etc/passwd")
+        except OSError:
+            return False
 
     @cached_property
     def scores_keep_order(self) -> bool:
@@ -164,10 +185,3 @@ class Facts:
             in_use=size("AnonPages", "SUnreclaim", "KernelStack", "PageTables", "Percpu", "Hugetlb"),
             vmalloc_total=size("VmallocTotal"),
         )
-
-
-def _target(link: str) -> str | None:
-    try:
-        return os.readlink(link)
-    except OSError:
-        return None

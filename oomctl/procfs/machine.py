@@ -4,20 +4,54 @@ from __future__ import annotations
 
 import os
 
+from oomctl.errors import Refused
+from oomctl.guard.elsewhere import CGROUP_ROOT, PROC, said
+from oomctl.guard.walk import only_ours
 from oomctl.model.kernel import Constraint, Scenario
 from oomctl.model.listing import Machine
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
 
 
-def proc_root() -> str:
-    """Where /proc is mounted; ``OOMCTL_PROC`` names another place."""
-    return os.environ.get("OOMCTL_PROC", "/proc")
-
-
 def machine_procfs() -> Procfs:
-    """Return this machine's /proc."""
-    return Procfs(proc_root(), on_purpose="OOMCTL_PROC" in os.environ)
+    """Return this machine's /proc, or that which the command line names, else the environment.
+
+    Raises Refused where the environment names a place in which another user has a hand: sudo -E and su keep it.
+    """
+    proc = _place(said.proc, PROC, "--proc")
+    cgroup_root = _place(said.cgroup_root, CGROUP_ROOT, "--cgroup-root")
+    return Procfs(proc or "/proc", on_purpose=proc is not None, cgroup_root=cgroup_root)
+
+
+def procfs_to_write() -> Procfs:
+    """Like ``machine_procfs``; raises Refused where it shows other processes than are meant here."""
+    procfs = machine_procfs()
+    if procfs.of_another_namespace:
+        raise Refused(
+            f"{procfs.root} is that of another PID namespace, where numbers and names mean other processes than here;"
+            f" mount this one's own (mount -t proc proc /proc), or say --proc {procfs.root} to mean those"
+        )
+    return procfs
+
+
+def _place(on_command_line: str | None, variable: str, option: str) -> str | None:
+    """Return the absolute path of what is named; None where nothing is."""
+    named = on_command_line or os.environ.get(variable) or None
+    if named is None:
+        return None
+    path = os.path.abspath(named)
+    if on_command_line is None and not _is_trusted(path):
+        raise Refused(
+            f"{variable} names {path}, where another user may change what is there;"
+            f" to mean it all the same, say {option} {path}"
+        )
+    return path
+
+
+def _is_trusted(path: str) -> bool:
+    """Whether nobody else has a hand in it. A link such as /proc/PID/root leads elsewhere than its text says."""
+    real = os.path.realpath(path)
+    return only_ours(path) and (not os.path.exists(path) or (os.path.exists(real) and os.path.samefile(path, real)))
 
 
 def machine_line(scenario: Scenario, procfs: Procfs) -> Machine:

@@ -14,7 +14,7 @@ import re
 import time
 
 from oomctl.pods import CONTAINER_ID, UID, Named
-from oomctl.procfs.machine import proc_root
+from oomctl.procfs.machine import machine_procfs
 
 _LABEL = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _NAME = "[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?"
@@ -29,7 +29,7 @@ def host_roots() -> tuple[str, ...]:
 
     UIDs are unique, so that a file of another machine gives nobody a wrong name.
     """
-    return "/", f"{proc_root()}/1/root"
+    return "/", f"{machine_procfs().root}/1/root"
 
 
 class PodNames:

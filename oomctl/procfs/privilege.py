@@ -45,7 +45,7 @@ def without_sys_resource(procfs: Procfs) -> tuple[str, str]:
 def _who_bounded_it(procfs: Procfs) -> tuple[str, str]:
     """PID 1 passes its bounding set on to everything; what has less than PID 1 lost it on the way."""
     first = _text(procfs, "1/status")
-    if first and not _bounding(first) & _CAP_SYS_RESOURCE:
+    if (first and not _bounding(first) & _CAP_SYS_RESOURCE) or procfs.numbers_differ:  # PID 1 may be the host's
         return (
             "this container or VM lacks it",
             "write from the host, or start the container with --cap-add SYS_RESOURCE"

@@ -92,23 +92,18 @@ class Procfs(Facts):
         on_purpose: bool = False,
         stays: bool = False,
         workers: int | None = None,
+        cgroup_root: str | None = None,
     ) -> None:
         """Read what does not change, as ``Facts`` does; no process yet.
 
         ``stays``: the process that asks is not oomctl's own but one like others. ``workers``: so many processes may
         share long lists, 1: this one does not fork (default: as many as there are CPUs).
         """
-        super().__init__(root, page_size, cpus, on_purpose)
+        super().__init__(root, page_size, cpus, on_purpose, cgroup_root)
         self.workers = workers or self.cpus
-        self.own_pid = None if stays else self._own_pid()
+        self.own_pid = None if stays else self.number_of_this
         """Left out of every survey: it is over before the memory is. None: nobody is."""
         self._held: dict[int, int | None] = {}
-
-    def _own_pid(self) -> int | None:
-        """Return the number that this process has there; None where the files may be those of another time."""
-        if self.of_another_namespace and self.numbers_differ:
-            return int(os.path.basename(os.readlink(f"{self.root}/self")))
-        return os.getpid() if self.is_own else None
 
     def scores(self) -> Scores:
         """Read ``oom_score`` of every process: the cheapest file that says who can matter at all."""

@@ -6,7 +6,7 @@ who may be the first, whom the caller has on the screen, and of the rest a share
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from oomctl.kernel.badness import badness, score_slack
@@ -41,8 +41,9 @@ class _Known(NamedTuple):
 class Sampler:
     """Looks at one machine, or at one memory cgroup of it, and remembers what it read."""
 
-    def __init__(self, root: str, cgroup: str | None = None) -> None:
-        self._root = root
+    def __init__(self, root: str | Callable[[], Procfs], cgroup: str | None = None) -> None:
+        """``root``: where /proc is, or what gives it anew for each look."""
+        self._procfs: Callable[[], Procfs] = root if callable(root) else lambda: Procfs(root)
         self.cgroup = cgroup
         """The memory cgroup to look at, None for the whole machine; may be changed between two looks."""
         self._known: dict[int, _Known] = {}
@@ -56,7 +57,7 @@ class Sampler:
         runs on their memory; of the first, and on small machines of everybody, it is known anyway.
         Raises ImpossibleHere without /proc or without the cgroup.
         """
-        procfs = Procfs(self._root)
+        procfs = self._procfs()
         self._looks += 1
         if self.cgroup is not None:
             return self._memcg(procfs, self.cgroup), procfs
@@ -67,7 +68,7 @@ class Sampler:
 
         None where they are few anyway, or cannot be told from the others. The next ``look`` begins from nothing.
         """
-        procfs = Procfs(self._root)
+        procfs = self._procfs()
         if self.cgroup is not None or not procfs.scores_keep_order or len(procfs.pids()[0]) <= SHARE:
             return None
         scenario = survey.machine_front(procfs, count, contenders=False)

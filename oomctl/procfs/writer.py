@@ -22,6 +22,9 @@ def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_
     (``Task.inode``); where that is not known the caller holds the process open from its look at it
     (``Procfs.held``).
     """
+    if procfs.of_another_namespace:  # nobody said that this is the place that is meant
+        reason = f"{procfs.root} is that of another PID namespace; it was not touched"
+        return Change(task.pid, task.comm, None, None, Status.REFUSED, reason)
     gone = Change(task.pid, task.comm, None, None, Status.VANISHED, "it has ended")
     try:
         with procfs.open_task(task.pid) as directory:
@@ -40,6 +43,8 @@ def set_floor(procfs: Procfs, task: Task, adj: int) -> None:
     The kernel takes every value that a privileged writer sets for the floor (``oom_score_adj_min``); without
     CAP_SYS_RESOURCE, or where the write is refused, nothing changes.
     """
+    if procfs.of_another_namespace:
+        return
     try:
         with procfs.open_task(task.pid) as directory:
             is_it = start_ticks_at(directory) == task.start_ticks and not _is_another(directory, task)

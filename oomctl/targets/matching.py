@@ -12,7 +12,7 @@ from oomctl.kernel.constraint import below
 from oomctl.model.kernel import Task
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.cgrouppaths import hierarchies
-from oomctl.procfs.details import unit_in, user_name
+from oomctl.procfs.details import unit_in, user_of
 from oomctl.procfs.identity import identity, text_of
 from oomctl.procfs.provenance import executable_name
 from oomctl.procfs.reader import Procfs
@@ -52,7 +52,7 @@ def matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:
         if procfs is not None and procfs.of_another_namespace:
             raise ImpossibleHere(
                 f"{procfs.root} is that of another PID namespace, where {target.value} is not the process that it is"
-                f" here; mount this one's own (mount -t proc proc /proc), or set OOMCTL_PROC={procfs.root} to mean that"
+                f" here; mount this one's own (mount -t proc proc /proc), or say --proc {procfs.root} to mean that"
             )
         pid = int(target.value)
         return lambda task: task.pid == pid
@@ -89,7 +89,7 @@ def _matches(target: Target, tasks: Sequence[Task], procfs: Procfs | None) -> li
 def _pattern_matcher(target: Target, procfs: Procfs | None) -> Callable[[Task], bool]:
     value = target.value
     if target.kind is TargetKind.USER:
-        return lambda task: value in (user_name(task.uid), str(task.uid))
+        return lambda task: value in (user_of(procfs, task.uid), str(task.uid))
     if target.kind is TargetKind.CGROUP:
         return _cgroup_matcher(value, procfs)
     if target.kind is TargetKind.UNIT:

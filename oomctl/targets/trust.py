@@ -13,7 +13,7 @@ from oomctl.guard import files
 from oomctl.kernel.constraint import below
 from oomctl.model.changes import Doubt, Refusal, Risk, WhyLeftAlone
 from oomctl.model.kernel import Task
-from oomctl.procfs.details import systemd_path, user_name
+from oomctl.procfs.details import systemd_path, user_of
 from oomctl.procfs.identity import text_of
 from oomctl.procfs.provenance import Provenance, is_machine_init, provenance
 from oomctl.procfs.reader import Procfs
@@ -42,24 +42,24 @@ def distrust_of_name(task: Task, procfs: Procfs | None, name: re.Pattern[str] | 
     which says whatever the process wants it to say.
     """
     if task.uid >= first_login_uid():
-        return WhyLeftAlone(Doubt.LOGIN_USER, user=user_name(task.uid))
+        return WhyLeftAlone(Doubt.LOGIN_USER, user=user_of(procfs, task.uid))
     if procfs is None:
         return None
     if name is None and task.uid != 0:
-        return WhyLeftAlone(Doubt.COMMAND_LINE, user=user_name(task.uid))
+        return WhyLeftAlone(Doubt.COMMAND_LINE, user=user_of(procfs, task.uid))
     seen = provenance(procfs, task.pid)
     if seen is None:
         return WhyLeftAlone(Doubt.UNSEEN)
     reason = _distrust_of_program(seen)
     if reason is None and task.uid != 0 and name is not None and not name.fullmatch(seen.name):
-        return WhyLeftAlone(Doubt.OTHER_NAME, user=user_name(task.uid), path=seen.path)
+        return WhyLeftAlone(Doubt.OTHER_NAME, user=user_of(procfs, task.uid), path=seen.path)
     return reason
 
 
 def distrust_of_descendant(task: Task, procfs: Procfs | None) -> WhyLeftAlone | None:
     """Say why a descendant of what was named is not lowered with it: a login's and a container's processes are not."""
     if task.uid >= first_login_uid():
-        return WhyLeftAlone(Doubt.USER_NOT_NAMED, user=user_name(task.uid))
+        return WhyLeftAlone(Doubt.USER_NOT_NAMED, user=user_of(procfs, task.uid))
     seen = provenance(procfs, task.pid) if procfs is not None else None
     if seen is not None and not seen.same_namespaces:
         return WhyLeftAlone(Doubt.OTHER_NAMESPACE)

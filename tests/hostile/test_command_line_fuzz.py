@@ -17,9 +17,11 @@ from tests.hostile.fuzzing import SPEAKING, corpus, ends_well, fuzz
 from tests.proc_tree import ProcTree
 
 # Not what goes on for ever or starts something: run, selftest, policy watch, history --follow; top only once.
-# Nor what writes: metrics --output, which any of the words would be a file for, and completion --install.
+# Nor what writes: metrics --output, which any of the words would be a file for, and completion --install. Nor --proc:
+# what is changed is the machine made here.
 NAMES = tuple(name for name in COMMANDS if name not in ("run", "selftest"))
 CHANGES = ("set", "protect", "sacrifice", "reset", "undo", "apply")
+KEPT_OUT = ("--follow", "--output", "--install", "--proc")
 WORDS = (
     *("20", "java", "-17", "15", "-1000", "1001", "+5", "0x10", "010", "1_0", "²", "9" * 5000, "", " ", "-", "--", "="),
     *(
@@ -75,7 +77,7 @@ def _command_line(dice: random.Random) -> bytes:
         below = dice.choice([one for one in command.commands if one != "watch"])
         command, words = command.commands[below], [name, below]
     options = [option for param in command.params if isinstance(param, click.Option) for option in param.opts]
-    options = [option for option in options if option not in ("--follow", "--output", "--install")]
+    options = [option for option in options if option not in KEPT_OUT]
     if name in ("forecast", "check"):
         words += ["--over", "0.3"]
         options = [option for option in options if option != "--over"]

@@ -82,6 +82,19 @@ def cgroup_namespace(cgroup: ToyCgroup, mount_point: str) -> tuple[str, ...]:
     return (*in_cgroup(cgroup), "unshare", "--cgroup", "--mount", "sh", "-c", mount, "sh")
 
 
+def container(cgroup: ToyCgroup, root: Path, with_cgroups: bool = True) -> tuple[str, ...]:
+    """In a chroot with namespaces of PIDs and cgroups; the host's /proc is at /mnt/proc, its cgroups at /mnt/cgroup."""
+    inside = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+    mounting = [
+        'mount --make-rprivate / && mount --rbind / "$0" && umount --recursive "$0/sys/fs/cgroup"',
+        'mount -t tmpfs none "$0/mnt" && mkdir "$0/mnt/proc" "$0/mnt/cgroup" && mount --rbind /proc "$0/mnt/proc"',
+        *(['mount --rbind /sys/fs/cgroup "$0/mnt/cgroup"'] if with_cgroups else []),
+        f"exec unshare --pid --cgroup --fork --kill-child sh -c '{inside}'",
+    ]
+    script = " && ".join(mounting) + ' "$0" "$@"'
+    return (*in_cgroup(cgroup), "unshare", "--mount", "sh", "-c", script, str(root))
+
+
 def survey_from(before: Sequence[str], path: str) -> Survey:
     """Look at a cgroup from another place."""
     return Survey(**_said(before, _SURVEY, path))

@@ -1,11 +1,16 @@
 """Whether a /proc shows the machine's first PID namespace, told by trees of its text and by this kernel."""
 
+import os
 import subprocess
 import sys
 
-from oomctl.procfs.namespaces import in_first_pid_namespace
+import pytest
+
+from oomctl.procfs.namespaces import in_first_pid_namespace, numbers_of_this
 from tests.privileges import needs_root
 from tests.proc_tree import CONTAINER, ProcTree
+
+OWN = os.getpid()
 
 
 def test_the_namespace_of_pid_1_is_that_of_its_proc(proc_tree: ProcTree) -> None:
@@ -37,6 +42,30 @@ def test_ones_own_namespace_says_nothing_of_a_proc_with_other_numbers(proc_tree:
 def test_without_links_nothing_is_said(proc_tree: ProcTree) -> None:
     (proc_tree.root / "self/ns/pid").unlink()
     assert in_first_pid_namespace(str(proc_tree.root)) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "nspid", "numbers"),
+    [
+        (OWN, f"NSpid:\t{OWN}\n", (OWN,)),
+        (OWN, "", (OWN,)),
+        (7, f"NSpid:\t7\t{OWN}\n", (7, OWN)),
+        (OWN, f"NSpid:\t{OWN}\t{OWN}\n", (OWN, OWN)),
+        (7, "NSpid:\t7\t8\n", (7,)),
+        (7, "", (7,)),
+    ],
+    ids=["own", "before v4.1", "the host's", "the host's, alike by chance", "of another time", "nothing said"],
+)
+def test_the_numbers_of_this_process_tell_whose_proc_it_is(
+    proc_tree: ProcTree, target: int, nspid: str, numbers: tuple[int, ...]
+) -> None:
+    (proc_tree.root / "self").rename(proc_tree.root / str(target))
+    (proc_tree.root / "self").symlink_to(str(target))
+    proc_tree.write(f"{target}/status", f"Name:\tx\n{nspid}")
+    assert numbers_of_this(str(proc_tree.root)) == numbers
+    procfs = proc_tree.procfs()
+    assert procfs.is_own is (numbers == (OWN,))
+    assert procfs.own_pid == (numbers[0] if numbers[-1] == OWN else None)
 
 
 @needs_root
