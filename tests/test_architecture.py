@@ -43,7 +43,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         *("model", "errors", "kernel", "procfs", "targets", "policy", "origins", "systemd", "guard"),
         *("render.text", "render.forecast"),
     ),
-    "live": ("model", "errors", "kernel", "procfs", "targets", "render"),
+    "live": ("model", "errors", "kernel", "trend", "procfs", "targets", "render"),
     "api": (
         *("model", "errors", "kernel", "procfs", "oomlog", "targets", "scenario"),
         *("changes.recording", "render.refusals", "render.text"),
@@ -73,6 +73,7 @@ DOORS: dict[str, tuple[str, ...]] = {
 }
 PURE = (
     *("model", "errors", "pods", "kernel", "trend", "origins.known", "live.pending", "live.standing", "live.view"),
+    "live.seen",
     *(
         "audit.choice",
         "audit.growth",

@@ -131,7 +131,11 @@ def top(
     shown = fields.find_all(columns or ",".join(fields.DEFAULT))
     if columns is None and (output == "table" or not as_list):
         shown = fields.with_command_lines(shown)
+    if columns is None and not as_list:
+        shown = fields.with_growth(shown)
     sort_field, turned = fields.order_of(sort_key) if sort_key else (None, False)
+    if as_list:
+        _check_that_one_look_tells(*shown, *([sort_field] if sort_field else []))
     ask = Ask(shown, sort_field, lines, targets, user, cgroup, reverse=reverse != turned)
     if as_list:
         return _once(ask, output)
@@ -209,6 +213,12 @@ def _read(procfs: Procfs, ask: Ask, lines: int | None) -> Scenario:
     if lines is None:
         return survey.machine(procfs, cgroups=names_cgroup(ask.targets))
     return survey.machine_front(procfs, lines, contenders=False)
+
+
+def _check_that_one_look_tells(*asked: fields.Field) -> None:
+    for field in asked:
+        if field.name in fields.LIVE_ONLY:
+            raise BadInput(f"{field.name} cannot be told from one look: only the live view, on a terminal, has it")
 
 
 def _check_user(user: str) -> None:

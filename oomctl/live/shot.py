@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from typing import NamedTuple
 
 from oomctl.live.ask import Ask
+from oomctl.live.seen import Ahead, Seen, scope_of
 from oomctl.model.listing import Machine
 from oomctl.model.look import Look
+from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.growth import room_of
 from oomctl.procfs.machine import machine_line
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.sampler import Sampler
@@ -24,6 +28,8 @@ class Shot(NamedTuple):
     only: set[int] | None
     """The processes that the list is limited to; None: all."""
     procfs: Procfs
+    ahead: Ahead | None = None
+    """What becomes of the memory in question; None where nothing is known of that."""
 
     @property
     def is_partial(self) -> bool:
@@ -48,7 +54,19 @@ def first_shot(sampler: Sampler, ask: Ask) -> Shot:
     return shot
 
 
-def shoot(sampler: Sampler, ask: Ask, fresh: Collection[int] = (), sharers_of: Collection[int] = ()) -> Shot:
-    """Look again; the arguments are those of ``Sampler.look``."""
+def shoot(
+    sampler: Sampler,
+    ask: Ask,
+    fresh: Collection[int] = (),
+    sharers_of: Collection[int] = (),
+    seen: Seen | None = None,
+) -> Shot:
+    """Look again, and let ``seen`` remember that; the other arguments are those of ``Sampler.look``."""
     look, procfs = sampler.look(fresh, sharers_of)
-    return Shot(look, machine_line(look.scenario, procfs), ask.pids(look.scenario, procfs), procfs)
+    if seen is not None:
+        scope = scope_of(look.scenario)
+        memcgs = None if scope is None else Memcgs.of(procfs)
+        seen.remember(look, room_of(procfs, memcgs, [scope]).get(scope), time.monotonic())
+        look = seen.with_growth(look)
+    machine, only = machine_line(look.scenario, procfs), ask.pids(look.scenario, procfs)
+    return Shot(look, machine, only, procfs, None if seen is None else seen.ahead)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from oomctl.live.ask import Ask, has_cmdlines, has_interactive_view, shows_cmdlines
 from oomctl.live.cmdlines import CommandLines
+from oomctl.live.seen import Seen
 from oomctl.live.shot import Shot, first_shot, shoot
 from oomctl.live.standing import judged
 from oomctl.live.view import View, shown
@@ -36,6 +37,7 @@ RISK         share of the first one's badness
   █          what its memory counts for
   ▒          what a positive adj adds
   -          what a negative adj takes away
+GROWTH       MiB a minute over the last minute; - until that is known
 red          the next victim; dim: cannot be chosen
 
 With keys to sort, filter, explain and change: {more}
@@ -47,7 +49,7 @@ def run(ask: Ask, sampler: Sampler, delay_s: float) -> int:
     from oomctl.live.keyboard import keyboard, stop_here
     from oomctl.render.screen import Screen
 
-    now = first_shot(sampler, ask)
+    now, seen = first_shot(sampler, ask), Seen(delay_s)
     fresh: list[int] = []
     screen = Screen()
     helps = False
@@ -62,7 +64,7 @@ def run(ask: Ask, sampler: Sampler, delay_s: float) -> int:
                     return 0
                 if typed is not None:
                     helps = not helps and _has(typed, _HELP)
-                now = shoot(sampler, ask, fresh)
+                now = shoot(sampler, ask, fresh, seen=seen)
         stop_here()
 
 
@@ -98,10 +100,11 @@ def frame(
         read = CommandLines()
         read.read((row.task for row in rows), now.procfs)
         rows = [read.added(row) for row in rows]
-    shape = layout(ask.fields, width, empty_fields(now.machine, now.look.scenario.tasks))
+    sorted_by = ask.sort.name if ask.sort else None
+    shape = layout(ask.fields, width, empty_fields(now.machine, now.look.scenario.tasks), sorted_by)
     lines = [
         *above,
-        title_line(shape, ask.sort.name if ask.sort else None, palette),
+        title_line(shape, sorted_by, palette),
         *(row_line(row, shape, standing.highest, page, (), palette) for row in rows),
         *(plain("", width) for _ in range(room - len(rows))),
     ]

@@ -11,6 +11,15 @@ from oomctl.model.kernel import (
 )
 
 
+class Growth(NamedTuple):
+    """Bytes a minute; less than none of who shrinks."""
+
+    total: float
+    """Of private and shared memory, in RAM and in swap, and of page tables; files are left out."""
+    private: float
+    """Of that without the shared memory, which others may have, too."""
+
+
 class Details(NamedTuple):
     """What people want to know of a process and the kernel's choice does not depend on."""
 
@@ -25,6 +34,8 @@ class Details(NamedTuple):
     """The user whose service manager has that unit; None for the system's."""
     cmdline: str | None = None
     """Arguments joined by spaces; None where not readable, or not safe to read at this moment."""
+    growth: Growth | None = None
+    """Of the last minute; None where it is not known."""
 
 
 class Row(NamedTuple):

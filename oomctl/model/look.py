@@ -40,3 +40,5 @@ class Look(NamedTuple):
     """None: this kernel does not say."""
     unread_near: int = 0
     """Tasks that may be near the first and whose numbers are those of an earlier look."""
+    read: frozenset[int] | None = None
+    """PIDs of those whose numbers are of this look; None: all are."""

@@ -100,7 +100,9 @@ class Sampler:
         scenario = _scenario(procfs, memcgs, tasks, context, scores.hidden + hidden)
         scenario = _with_closer_look(procfs, scenario, {score.pid for score in near})
         details = {pid: known.details for pid, known in self._known.items()}
-        return Look(scenario, details, memory_pressure(procfs), max(len(late) - MOST_NEAR, 0))
+        read |= {score.pid for score in late[:MOST_NEAR]}
+        of_now = None if turns == 1 else frozenset(read)
+        return Look(scenario, details, memory_pressure(procfs), max(len(late) - MOST_NEAR, 0), of_now)
 
     def _due(self, scores: Sequence[Score], fresh: frozenset[int], turns: int) -> list[Score]:
         """Those that must be read whole whoever is near the first; each of the others once in ``turns`` looks."""

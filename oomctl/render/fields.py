@@ -11,7 +11,9 @@ from oomctl.model.listing import Details, Machine, Row
 from oomctl.render import cgroups, podnames, reasons
 from oomctl.render.cgroupshapes import places
 from oomctl.render.commandline import command
-from oomctl.render.text import size, visible
+from oomctl.render.text import mib_a_minute, size, visible
+
+_MIB = 1 << 20
 
 
 class Field(NamedTuple):
@@ -85,6 +87,16 @@ def _short(path: str | None, room: int | None) -> str | None:
 _OF_SYSTEMD = ("unit", "user", "path")
 
 
+def _mib_a_minute(row: Row, _: int) -> float | None:
+    growth = row.details.growth
+    return None if growth is None else growth.total / _MIB
+
+
+def _growth(row: Row) -> str | None:
+    growth = row.details.growth
+    return None if growth is None else mib_a_minute(growth.total)
+
+
 def _reason(row: Row, _: int) -> str | None:
     return None if row.reason is None else reasons.spared(row.reason)
 
@@ -108,6 +120,7 @@ FIELDS: tuple[Field, ...] = (
         lambda row, page: row.task.pgtables_pages * page,
         is_size=True,
     ),
+    Field("growth", (), "GROWTH", _mib_a_minute, told=lambda row, _: _growth(row)),
     Field("killable", (), "KILLABLE", lambda row, _: row.candidate is not None, number=False),
     Field("reason", (), "REASON", _reason, number=False, biggest_first=False),
     Field("unit", (), "UNIT", lambda row, _: row.details.unit, number=False, biggest_first=False),
@@ -147,6 +160,7 @@ MEANINGS = {
     "rss_bytes": "memory that is resident",
     "swap_bytes": "memory that is in swap",
     "pgtables_bytes": "memory of the page tables",
+    "growth": "MiB a minute over the last minute, files left out; only in the live view",
     "killable": "whether it can be chosen at all",
     "reason": "why it cannot be chosen",
     "unit": "systemd unit",
@@ -162,6 +176,9 @@ _BY_NAME = {name: field for field in FIELDS for name in (field.name, *field.alia
 
 DEFAULT = ("rank", "pid", "user", "oom", "oomadj", "badness", "rss", "swap", "pgtables", "group", "comm")
 """The columns that ``top`` shows when none are asked for."""
+
+LIVE_ONLY = ("growth",)
+"""The names of what one look alone cannot tell."""
 
 OF_A_PROCESS = (
     *("pid", "comm", "user", "uid", "start_time", "oom_score_adj", "oom_score", "badness_pages"),
@@ -197,6 +214,12 @@ Its value stays the comm, for programs and to sort by.
 def with_command_lines(fields: Sequence[Field]) -> tuple[Field, ...]:
     """Return ``fields``, of which ``comm`` shows the command line where there is room."""
     return tuple(COMMAND_LINE if field.name == "comm" else field for field in fields)
+
+
+def with_growth(fields: Sequence[Field]) -> tuple[Field, ...]:
+    """Return ``fields`` with the growth before the places and names, as a live view shows them if nobody chose."""
+    sizes = next(index for index, field in enumerate(fields) if field.name == "group")
+    return (*fields[:sizes], find("growth"), *fields[sizes:])
 
 
 def find_all(names: str) -> tuple[Field, ...]:

@@ -31,6 +31,7 @@ _WIDTHS = {  # of what is no size: the longest values that there are
     "oom_score_adj": 6,
     "badness_bytes": 10,
     "badness_pages": 9,
+    "growth": 7,
     "killable": 8,
     "start_time": 13,
 }
@@ -44,7 +45,7 @@ _COMMAND_LINE = (11, 400)
 _ANY_WIDTH = 1 << 16
 _FIRST = (("comm", _WIDEST_COMM), ("user", 8), ("group", 20), ("comm", _FAIR_COMMAND), ("user", 12))
 """Which columns get the room that is left, up to so many cells, before bars become longer."""
-_FIRST_TO_GO = ("pgtables_bytes", "swap_bytes", "oom_score", "user", "group", "rss_bytes")
+_FIRST_TO_GO = ("pgtables_bytes", "swap_bytes", "oom_score", "growth", "user", "group", "rss_bytes")
 
 
 class Layout(NamedTuple):
@@ -86,17 +87,17 @@ _Bounds = Callable[[Field], tuple[int, int]]
 """The least and the most cells that a column is worth."""
 
 
-def layout(fields: Sequence[Field], width: int, empty: Collection[str] = ()) -> Layout:
+def layout(fields: Sequence[Field], width: int, empty: Collection[str] = (), sorted_by: str | None = None) -> Layout:
     """Choose among ``fields`` those that fit into ``width`` cells, whatever they say, and share what room is left.
 
     ``empty`` are names of fields that can hold nothing here, as swap where there is none: they take no more room than
-    their titles.
+    their titles. The field ``sorted_by`` goes last.
     """
 
     def bounds(field: Field) -> tuple[int, int]:
         return (len(field.title),) * 2 if field.name in empty else _bounds(field)
 
-    return _laid_out(fields, width, bounds, 1, _FIRST)
+    return _laid_out(fields, width, bounds, 1, _FIRST, sorted_by)
 
 
 def layout_for(fields: Sequence[Field], width: int, cells: Sequence[Sequence[str]]) -> Layout:
@@ -129,10 +130,15 @@ def _says_nothing(field: Field, column: Sequence[str]) -> bool:
 
 
 def _laid_out(
-    fields: Sequence[Field], width: int, bounds: _Bounds, gap: int, before_bar: Iterable[tuple[str, int]]
+    fields: Sequence[Field],
+    width: int,
+    bounds: _Bounds,
+    gap: int,
+    before_bar: Iterable[tuple[str, int]],
+    sorted_by: str | None = None,
 ) -> Layout:
     """Lay out what fits; room that is left goes to the columns ``before_bar`` first, up to so many cells."""
-    kept, bar = _that_fit(fields, width, bounds, gap)
+    kept, bar = _that_fit(fields, width, bounds, gap, sorted_by)
     widths = [bounds(field)[0] for field in kept]
     spare = max(width - _taken(widths, bar, gap), 0)
 
@@ -153,14 +159,16 @@ def _laid_out(
     return Layout(tuple(_whole(zip(kept, widths), width, gap)), bar + longer, width, gap)
 
 
-def _that_fit(fields: Sequence[Field], width: int, bounds: _Bounds, gap: int) -> tuple[list[Field], int]:
+def _that_fit(
+    fields: Sequence[Field], width: int, bounds: _Bounds, gap: int, sorted_by: str | None
+) -> tuple[list[Field], int]:
     """Return the fields that are kept on a screen of that width, and the width of their bar."""
 
     def too_much(fields: Sequence[Field], bar: int) -> bool:
         return _taken([bounds(field)[0] for field in fields], bar, gap) > width
 
     kept, bar = list(fields), _least_bar(fields)
-    for name in _FIRST_TO_GO:
+    for name in sorted(_FIRST_TO_GO, key=lambda name: name == sorted_by):
         if too_much(kept, bar):
             kept = [field for field in kept if field.name != name] or kept
     return kept, 0 if too_much(kept, bar) else bar

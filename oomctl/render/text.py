@@ -66,6 +66,17 @@ def size(size_bytes: int | None) -> str:
     return f"{size_bytes / _MIB:.1f}MiB" if abs(size_bytes) >= _MIB else f"{size_bytes / _MIB:.2f}MiB"
 
 
+def mib_a_minute(growth_bytes: float) -> str:
+    """Return a growth a minute in MiB, with its sign: ``+12.3``, ``-1024``; ``0`` where it rounds to that."""
+    mib = growth_bytes / _MIB
+    if abs(mib) < _LEAST_MIB:
+        return "0"
+    return f"{mib:+.1f}" if abs(mib) < _MANY_MIB else f"{mib:+.0f}"
+
+
+_LEAST_MIB, _MANY_MIB = 0.05, 999.95
+
+
 _WIDEST = 256
 
 

@@ -83,6 +83,11 @@ def line(moments: Sequence[float], numbers: Sequence[float]) -> Line | None:
     return Line(motion, level, slope, ranks, spread, block_seconds, min(*rests, 0.0), max(*rests, 0.0))
 
 
+def slope(moments: Sequence[float], numbers: Sequence[float]) -> float:
+    """Return the slope of that line alone, per second; there have to be ``LEAST`` numbers or it means nothing."""
+    return median(_slopes(moments, numbers))
+
+
 def _slopes(moments: Sequence[float], numbers: Sequence[float]) -> list[float]:
     count = len(moments)
     return [

@@ -27,6 +27,7 @@ from oomctl.live import pending
 from oomctl.live.ask import Ask, has_cmdlines, shows_cmdlines
 from oomctl.live.cmdlines import CommandLines
 from oomctl.live.pending import Mark, Marks
+from oomctl.live.seen import Seen
 from oomctl.live.shot import Shot, shoot
 from oomctl.live.standing import Standing, judged
 from oomctl.live.view import GROUPINGS, View, grouped, members_of, shown
@@ -87,6 +88,7 @@ class TopApp(App[int]):
         self._ask = ask
         self._sampler = sampler
         self._delay_s = delay_s
+        self._seen = Seen(delay_s)
         self._kmsg = kmsg
         self._shot = first
         self._standing: Standing = judged(first.look)
@@ -255,7 +257,7 @@ class TopApp(App[int]):
 
     def _look_and_judge(self, visible: Collection[int], marks: Marks) -> tuple[Shot, Standing]:
         """Do both beside the loop, which takes keys meanwhile."""
-        shot = shoot(self._sampler, self._ask, visible, tuple(marks.what_if))
+        shot = shoot(self._sampler, self._ask, visible, tuple(marks.what_if), self._seen)
         standing = judged(shot.look, marks.what_if)
         self._read_cmdlines(shot, standing, visible)
         return shot, standing

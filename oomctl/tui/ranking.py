@@ -193,7 +193,7 @@ class Ranking(ScrollView, can_focus=True):
     def _lay_out(self) -> None:
         contents = self._contents
         width = max(self.size.width - 1, 1)  # the scroll bar's column stays free, so that nothing jumps
-        self._shape = layout(contents.fields, width, contents.empty)
+        self._shape = layout(contents.fields, width, contents.empty, contents.sorted_by)
         titles = self._titles
         titles.shape = None if contents.group_by else self._shape
         titles.line = (

@@ -130,6 +130,13 @@ def test_every_format_is_turned_round(server: ProcTree) -> None:
     assert [process["rank"] for process in listed] == [3, 2, 1, None, None, None]
 
 
+@pytest.mark.parametrize("options", [["--once", "--sort", "growth"], ["--sort=-growth"], ["-o", "pid,growth"]])
+def test_a_list_that_is_printed_once_has_no_growth(server: ProcTree, options: list[str]) -> None:
+    answer = ask(server, "top", *options)
+    assert (answer.status, answer.stdout) == (2, "")
+    assert answer.stderr == "oomctl: growth cannot be told from one look: only the live view, on a terminal, has it\n"
+
+
 def test_sort_by_command_line_reads_it(server: ProcTree) -> None:
     server.write("10/cmdline", b"zebra\0")
     server.write("30/cmdline", b"ape\0")

@@ -34,6 +34,15 @@ def test_wide_terminals_have_every_column_and_a_long_bar() -> None:
     assert layout(DEFAULT, 200).bar == 24
 
 
+def test_growth_is_there_where_there_is_room_and_wherever_it_is_sorted_by() -> None:
+    live = fields.with_growth(DEFAULT)
+    shapes = {width: [field.name for field, _ in layout(live, width).columns] for width in WIDTHS}
+    assert [width for width in WIDTHS if "growth" in shapes[width]] == [100, 120, 132, 160, 200, 300]
+    assert shapes[80] == names(80)
+    assert "growth" in [field.name for field, _ in layout(live, 80, sorted_by="growth").columns]
+    assert "growth" in [field.name for field, _ in layout(live, 60, sorted_by="growth").columns]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("comm", ["java", "名前" * 8, "x" * 80, "a\x1b[31mb\n"])
 def test_a_line_is_exactly_as_wide_as_the_screen(width: int, comm: str) -> None:

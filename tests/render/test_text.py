@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oomctl.render.text import aligned, count, named, named_or_nobody, size, visible
+from oomctl.render.text import aligned, count, mib_a_minute, named, named_or_nobody, size, visible
 from tests.tasks import task
 
 
@@ -61,6 +61,24 @@ def test_nothing_visible_is_harmful(name: str) -> None:
 )
 def test_a_size_is_one_word(size_bytes: int | None, shown: str) -> None:
     assert size(size_bytes) == shown
+
+
+@pytest.mark.parametrize(
+    ("mib", "shown"),
+    [
+        (0, "0"),
+        (0.04, "0"),
+        (-0.04, "0"),
+        (0.06, "+0.1"),
+        (12.34, "+12.3"),
+        (-7, "-7.0"),
+        (999.94, "+999.9"),
+        (999.96, "+1000"),
+        (-123456.7, "-123457"),
+    ],
+)
+def test_a_growth_has_its_sign_and_as_many_digits_as_matter(mib: float, shown: str) -> None:
+    assert mib_a_minute(mib * (1 << 20)) == shown
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
