@@ -12,7 +12,7 @@ from oomctl.model.kernel import Constraint, Scenario, Task
 from oomctl.model.limits import Limit
 from oomctl.model.listing import Details, Growth
 from oomctl.model.look import Look
-from oomctl.model.trend import LimitForecast, Sizes, Track, Watched
+from oomctl.model.trend import Ahead, Sizes, Track, Watched
 from oomctl.trend.forecast import of_limit, with_choice
 from oomctl.trend.line import LEAST, slope
 from oomctl.trend.outlook import sizes_at
@@ -23,17 +23,8 @@ _SEVERAL = 15
 MOST_MOMENTS = 40
 """So many looks are remembered; of more, every other one is forgotten."""
 _JITTER = 0.9
+_CHOICE_HOLDS_S = 10.0
 _HORIZON_S = 24 * 3600.0
-
-
-class Ahead(NamedTuple):
-    """What becomes of the memory in question."""
-
-    forecast: LimitForecast
-    used: tuple[int, ...]
-    """Bytes of it that were used at each look, the earliest first."""
-    all_read: bool
-    """Whether every process was read at the last look; else nobody's growth is ruled out."""
 
 
 class Seen:
@@ -48,6 +39,7 @@ class Seen:
         self._tracks: dict[tuple[int, int], _Process] = {}
         self._scope: str | None = None
         self._ahead: Ahead | None = None
+        self._chosen_at = 0.0
 
     def remember(self, look: Look, limit: Limit | None, moment: float) -> None:
         """Take in one look at everybody in the memory in question, of which ``limit`` says what is left.
@@ -107,7 +99,11 @@ class Seen:
         scenario = look.scenario
         total = scenario.context.totalpages * scenario.page_size
         found = of_limit(limit, total, moments, left, _HORIZON_S)
-        if found.left is not None:
+        old = self._ahead
+        if found.left is not None and look.read is not None and old is not None and self._is_fresh(old, scope, look):
+            found = found._replace(growing=old.forecast.growing, choice=old.forecast.choice)
+        elif found.left is not None:
+            self._chosen_at = moments[-1]
             tracks = {
                 task.pid: Track(task.start_ticks, process.first_seen, process.points)
                 for task in scenario.tasks
@@ -115,6 +111,16 @@ class Seen:
             }
             found = with_choice(found, scenario, Watched(moments, {limit.memcg: left}, tracks))
         return Ahead(found, tuple(total - number for number in left), look.read is None)
+
+    def _is_fresh(self, old: Ahead, scope: str | None, look: Look) -> bool:
+        """Whether the choice of an earlier look may be shown again: among many it is dear, and only probable anyway."""
+        choice = old.forecast.choice
+        victim = None if choice is None else choice.result.victim
+        lately = self._moments[-1] - self._chosen_at < _CHOICE_HOLDS_S
+        if not lately or old.forecast.limit.memcg != scope or victim is None:
+            return False
+        now = {(task.pid, task.start_ticks) for task in look.scenario.tasks}
+        return (victim.task.pid, victim.task.start_ticks) in now
 
     def _thin(self) -> None:
         """Forget every other moment, but not the last; from now on moments are as far apart."""

@@ -7,9 +7,10 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from oomctl.live.ask import Ask
-from oomctl.live.seen import Ahead, Seen, scope_of
+from oomctl.live.seen import Seen, scope_of
 from oomctl.model.listing import Machine
 from oomctl.model.look import Look
+from oomctl.model.trend import Ahead
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.growth import room_of
 from oomctl.procfs.machine import machine_line

@@ -88,7 +88,7 @@ def frame(
     width, height = size
     standing = judged(now.look)
     page = now.machine.page_size
-    above = heading_lines(now.machine, now.look, standing.now, width, palette)
+    above = heading_lines(now.machine, now.look, standing.now, width, palette, now.ahead)
     room = max(height - len(above) - 2, 1)  # the titles, and the keys below
     rows = list(standing.rows)
     if has_cmdlines(ask.sort):

@@ -112,3 +112,13 @@ class LimitForecast(NamedTuple):
     choice: Choice | None = None
     pressure: Pressure | None = None
     """How much waiting for memory there was at the end; None: not told."""
+
+
+class Ahead(NamedTuple):
+    """What becomes of the memory in question."""
+
+    forecast: LimitForecast
+    used: tuple[int, ...]
+    """Bytes of it that were used at each look, the earliest first."""
+    all_read: bool
+    """Whether every process was read at the last look; else nobody's growth is ruled out."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from oomctl.model.kernel import Certainty, Outcome, Round
 from oomctl.model.listing import Machine
 from oomctl.model.look import Look
+from oomctl.model.trend import Ahead
 from oomctl.render import reasons
+from oomctl.render.ahead import ahead_words
 from oomctl.render.folding import folded
 from oomctl.render.gauges import Gauge, gauge_lines
 from oomctl.render.lines import plain
@@ -22,12 +24,21 @@ _WORTH_A_COLOUR = 10.0
 """Percent of the time in which somebody waits."""
 
 
-def heading_lines(machine: Machine, look: Look, result: Round, width: int, palette: Palette = TERMINAL) -> list[Text]:
+def heading_lines(
+    machine: Machine,
+    look: Look,
+    result: Round,
+    width: int,
+    palette: Palette = TERMINAL,
+    ahead: Ahead | None = None,
+) -> list[Text]:
     """Return the lines above a live ranking, none of them cut where there are at least 60 columns."""
+    words = fitting(ahead_words(ahead), width)
     scope = [] if machine.scope == "machine" else [plain(_scope(machine, width), width, palette.spared)]
     return [
         *scope,
         *_headline(look, result, width, palette),
+        *([plain(words, width, palette.warning)] if words else []),
         *gauge_lines(gauges(machine), width, palette),
         _waiting_line(machine, look, result, width, palette),
     ]

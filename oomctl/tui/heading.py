@@ -23,7 +23,7 @@ class Heading(Static):
     def show(self, shot: Shot, standing: Standing, marks: int) -> None:
         """Draw that for this look; ``marks``: how many values are only thought of."""
         width = max(self.app.size.width, 1)
-        lines = heading_lines(shot.machine, shot.look, standing.now, width, self._palette)
+        lines = heading_lines(shot.machine, shot.look, standing.now, width, self._palette, shot.ahead)
         if marks:
             marked = count(marks, "value")
             what_if = f"what if: {marked} marked, not written; next would be {victim_name(standing.then)}"

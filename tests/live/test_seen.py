@@ -172,6 +172,19 @@ def test_it_says_when_memory_is_full_and_who_dies_then() -> None:
     assert ahead.used[-1] == (ROOM - room_left) * PAGE
 
 
+def test_among_many_a_choice_holds_for_a_while_but_not_longer_than_who_was_chosen_lives() -> None:
+    seen, chosen = Seen(), []
+    for moment in every(2, 30):
+        tasks = leaking(moment) if moment < 50 else [sized(10, 1000 + 256 * moment, start_ticks=9), sized(11, 5000)]
+        seen.remember(look(*tasks, read=[10]), left(*tasks), moment)
+        assert seen.ahead is not None
+        chosen.append(seen.ahead.forecast.choice)
+    made = [choice for choice in chosen if choice is not None]
+    assert len({id(choice) for choice in made}) < len(made) / 2
+    assert made[-1].result.victim is not None
+    assert made[-1].result.victim.task.start_ticks == 9
+
+
 def test_another_memory_has_a_forecast_of_its_own() -> None:
     seen = watched(leaking, every(2, 20))
     resting = [sized(10, 1000 + 256 * 40)]

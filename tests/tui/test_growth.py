@@ -1,0 +1,77 @@
+"""The interactive view shows who grows, and when memory is full then."""
+
+from __future__ import annotations
+
+import re
+
+from oomctl.render import fields
+from oomctl.trend.line import LEAST
+from tests.proc_tree import ProcTree
+from tests.tui.driving import Driver, drive
+
+LIVE = tuple(field.name for field in fields.with_growth(tuple(map(fields.find, fields.DEFAULT))))
+
+
+def leak(tree: ProcTree, looks: int) -> None:
+    """Let java hold 4 MiB more than at the look before, and the machine have so much less."""
+    tree.add(20, "java", 90_000 + looks * 1024, swap=256, score=726, uid=54321)
+    meminfo = (tree.root / "meminfo").read_text()
+    left_kb = 1_200_000 - looks * 4096
+    tree.write("meminfo", re.sub(r"(MemAvailable: +)\d+", rf"\g<1>{left_kb}", meminfo))
+
+
+async def looks(user: Driver, tree: ProcTree, since: int, count: int) -> None:
+    for number in range(since, since + count):
+        leak(tree, number)
+        await user.app.look()
+        await user.pilot.pause(0.02)
+
+
+def test_growth_is_a_column_and_memory_that_runs_full_a_line(server: ProcTree) -> None:
+    async def steps(user: Driver) -> None:
+        await looks(user, server, 0, LEAST - 1)
+        assert "at this rate" not in user.text
+        assert "GROWTH" in user.text
+        assert not re.search(r"\+\d", user.text)
+        await looks(user, server, LEAST - 1, 1)
+        await user.sees("at this rate full in")
+        [line] = [line for line in user.lines if line.startswith("at this rate full in")]
+        assert re.search(r", then (probably )?20 \(java\) dies$", line)  # looks this fast are of unequal lengths
+        assert re.search(r" \+\d+ ", user.lines[[row.split()[:1] for row in user.lines].index(["1"])])
+
+    drive(server, steps, size=(120, 24), columns=LIVE)
+
+
+def test_growth_can_be_sorted_by_on_a_narrow_terminal(server: ProcTree) -> None:
+    async def steps(user: Driver) -> None:
+        await user.press("R")
+        await user.until(lambda: "GROWTH" not in user.text)
+        await user.press("f6")
+        await user.sees("GROWTH")
+        await user.press("escape")
+        user.app.action_sort_by("growth")
+        await looks(user, server, 0, LEAST + 1)
+        await user.sees("GROWTH")
+        assert user.pids()[0] == 20
+        await user.press("I")
+        await user.until(lambda: user.pids()[-1] == 20)
+
+    drive(server, steps, columns=LIVE)
+
+
+def test_a_pause_and_another_scope_make_no_nonsense(server: ProcTree) -> None:
+    server.mount_v2()
+    server.cgroup("/db", (10, 11), memory__max="819200000", memory__current="409600000")
+
+    async def steps(user: Driver) -> None:
+        await looks(user, server, 0, LEAST)
+        await user.sees("at this rate full in")
+        await user.press("Z")
+        await user.sees("paused")
+        await user.sees("at this rate full in")
+        user.app._sampler.cgroup = "/db"
+        await user.press("ctrl+l")
+        await user.sees("scope: cgroup /db")
+        await user.sees_no("at this rate")
+
+    drive(server, steps, size=(120, 24), columns=LIVE)
