@@ -53,7 +53,7 @@ from oomctl.tui.help import help_text
 from oomctl.tui.pane import Pane
 from oomctl.tui.prompt import Prompt, Question
 from oomctl.tui.ranking import Contents, Ranking, Titles
-from oomctl.tui.scopes import scopes
+from oomctl.tui.scopes import lines, scopes
 
 _WIDE = 160  # from so many columns on, details and events stand beside the ranking
 
@@ -394,7 +394,7 @@ class TopApp(App[int]):
 
     def action_scope(self) -> None:
         """Let the memory be chosen that is thought to run out."""
-        offered = scopes(self._shot.procfs)
+        offered = scopes(self._shot.procfs, self._shot.look.details.values())
         now = next((index for index, scope in enumerate(offered) if scope.path == self._sampler.cgroup), 0)
 
         def chosen(index: int | None) -> None:
@@ -403,7 +403,7 @@ class TopApp(App[int]):
                 self._say(f"{visible(offered[index].path or 'machine')}: who would die if this memory ran out")
                 self._look_now.set()
 
-        self.push_screen(Choice("Which memory runs out?", [str(scope) for scope in offered], now), chosen)
+        self.push_screen(Choice("Which memory runs out?", lines(offered), now), chosen)
 
     # What if
 

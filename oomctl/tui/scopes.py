@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
+from oomctl.model.listing import Details
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
-from oomctl.render.text import size, visible
+from oomctl.render.text import mib_a_minute, size, visible
 
 MOST = 2000
 """Cgroups looked at; on a machine with more, those deepest in the tree are left out."""
@@ -23,14 +24,45 @@ class MemoryScope(NamedTuple):
     usage_bytes: int
     limit_bytes: int | None
     """None: it has no limit of its own."""
+    growth: float | None = None
+    """Bytes a minute that its processes grow by, as far as that is known; None: of no process."""
 
-    def __str__(self) -> str:
+    def line(self, with_growth: bool) -> str:
+        """Return it as a line of a list, in which the growth of some may be known."""
         limit = "no limit" if self.limit_bytes is None else size(self.limit_bytes)
-        return f"{size(self.usage_bytes):>9} of {limit:<9}  {visible(self.path or 'machine')}"
+        growth = "-" if self.growth is None else mib_a_minute(self.growth)
+        grows = f"{growth:>8} MiB/min  " if with_growth else ""
+        return f"{size(self.usage_bytes):>9} of {limit:<9}  {grows}{visible(self.path or 'machine')}"
 
 
-def scopes(procfs: Procfs) -> list[MemoryScope]:
-    """Return the machine, then cgroups: the fullest first, those without a limit last, by usage."""
+def lines(offered: Sequence[MemoryScope]) -> list[str]:
+    """Return all of them as lines; growth is a column once it is known of any."""
+    with_growth = any(scope.growth is not None for scope in offered)
+    return [scope.line(with_growth) for scope in offered]
+
+
+def scopes(procfs: Procfs, details: Iterable[Details] = ()) -> list[MemoryScope]:
+    """Return the machine, then cgroups: the fullest first, those without a limit last, by usage.
+
+    ``details`` of processes tell how fast those in each cgroup grow; shared memory is not added up.
+    """
+    growth = growth_by_cgroup(details)
+    return [scope._replace(growth=growth.get(scope.path or "/")) for scope in _scopes(procfs)]
+
+
+def growth_by_cgroup(details: Iterable[Details]) -> dict[str, float]:
+    """Return the bytes a minute that processes in each cgroup, and below it, grow by; all of them as ``/``."""
+    found: dict[str, float] = {}
+    for one in details:
+        if one.growth is not None:
+            path = (one.cgroup or "/").rstrip("/")
+            above = [path[:end] for end, char in enumerate(path) if char == "/" and end]
+            for name in ("/", *above, *([path] if path else [])):
+                found[name] = found.get(name, 0.0) + one.growth.private
+    return found
+
+
+def _scopes(procfs: Procfs) -> list[MemoryScope]:
     info = procfs.meminfo
     machine = MemoryScope(None, info.mem_total - info.mem_available, info.mem_total)
     memcgs = Memcgs.of(procfs)

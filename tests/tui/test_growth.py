@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 
+from oomctl.model.listing import Details, Growth
 from oomctl.render import fields
 from oomctl.trend.line import LEAST
+from oomctl.tui.scopes import growth_by_cgroup
 from tests.proc_tree import ProcTree
 from tests.tui.driving import Driver, drive
 
 LIVE = tuple(field.name for field in fields.with_growth(tuple(map(fields.find, fields.DEFAULT))))
 
 
-def leak(tree: ProcTree, looks: int) -> None:
+def leak(tree: ProcTree, looks: int, cgroup: str = "/") -> None:
     """Let java hold 4 MiB more than at the look before, and the machine have so much less."""
-    tree.add(20, "java", 90_000 + looks * 1024, swap=256, score=726, uid=54321)
+    tree.add(20, "java", 90_000 + looks * 1024, swap=256, score=726, uid=54321, cgroup=f"0::{cgroup}\n")
     meminfo = (tree.root / "meminfo").read_text()
     left_kb = 1_200_000 - looks * 4096
     tree.write("meminfo", re.sub(r"(MemAvailable: +)\d+", rf"\g<1>{left_kb}", meminfo))
 
 
-async def looks(user: Driver, tree: ProcTree, since: int, count: int) -> None:
+async def looks(user: Driver, tree: ProcTree, since: int, count: int, cgroup: str = "/") -> None:
     for number in range(since, since + count):
-        leak(tree, number)
+        leak(tree, number, cgroup)
         await user.app.look()
         await user.pilot.pause(0.02)
 
@@ -37,7 +39,7 @@ def test_growth_is_a_column_and_memory_that_runs_full_a_line(server: ProcTree) -
         await user.sees("at this rate full in")
         [line] = [line for line in user.lines if line.startswith("at this rate full in")]
         assert re.search(r", then (probably )?20 \(java\) dies$", line)  # looks this fast are of unequal lengths
-        assert re.search(r" \+\d+ ", user.lines[[row.split()[:1] for row in user.lines].index(["1"])])
+        assert re.search(r" \+[\d.]+ ", user.lines[[row.split()[:1] for row in user.lines].index(["1"])])
 
     drive(server, steps, size=(120, 24), columns=LIVE)
 
@@ -57,6 +59,36 @@ def test_growth_can_be_sorted_by_on_a_narrow_terminal(server: ProcTree) -> None:
         await user.until(lambda: user.pids()[-1] == 20)
 
     drive(server, steps, columns=LIVE)
+
+
+def test_the_list_of_memories_says_how_fast_those_in_each_grow(server: ProcTree) -> None:
+    server.mount_v2()
+    server.cgroup("/a")
+    server.cgroup("/a/app", (20,), memory__max="819200000", memory__current="409600000")
+    server.cgroup("/db", (10,), memory__max="819200000", memory__current="204800000")
+    server.write("10/cgroup", "0::/db\n")
+
+    async def steps(user: Driver) -> None:
+        await looks(user, server, 0, 1, "/a/app")
+        await user.press("c")
+        await user.sees("/db")
+        assert "MiB/min" not in user.text
+        await user.press("escape")
+        await looks(user, server, 1, LEAST, "/a/app")
+        await user.press("c")
+        await user.until(lambda: re.search(r" 0 MiB/min  /db ", user.text))  # laid out, and nothing is folded
+        assert re.search(r" \+[\d.]+ MiB/min  /a/app ", user.text)
+        assert re.search(r" \+[\d.]+ MiB/min  machine ", user.text)
+
+    drive(server, steps, size=(120, 30), columns=LIVE)
+
+
+def test_growth_counts_in_every_cgroup_above() -> None:
+    def grows(cgroup: str | None, private: float) -> Details:
+        return Details(cgroup=cgroup, growth=Growth(private + 5, private))
+
+    known = [grows("/a/b", 3.0), grows("/a", 1.0), grows("/", 10.0), grows(None, 20.0), Details(cgroup="/c")]
+    assert growth_by_cgroup(known) == {"/": 34.0, "/a": 4.0, "/a/b": 3.0}
 
 
 def test_a_pause_and_another_scope_make_no_nonsense(server: ProcTree) -> None:
