@@ -156,9 +156,22 @@ def limit_of_memcg(memcgs: Memcgs, path: str, procfs: Procfs) -> Limit | None:
         if limits.memory_pages is None or limits.memsw_pages <= limits.memory_pages:
             return Limit(LimitKind.MEMCG, max(left, 0), path)
         swap_left = min(swap_left, max(limits.memsw_pages * page - usage.memory - usage.swap, 0))
-    if limits.swap_pages is not None:
-        swap_left = min(swap_left, max(limits.swap_pages * page - usage.swap, 0))
+    if limits.version == 2:
+        swap_left = _swap_left(memcgs, path, swap_left, page)
     if limits.memory_pages is None:
         return None
     left = limits.memory_pages * page - usage.memory + cache + swap_left
     return Limit(LimitKind.MEMCG, max(left, 0), path, swap_bytes=swap_left)
+
+
+def _swap_left(memcgs: Memcgs, path: str, free_bytes: int, page: int) -> int:
+    """Return the bytes of swap that a cgroup of v2 can still have, of ``free_bytes`` (mem_cgroup_get_nr_swap_pages)."""
+    left = free_bytes
+    for above in memcgs.charged(path):
+        if not left:
+            break
+        with suppress(ImpossibleHere):  # may not be read
+            limit = memcgs.limits(above).swap_pages
+            if limit is not None:
+                left = min(left, max(limit * page - memcgs.usage(above).swap, 0))
+    return left

@@ -41,6 +41,16 @@ def test_the_nearest_limit_is_that_with_the_least_room(proc_tree: ProcTree) -> N
     assert found.doubts == ()
 
 
+def test_a_swap_limit_above_leaves_no_more_swap_to_those_below(proc_tree: ProcTree) -> None:
+    """``mem_cgroup_get_nr_swap_pages`` takes the least from there up to the root."""
+    proc_tree.meminfo(1 << 20, 1000, 900)
+    proc_tree.mount_v2()
+    proc_tree.cgroup("/m", memory__max="max\n", memory__swap__max="40960\n", memory__swap__current="8192\n")
+    proc_tree.cgroup("/m/deep", memory__max="409600\n", memory__current="0\n", memory__swap__max="max\n")
+    limit = reach_of(proc_tree, "0::/m/deep\n").limits[0]
+    assert (limit.memcg, limit.swap_bytes, limit.left_bytes) == ("/m/deep", 32768, 409600 + 32768)
+
+
 def test_limits_above_a_namespace_are_in_doubt(proc_tree: ProcTree) -> None:
     proc_tree.mount_v2()
     (proc_tree.cgroup_mount / "cgroup.events").write_text("populated 1\n")
