@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.kernel_live.memcgs import ToyCgroup
 
-_PROGRAM = Path(__file__).with_name("leak.py")
+_PROGRAM = Path(__file__).parents[1] / "vm" / "guest" / "leak.py"
 
 
 class Leaker(NamedTuple):

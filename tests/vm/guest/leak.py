@@ -4,7 +4,7 @@
 
 It joins the cgroup of PROCS_FILE, takes SIZE_MIB, prints a line, and grows from the next line on its stdin:
 
-- ``linear``: every 20 ms;
+- ``linear``: every 50 ms;
 - ``steps``: once a second;
 - ``bursts``: as much on the average, at random times and in random pieces;
 - ``teeth``: as a heap with a garbage collector: four times as fast, three quarters of it given back each half second;
@@ -17,16 +17,14 @@ from __future__ import annotations
 
 import mmap
 import os
-import random
 import signal
 import sys
-import tempfile
 import time
 
 MIB = 1 << 20
 MADV_NOHUGEPAGE = 15
 PAGE = mmap.PAGESIZE
-STEP_S = {"linear": 0.02, "steps": 1.0, "teeth": 0.02, "forks": 0.2}
+STEP_S = {"linear": 0.05, "steps": 1.0, "teeth": 0.05, "forks": 0.2}
 BURST_S = 0.3
 TOOTH_S = 0.5
 
@@ -50,6 +48,8 @@ def main() -> None:
     collected = begun
     while True:
         if kind == "bursts":
+            import random  # nobody else has to be as large as that makes it
+
             time.sleep(random.expovariate(1 / BURST_S))
             kept.append(memory(int(rate * random.expovariate(1 / BURST_S))))
             continue
@@ -87,6 +87,8 @@ def beget(size: int) -> None:
 
 def read_for_ever() -> None:
     """Let the page cache come and go: 32 MiB, dropped now and then."""
+    import tempfile
+
     with tempfile.TemporaryFile() as file:
         file.write(bytes(32 * MIB))
         file.flush()
