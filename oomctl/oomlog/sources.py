@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from oomctl.errors import BadInput, ImpossibleHere, NotPermitted
 from oomctl.guard import programs
@@ -157,6 +157,33 @@ def blocks_of(stream: io.BufferedReader, name: str, begun: bytes = b"") -> Itera
         yield from whole_lines(plain)
     except OSError as error:
         raise BadInput(f"{name}: {error.strerror or error}") from None
+
+
+def plain(stream: io.BufferedReader, name: str) -> io.BufferedReader:
+    """Return what reads the content of a gzip or xz file; of any other it is ``stream`` itself.
+
+    BadInput, there or while reading: as ``oomlog.unpacking.unpacked`` says, or it has no end.
+    """
+    content = unpacked(stream, name, BLOCK_BYTES)
+    return stream if content is None else io.BufferedReader(_Chunks(_bounded(content, name, LARGEST_UNPACKED)))
+
+
+class _Chunks(io.RawIOBase):
+    """Bytes that come in chunks, as a file has them."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or memoryview(next(self._chunks, b""))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
 
 
 def whole_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

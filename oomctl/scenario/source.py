@@ -26,6 +26,7 @@ from oomctl.scenario.question import Question, Shortage, check
 def from_file(name: str, scope: Shortage) -> Question:
     """Ask about a scenario document (``-`` is stdin), or a kernel log's report: ``FILE#2`` is its second.
 
+    Either may be compressed with gzip or xz.
     Without a number it is the first that has a task table: others, such as those of earlyoom's kills, say too little.
     """
     check(scope)
@@ -34,7 +35,9 @@ def from_file(name: str, scope: Shortage) -> Question:
     if report is not None and not os.path.exists(name):
         path, number = report[1], int(report[2])
     called = sources.called(path)
-    with sources.opened(path) as stream:
+    with sources.opened(path) as stored:
+        _beginning(stored, called)
+        stream = sources.plain(stored, called)
         begins_with = _beginning(stream, called)
         content = b""
         if path == name and begins_with in (b"{", b"["):

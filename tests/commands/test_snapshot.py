@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +54,27 @@ def test_asked_later_it_answers_as_the_live_machine_did(proc_tree: ProcTree, run
     assert later["victim"]["pid"] == 100
     assert later["contenders"] == [100, 101]
     same_answer(live, later)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress], ids=["gzip", "xz"])
+def test_it_may_be_compressed(
+    proc_tree: ProcTree, run: Any, tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    proc_tree.add(100, rss=5000)
+    plain, packed = tmp_path / "plain", tmp_path / "packed"
+    plain.write_text(json.dumps(run("snapshot")))
+    packed.write_bytes(compress(plain.read_bytes()))
+    same_answer(run("simulate", "--json", "--from", str(plain)), run("simulate", "--json", "--from", str(packed)))
+
+
+def test_a_compressed_one_is_not_unpacked_beyond_what_is_read(tmp_path: Path) -> None:
+    packed = tmp_path / "bomb.json.gz"
+    packed.write_bytes(gzip.compress(b"{" + b" " * (64 << 20)))
+    ran = runner().invoke(cli, ("simulate", "--from", str(packed)))
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "larger than 8 MiB" in ran.stderr
+    packed.write_bytes(gzip.compress(b'{"schema": ' + b" " * 4096)[:-20])
+    assert "damaged compressed file" in runner().invoke(cli, ("simulate", "--from", str(packed))).stderr
 
 
 def test_it_can_be_asked_what_if(proc_tree: ProcTree, run: Any) -> None:
