@@ -8,24 +8,19 @@ import click
 
 from oomctl.cli.options import color_option, format_options, output_format, shortage_options
 from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
+from oomctl.commands.asking import ALL_ROUNDS, Asked, answered, known, status_of
 from oomctl.console import complain, emit_answer, emit_parts, terminal_width
-from oomctl.errors import ANSWER_IS_NO, DONE, IMPOSSIBLE_HERE
-from oomctl.kernel.invocation import certain_of_both, rounds
 from oomctl.kernel.rules import rules_for
-from oomctl.kernel.scenario_rules import rules_of
-from oomctl.model.kernel import Outcome, Round, Task
-from oomctl.model.listing import Row
-from oomctl.procfs.details import with_details
+from oomctl.model.kernel import Round
 from oomctl.procfs.machine import machine_procfs
 from oomctl.procfs.podnames import PodNames
 from oomctl.render import candidates, podnames, reasons
 from oomctl.render import simulation as render
 from oomctl.scenario import question as questions
-from oomctl.scenario.supposed import Supposed, suppose
+from oomctl.scenario.supposed import Supposed
 from oomctl.targets.words import Target
 
 _NEAREST = 5
-_ALL_ROUNDS = 10_000
 
 
 @click.command(cls=NumbersAsArguments)
@@ -58,7 +53,7 @@ _ALL_ROUNDS = 10_000
 @click.option("--without", "gone", type=TARGET, multiple=True, help="What if TARGET was not there.")
 @click.option(
     *("--rounds", "count"),
-    type=click.IntRange(1, _ALL_ROUNDS),
+    type=click.IntRange(1, ALL_ROUNDS),
     default=1,
     metavar="N",
     help="Kill this many times.",
@@ -101,74 +96,31 @@ def simulate(
     """
     podnames.ask(PodNames())
     output = output_format(wanted, as_json)
+    if kernel:
+        rules_for(kernel)  # BadInput before anything is read
     scope = questions.Shortage(cgroup, nodes, mempolicy, nearest_for)
-    rules = rules_for(kernel) if kernel else None
-    plain = not (adjs or growths or added or gone or allocating or goal or rules or output == "tsv") and count == 1
+    asked = Asked(scope, Supposed(adjs, growths, added, gone), count, goal, allocating, sudden, kernel)
     if source is not None:
         # What reads logs, with its patterns, is needed for this only.
         from oomctl.scenario.source import from_file
 
         question = from_file(source, scope)
     else:
-        question = questions.live(machine_procfs(), scope, _NEAREST if plain else None)
-    scenario = question.scenario
-    if rules is not None and kernel is not None:
-        scenario = scenario._replace(kernel=kernel, read_from=scenario.read_from or scenario.kernel)
-    rules = rules or rules_of(scenario)
-    if allocating is not None:
-        current = questions.find_tasks(question, allocating)[0].pid
-        scenario = scenario._replace(context=scenario.context._replace(current=current))
-    if sudden:
-        scenario = questions.at_once(scenario)
-    changed, demand, at_most = suppose(scenario, question, Supposed(adjs, growths, added, gone))
-    free_pages = -(-goal // scenario.page_size) if goal else 0
-    most = count if count > 1 or not goal else _ALL_ROUNDS
-    results = rounds(changed, most, free_pages, rules)
-    if at_most is not None:
-        results = certain_of_both(results, rounds(at_most, most, free_pages, rules))
-    supposes = changed is not scenario and not scenario.context.unlimited
-    baseline = rounds(scenario, 1, rules=rules)[0] if supposes else None
-    answer = render.Answer(
-        changed,
-        results,
-        [_rows(result, question) for result in results],
-        question.machine,
-        baseline,
-        question.limits,
-        question.memory,
-        demand,
-        goal,
-    )
+        question = questions.live(machine_procfs(), scope, _NEAREST if asked.plain and output != "tsv" else None)
+    answer = answered(question, asked)
     if output == "json":
         emit_parts(render.document(answer))
     elif output == "tsv":
-        _list(results, question)
+        _list(answer.rounds, question)
     else:
         emit_answer(render.text(answer, terminal_width()))
-    if results[0].outcome is Outcome.UNKNOWN:
-        return IMPOSSIBLE_HERE
-    return DONE if results[0].victim is not None else ANSWER_IS_NO
+    return status_of(answer.rounds[0])
 
 
 def _list(results: Sequence[Round], question: questions.Question) -> None:
     """Print every candidate; where none would be killed the lines cannot say why."""
     first = results[0]
-    rows = _known(candidates.in_order(results), first, question)
+    rows = known(candidates.in_order(results), first, question)
     emit_parts(candidates.tsv(results, rows, question.scenario.page_size))
     if first.victim is None:
         complain(f"simulate: {first.outcome.value}: {reasons.ended(first.reason)}")
-
-
-def _rows(result: Round, question: questions.Question) -> render.Rows:
-    """Complete what one round shows: the victim, and everyone killed."""
-    victim = _known([result.victim.task] if result.victim else [], result, question)
-    return render.Rows(victim[0] if victim else None, _known(result.killed, result, question))
-
-
-def _known(tasks: Sequence[Task], result: Round, question: questions.Question) -> list[Row]:
-    """Return all that is said of ``tasks``, judged as in ``result``."""
-    judged = {candidate.task.pid: candidate for candidate in result.ranking}
-    why_not = {spared.task.pid: spared.reason for spared in result.spared}
-    plain = [Row(task, candidate=judged.get(task.pid), reason=why_not.get(task.pid)) for task in tasks]
-    known = [row._replace(details=row.details._replace(cgroup=row.task.memcg)) for row in plain]
-    return known if question.procfs is None else with_details(known, question.procfs, cmdline=True)
