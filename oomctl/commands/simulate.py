@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import click
 
 from oomctl.cli.options import color_option, format_options, output_format, shortage_options
-from oomctl.cli.parameters import SIZE, TARGET, Addition, AdditionType, AdjOfTarget, NumbersAsArguments, SizeOfTarget
+from oomctl.cli.parameters import (
+    SIZE,
+    TARGET,
+    Addition,
+    AdditionType,
+    AdjOfTarget,
+    NumbersAsArguments,
+    SizeOfTarget,
+    unescaped,
+)
 from oomctl.commands.asking import ALL_ROUNDS, Asked, answered, known, status_of
 from oomctl.console import complain, emit_answer, emit_parts, terminal_width
 from oomctl.kernel.rules import rules_for
@@ -62,7 +71,14 @@ _NEAREST = 5
 @click.option("--allocating", type=TARGET, help="The task whose allocation fails (oom_kill_allocating_task).")
 @click.option("--sudden", is_flag=True, help="It comes at once, as by SysRq f: without reclaim before it.")
 @click.option("--kernel", metavar="RELEASE", help="By the rules of another kernel: 4.14, 6.1.20, rhel8.1.")
-@click.option("--from", "source", metavar="FILE", help="Ask a snapshot, or a kernel log (FILE#2: the second in it).")
+@click.option(
+    "--from",
+    "given",
+    metavar="FILE",
+    multiple=True,
+    help="Ask a snapshot, or a kernel log (FILE#2: the second in it); several, or a directory: a line for each.",
+)
+@click.argument("more", nargs=-1, metavar="[FILE]...")
 @color_option
 @format_options("tsv", "json", text="tsv: every candidate on a line, for cut and awk. Default: sentences.")
 def simulate(
@@ -79,7 +95,8 @@ def simulate(
     allocating: Target | None,
     sudden: bool,
     kernel: str | None,
-    source: str | None,
+    given: tuple[str, ...],
+    more: tuple[str, ...],
     wanted: str | None,
     as_json: bool,
 ) -> int:
@@ -93,28 +110,44 @@ def simulate(
     oomctl simulate --cgroup /docker/4f2a
     oomctl simulate --set java=-500 --grow postgres=2G
     oomctl simulate --add 8G@300 --rounds 3
+    oomctl simulate --from snapshots/ --set postgres=-900
     """
     podnames.ask(PodNames())
     output = output_format(wanted, as_json)
     if kernel:
         rules_for(kernel)  # BadInput before anything is read
-    scope = questions.Shortage(cgroup, nodes, mempolicy, nearest_for)
+    scope, origin = questions.Shortage(cgroup, nodes, mempolicy, nearest_for), render.Origin()
     asked = Asked(scope, Supposed(adjs, growths, added, gone), count, goal, allocating, sudden, kernel)
-    if source is not None:
+    files = _with_more(given, more)
+    if files:
         # What reads logs, with its patterns, is needed for this only.
+        from oomctl.scenario.files import are_several, host_of
         from oomctl.scenario.source import from_file
 
-        question = from_file(source, scope)
+        if are_several(files):
+            from oomctl.commands.hosts import ask_all
+
+            return ask_all(files, asked, output)
+        question = from_file(files[0], scope)
+        origin = render.Origin(host_of(files[0]), files[0])
     else:
         question = questions.live(machine_procfs(), scope, _NEAREST if asked.plain and output != "tsv" else None)
     answer = answered(question, asked)
     if output == "json":
-        emit_parts(render.document(answer))
+        emit_parts(render.document(answer, origin))
     elif output == "tsv":
         _list(answer.rounds, question)
     else:
         emit_answer(render.text(answer, terminal_width()))
     return status_of(answer.rounds[0])
+
+
+def _with_more(given: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all files: of ``--from *.json`` the shell makes one value and further words."""
+    if more and not given:
+        plural = "s" if len(more) > 1 else ""
+        raise click.UsageError(f"Got unexpected extra argument{plural} ({' '.join(map(unescaped, more))})")
+    return (*given, *map(unescaped, more))
 
 
 def _list(results: Sequence[Round], question: questions.Question) -> None:

@@ -64,7 +64,17 @@ class Answer(NamedTuple):
     """So much is to be freed by as many rounds as that takes."""
 
 
-def document(answer: Answer) -> Iterator[str]:
+class Origin(NamedTuple):
+    """Where the numbers are from."""
+
+    host: str | None = None
+    """As its file is called; None: this machine."""
+    file: str | None = None
+    missing: tuple[str, ...] = ()
+    """Targets of the what-if that are not there, where others are asked as well."""
+
+
+def document(answer: Answer, origin: Origin) -> Iterator[str]:
     """Yield the JSON document of ``simulate`` in parts: a group that dies together may be all there is."""
     scenario = answer.scenario
     asked = {
@@ -89,6 +99,9 @@ def document(answer: Answer) -> Iterator[str]:
         "memory": accounting_document(answer.memory),
         "baseline": answer.baseline and _baseline(answer.baseline),
         "demand": answer.demand and _demand(answer.demand),
+        "host": origin.host,
+        "file": origin.file,
+        "missing": origin.missing,
     }
     yield f"}}], {members(rest)}}}\n"
 

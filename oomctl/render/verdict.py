@@ -59,6 +59,27 @@ def name_of(task: Task) -> str:
     return "the added process" if task.comm == _ADDED else f"the added process ({visible_in_brackets(task.comm)})"
 
 
+def names_in_turn(rounds: Sequence[Round]) -> str:
+    """Return ``46 (java), then 812 (sshd)``; of many the first."""
+    names = [name_of(result.victim.task) for result in _kills(rounds) if result.victim is not None]
+    more = [f"{len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+    return ", then ".join(names[:_MOST_NAMES] + more)
+
+
+def sure_in_turn(rounds: Sequence[Round]) -> str:
+    """Return how sure all rounds are: ``certain``, or what the first is that is not."""
+    for number, result in enumerate(_kills(rounds), 1):
+        if result.certainty is not Certainty.CERTAIN:
+            return f"round {number} is {certain(result)}"
+    return "certain"
+
+
+def is_same_choice(one: Round, other: Round) -> bool:
+    """Whether two rounds end in the same way and for the same process."""
+    victims = [result.victim and result.victim.task.pid for result in (one, other)]
+    return one.outcome is other.outcome and victims[0] == victims[1]
+
+
 def limit_name(limit: Limit) -> str:
     """Return which limit it is."""
     return {
@@ -93,17 +114,16 @@ def _along(result: Round) -> str:
     return f" with {count(others, 'other')} that {'shares' if others == 1 else 'share'} its memory"
 
 
+def _kills(rounds: Sequence[Round]) -> list[Round]:
+    return [result for result in rounds if result.outcome is Outcome.KILL and result.victim is not None]
+
+
 def _in_turn(rounds: Sequence[Round], page_size: int, goal_bytes: int | None) -> str:
-    kills = [result for result in rounds if result.outcome is Outcome.KILL and result.victim is not None]
-    names = [name_of(result.victim.task) for result in kills if result.victim is not None]
-    more = [f"{len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
     freed = sum(result.freed_pages for result in rounds) * page_size
     frees = f"{size(freed)} would be freed"
     if goal_bytes is not None and freed < goal_bytes:
         frees = f"only {size(freed)} of {size(goal_bytes)} would be freed"
-    unsure = [(number, result) for number, result in enumerate(kills, 1) if result.certainty is not Certainty.CERTAIN]
-    sure = f"round {unsure[0][0]} is {certain(unsure[0][1])}" if unsure else "certain"
-    said = f"{', then '.join(names[:_MOST_NAMES] + more)} would die, {frees} — {sure}"
+    said = f"{names_in_turn(rounds)} would die, {frees} — {sure_in_turn(rounds)}"
     return said if rounds[-1].outcome is Outcome.KILL else f"{said}; then {of_round(rounds[-1], page_size)}"
 
 
@@ -118,7 +138,6 @@ def _room(demand: Demand, context: Context) -> str:
 
 
 def _without_changes(changed: Round, baseline: Round) -> str:
-    was, now = baseline.victim and baseline.victim.task, changed.victim and changed.victim.task
-    if (baseline.outcome, was and was.pid) == (changed.outcome, now and now.pid):
+    if is_same_choice(baseline, changed):
         return "the same without the changes"
-    return f"without the changes: {'nobody' if was is None else name_of(was)}"
+    return f"without the changes: {'nobody' if baseline.victim is None else name_of(baseline.victim.task)}"

@@ -11,6 +11,7 @@ from oomctl.model.kernel import Scenario, Task
 from oomctl.model.limits import Demand
 from oomctl.procfs.reach import room
 from oomctl.scenario.question import Question, find_tasks, tasks_to_set
+from oomctl.targets.matching import matching
 from oomctl.targets.words import Target
 
 
@@ -49,6 +50,19 @@ def suppose(scenario: Scenario, question: Question, supposed: Supposed) -> Suppo
         return Supposition(changed, demand)
     at_most = _changed(scenario, question, supposed, _Space(scenario.context.left_pages))
     return Supposition(changed, demand, at_most)
+
+
+def only_of_those_there(question: Question, supposed: Supposed) -> tuple[Supposed, tuple[str, ...]]:
+    """Leave out what is supposed of targets that match nothing; returns their words as well."""
+    adjs, growths, gone = supposed.adjs, supposed.growths, supposed.gone
+    targets = dict.fromkeys((*gone, *(target for target, _ in (*growths, *adjs))))
+    there = matching(targets, question.scenario.tasks, question.procfs)
+    kept = supposed._replace(
+        adjs=[pair for pair in adjs if there[pair[0]]],
+        growths=[pair for pair in growths if there[pair[0]]],
+        gone=[target for target in gone if there[target]],
+    )
+    return kept, tuple(target.word for target in targets if not there[target])
 
 
 def _changed(scenario: Scenario, question: Question, supposed: Supposed, space: _Space) -> Scenario:

@@ -404,7 +404,9 @@ def paper(tmp_path: Path) -> Path:
 
 def test_a_document_is_read_from_a_file_or_stdin_alike(proc_tree: ProcTree, paper: Path) -> None:
     found = document(proc_tree, "--from", str(paper))
-    assert found == document(proc_tree, "--from", "-", stdin=paper.read_text())
+    piped = document(proc_tree, "--from", "-", stdin=paper.read_text())
+    assert found == piped | {"host": paper.stem, "file": str(paper)}
+    assert (piped["host"], piped["file"]) == ("stdin", "-")
     assert (found["victim"]["pid"], found["kernel"], found["totalpages"]) == (10, "6.18", 100_000)
     assert_has(found, DOCUMENT)
 

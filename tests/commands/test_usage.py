@@ -154,7 +154,11 @@ def test_a_pid_that_does_not_exist_matches_nothing(server: ProcTree, command: st
         ),
         (["simulate", "--kernel", "2.6.32"], 2, "kernel 2.6.32: the rules are known from 3.10 on"),
         (["simulate", "--from", "/nonexistent"], 2, "/nonexistent: no such file"),
-        (["simulate", "--from", "/proc"], 2, "/proc: a directory; expected a regular file"),
+        (
+            ["simulate", "--from", "/proc"],
+            2,
+            "/proc: no snapshot in it; expected files called *.json, *.json.gz or *.json.xz",
+        ),
         (["simulate", "--allocating", "nosuch"], 1, "nosuch: no process matches"),
         (["explain"], 2, "Missing argument 'TARGET...'; see oomctl explain --help"),
         (["run"], 2, "Missing argument 'COMMAND...'; see oomctl run --help"),

@@ -42,7 +42,6 @@ def bind(path: Path) -> None:
     [
         pytest.param(os.mkfifo, "a FIFO; expected a regular file", id="fifo"),
         pytest.param(lambda path: path.symlink_to("/dev/zero"), "a device; expected a regular file", id="device"),
-        pytest.param(Path.mkdir, "a directory; expected a regular file", id="directory"),
         pytest.param(bind, "a socket; expected a regular file", id="socket"),
         pytest.param(lambda path: path.symlink_to(path), "Too many levels of symbolic links", id="a link to itself"),
     ],
@@ -54,6 +53,15 @@ def test_what_is_no_regular_file_is_refused_at_once(
     # A FIFO would be waited for until the test's patience ends.
     ran = program(*reader, str(tmp_path / "log"))
     assert (ran.status, ran.stdout, ran.stderr) == (2, "", f"oomctl: {tmp_path / 'log'}: {said}\n")
+
+
+def test_a_directory_is_no_log_but_may_have_snapshots_in_it(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    said = ["a directory; expected a regular file", "no snapshot in it; expected files called *.json, "]
+    for reader, about in zip(READERS, said):
+        ran = program(*reader, str(tmp_path / "log"))
+        assert (ran.status, ran.stdout) == (2, "")
+        assert ran.stderr.startswith(f"oomctl: {tmp_path / 'log'}: {about}")
 
 
 def test_the_second_report_of_a_fifo_is_refused_too(tmp_path: Path) -> None:
