@@ -77,8 +77,8 @@ def _changed(scenario: Scenario, question: Question, supposed: Supposed, space: 
         for task in _still_there(scenario, find_tasks(question, target)):
             scenario = _with_grown(scenario, task, _pages(size, page), space)
     for target, adj in supposed.adjs:
-        for task in _still_there(scenario, tasks_to_set(question, target, adj)):
-            scenario = whatif.with_adj(scenario, task.pid, adj)
+        meant = _still_there(scenario, tasks_to_set(question, target, adj))
+        scenario = whatif.with_adjs(scenario, {task.pid: adj for task in meant}) if meant else scenario
     return scenario
 
 
