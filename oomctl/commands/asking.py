@@ -42,10 +42,9 @@ class Asked(NamedTuple):
 def answered(question: questions.Question, asked: Asked) -> render.Answer:
     """Let the kernel's rules decide. NothingMatched: a target of the what-if is not there."""
     scenario = question.scenario
-    rules = rules_for(asked.kernel) if asked.kernel else None
-    if asked.kernel is not None:
+    if asked.kernel:
         scenario = scenario._replace(kernel=asked.kernel, read_from=scenario.read_from or scenario.kernel)
-    rules = rules or rules_of(scenario)
+    rules = rules_for(asked.kernel) if asked.kernel else rules_of(scenario)
     if asked.allocating is not None:
         current = questions.find_tasks(question, asked.allocating)[0].pid
         scenario = scenario._replace(context=scenario.context._replace(current=current))

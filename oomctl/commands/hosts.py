@@ -19,7 +19,7 @@ from oomctl.targets.matching import matching
 def ask_all(given: Sequence[str], asked: Asked, output: str) -> int:
     """Answer for every file, and every snapshot in a directory, a line each. Returns the exit status.
 
-    What cannot be answered is said, and the others are answered. Only one snapshot is in memory at a time.
+    What cannot be answered is said, and the others are answered. A snapshot is forgotten as soon as the next is read.
     """
     _refuse_what_none_can_say(asked)
     files = files_of(given)
