@@ -2,9 +2,9 @@
 
 ``/var/log/pods/NAMESPACE_NAME_UID`` is made for every pod (Kubernetes, pkg/kubelet/kuberuntime/helpers.go,
 BuildPodLogsDirectory), ``/var/log/containers/NAME_NAMESPACE_CONTAINER-ID.log`` for every container (logSymlink in
-legacy.go). Only the
-directories are listed; no file in them is opened and no link followed. What does not look as Kubernetes has names look
-is left out. Without the right to list them, which may be root's alone, pods stay without names.
+legacy.go). Only the directories are listed; no file in them is opened and no link in them followed. What does not look
+as Kubernetes has names look is left out. Without the right to list them, which may be root's alone, pods stay without
+names.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class PodNames:
         self._read_at: float | None = None
         self._pods: dict[str, Named | None] = {}
         self._containers: dict[str, Named | None] = {}
-        self._changed_at: dict[tuple[str, str], int] = {}
-        """When the directories that were listed had changed last."""
+        self._changed_at: dict[tuple[int, int], int] = {}
+        """When the directories that were listed had changed last, by device and inode: two roots may be one."""
 
     def __call__(self, uid: str, container_id: str | None) -> Named | None:
         """Return the names of a pod and of a container in it; None: the files do not say.
@@ -82,10 +82,11 @@ class PodNames:
         except OSError:
             return []
         try:
-            changed_at = os.fstat(directory).st_mtime_ns
-            if self._changed_at.get((root, name)) == changed_at:
+            status = os.fstat(directory)
+            which = status.st_dev, status.st_ino
+            if self._changed_at.get(which) == status.st_mtime_ns:
                 return []
-            self._changed_at[root, name] = changed_at
+            self._changed_at[which] = status.st_mtime_ns
             with os.scandir(directory) as entries:
                 return [entry.name for _, entry in zip(range(_MOST_ENTRIES), entries)]
         except OSError:

@@ -211,8 +211,8 @@ def _request_lines(entry: Entry, machine_bytes: int) -> list[str]:
         return []
     low, high = map(size, request)
     much = f"below {high}" if request[0] == 0 else f"of {low} up to {high}"
-    lowest = "(of a sidecar: the least among its pod's containers)"
-    return [f"  {entry.row.task.adj} means a memory request {much} on this node of {size(machine_bytes)} {lowest}"]
+    sidecar = "(for a sidecar perhaps not its own, but the least of its pod's containers)"
+    return [f"  {entry.row.task.adj} means a memory request {much} on this node of {size(machine_bytes)} {sidecar}"]
 
 
 def _flip(entry: Entry) -> str:
