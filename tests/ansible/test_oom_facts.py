@@ -42,6 +42,12 @@ def test_facts_hold_the_findings_as_bad_as_asked_for(check: Played) -> None:
     assert {finding["severity"] for finding in worst} <= {"critical"}
 
 
+def test_facts_hold_no_command_line_and_nothing_that_check_tells_once(check: Played) -> None:
+    oom = check.results["whole"]["ansible_facts"]["oom"]
+    assert "cmdline" not in oom["victim"]
+    assert "kills-seen" not in [finding["id"] for finding in oom["findings"]]
+
+
 def test_asking_changes_nothing(check: Played) -> None:
     assert check.recap["changed"] == 0
 

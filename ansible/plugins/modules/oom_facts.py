@@ -41,6 +41,8 @@ attributes:
     support: full
     platforms: Linux
 notes:
+  - Of the findings C(kills-seen) is left out, for C(oomadm check) tells it once, and cron may wait for it.
+  - Command lines are left out, for facts are printed and cached, and passwords may stand in them.
   - Who is not root sees less of other users' processes; nothing is certain then.
 author:
   - The oomctl developers (@oomctl)
@@ -122,8 +124,12 @@ def main():
         module.exit_json(changed=False)
     scope = ["--cgroup=" + module.params["cgroup"]] if module.params["cgroup"] else []
     answer = program.ask(module, argv + ["simulate", "--json"] + scope)[1]
-    found = program.ask(module, argv + ["check", "--json", "--min-severity", module.params["min_severity"]])[1]
+    # That check notes what it has told, and would not tell it again to whoever else asks, such as cron.
+    asked = ["check", "--json", "--ignore", "kills-seen", "--min-severity", module.params["min_severity"]]
+    found = program.ask(module, argv + asked)[1]
     oom = dict((name, answer.get(name)) for name in ANSWER)
+    if oom["victim"]:
+        oom["victim"].pop("cmdline", None)
     oom["findings"] = found["findings"]
     module.exit_json(changed=False, ansible_facts=dict(oom=oom))
 
