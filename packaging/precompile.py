@@ -21,16 +21,15 @@ _NEEDED = (
 _RARE = (
     *("click/_termui_impl", "click/shell_completion", "click/_textwrap", "oomctl/changes/persisting"),
     *(f"oomctl/render/{name}" for name in ("check", "history", "killing", "killlist", "openmetrics", "policy")),
-    *(f"oomctl/render/{name}" for name in ("screen", "tally", "terminal", "shortage", "forecast")),
+    *(f"oomctl/render/{name}" for name in ("screen", "tally", "terminal", "shortage", "forecast", "hosts", "ahead")),
     *(f"oomctl/model/{name}" for name in ("audit", "metrics", "oomreport", "oomtally", "shortage", "trend")),
     *(
-        "oomctl/kernel/shortage",
-        "oomctl/procfs/pressure",
-        "oomctl/procfs/growth",
-        "oomctl/procfs/sampler",
-        "oomctl/scenario/document",
+        f"oomctl/procfs/{name}"
+        for name in ("groups", "growth", "heldscores", "pressure", "roll", "sampler", "settings")
     ),
-    *("oomctl/guard/outputs", "oomctl/targets/patience", "oomctl/scenario/tables"),
+    *(f"oomctl/scenario/{name}" for name in ("document", "fields", "files", "source", "tables")),
+    *("oomctl/cli/summaries", "oomctl/guard/outputs", "oomctl/kernel/meminfo", "oomctl/kernel/shortage"),
+    *("oomctl/origins/known", "oomctl/targets/patience"),
 )
 _NEVER_CHECKED = (1).to_bytes(4, "little") + bytes(8)  # PEP 552: a hash that nobody compares, so it may be nothing
 
