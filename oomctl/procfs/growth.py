@@ -13,6 +13,7 @@ from oomctl.errors import ImpossibleHere
 from oomctl.model.limits import Limit
 from oomctl.model.trend import Sizes, Track, Watched
 from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.nodes import pages_on_lists
 from oomctl.procfs.reach import limit_of_machine, limit_of_memcg
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
@@ -131,7 +132,9 @@ def room_of(procfs: Procfs, memcgs: Memcgs | None, scopes: Iterable[str | None])
     found: dict[str | None, Limit] = {}
     for scope in scopes:
         if scope is None:
-            found[None] = limit_of_machine(procfs)
+            machine = limit_of_machine(procfs)
+            on_lists = pages_on_lists(procfs) * procfs.page_size
+            found[None] = machine._replace(left_bytes=machine.left_bytes + on_lists)
             continue
         try:
             limit = None if memcgs is None else limit_of_memcg(memcgs, scope, procfs)

@@ -76,6 +76,19 @@ def test_what_is_left_under_each_limit(proc_tree: ProcTree) -> None:
     assert watch.watched().left == {None: [5000 * 1024] * 2, "/app": [49152, 45056]}
 
 
+def test_free_pages_that_cpus_keep_at_hand_are_left(proc_tree: ProcTree) -> None:
+    """meminfo counts them as used, and goes down by 8 MiB at once when a CPU takes more."""
+    proc_tree.meminfo(8000)
+    watch = Watch([None])
+    look(watch, proc_tree, 0)
+    cpus = "".join(f"    cpu: {cpu}\n              count:    {cpu * 10}\n              high:     9\n" for cpu in (1, 2))
+    zones = (f"Node 0, zone {zone:>8}\n  pages free     5\n  pagesets\n{cpus}" for zone in ("DMA32", "Normal"))
+    proc_tree.write("zoneinfo", "".join(zones))
+    look(watch, proc_tree, 1)
+    without, with_them = watch.watched().left[None]
+    assert with_them - without == 2 * (10 + 20) * 4096
+
+
 def test_a_cgroup_that_goes_is_left_out(proc_tree: ProcTree) -> None:
     proc_tree.mount_v2()
     directory = proc_tree.cgroup("/app", memory__max="81920\n")
