@@ -9,11 +9,13 @@ import pytest
 
 from tests.vm import foreign, kernels, qemu
 from tests.vm.agreement import NONE, Agreement, agreement, table
+from tests.vm.forecasts import Trial, summary, trials_of
 from tests.vm.kernels import NotHere, Release
 
 _COUNTS = pytest.StashKey[dict[tuple[str, str], Agreement]]()
 _LEVELS = pytest.StashKey[dict[tuple[str, str], Agreement]]()
 _BOOTS = pytest.StashKey[list[str]]()
+_TRIALS = pytest.StashKey[dict[str, list[Trial]]]()
 _TAIL = 60
 SCRIPT_SECONDS = 180
 """What a guest script may take besides its kills."""
@@ -54,6 +56,18 @@ class Guests:
     def kills(self, release: Release, script: str, kind: str, nodes: int = 1) -> list[dict[str, Any]]:
         """Return the kills of one kind; fails when the guest did not get to its end."""
         return kills_of(self._config, self.run(release, script, nodes), kind)
+
+    def trials(self, release: Release) -> list[Trial]:
+        """Return the leaks of which the guest script ``forecast`` was asked and that ended in a kill."""
+        rounds = max(self._kills // FORECAST_KINDS, 1)
+        seconds = SCRIPT_SECONDS + KILL_SECONDS * FORECAST_KINDS * rounds
+        boot = self.run(release, "forecast", rounds=rounds, deadline=seconds, all=int(rounds > 1))
+        finished(boot)
+        alive = [event["kind"] for event in boot.of("forecast") if "victim" not in event]
+        if alive:
+            pytest.fail(f"nobody was killed: {alive}\n{told(boot)}", pytrace=False)
+        self._config.stash[_TRIALS][boot.kernel] = trials_of(boot.of("forecast"))
+        return self._config.stash[_TRIALS][boot.kernel]
 
 
 class ForeignGuests:
@@ -107,12 +121,15 @@ def _skip(release: Release, reason: NotHere) -> NoReturn:
 FOREIGN_KINDS = 6
 KINDS = 21
 """Kinds of kills over all scripts: --kills is shared out among them."""
+FORECAST_KINDS = 25
+"""Kinds of leaks that are forecast; with fewer --kills than two of each, one of those that matter most."""
 LIFE_KINDS = 35
 """Kinds of kills over the scripts below, which get as many kills again."""
 OF_LIFE = {
     "life": qemu.Machine(memory_mib=448, files_mib=512),
     "container": qemu.Machine(memory_mib=448),
     "v1": qemu.Machine(memory_mib=448, cgroup_v1=True),
+    "forecast": qemu.Machine(memory_mib=1024, files_mib=512),
 }
 """Guests of their own size."""
 _ASKED_FOR_BY = {
@@ -157,6 +174,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_COUNTS] = {}
     config.stash[_LEVELS] = {}
     config.stash[_BOOTS] = []
+    config.stash[_TRIALS] = {}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -189,6 +207,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         levels = dict(sorted(config.stash[_LEVELS].items(), key=lambda item: _emptiness(item[0][1])))
         by_level = ["", *table(levels, "left when asked")] if levels else []
         for line in (*config.stash[_BOOTS], "", *table(counts), *by_level):
+            terminalreporter.line(line)
+    for kernel, trials in config.stash.get(_TRIALS, {}).items():
+        terminalreporter.section(f"forecasts under {kernel}")
+        for line in summary(trials):
             terminalreporter.line(line)
 
 

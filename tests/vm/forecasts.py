@@ -17,7 +17,7 @@ class Forecast(NamedTuple):
     way: float
     moment: float
     slack: float
-    """Seconds by which the last look, from which the time was said, may have been earlier than ``moment``."""
+    """Seconds by which the last look, from which the time was said, may have been off ``moment``."""
     limit: dict[str, Any]
 
     @property
