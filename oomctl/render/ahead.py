@@ -12,6 +12,10 @@ from oomctl.render.text import visible
 from oomctl.render.verdict import name_of
 
 _MOST_NAMES = 2
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_LEAST_HEIGHT = 0.02
+_MOST_CELLS = 40, 20
+"""Of the picture, where there is room, and where there is less."""
 _ROUNDED = ((7200, 600), (600, 60), (60, 10), (0, 1))
 """From so many seconds on they are told to so many."""
 
@@ -32,7 +36,25 @@ def ahead_words(ahead: Ahead | None) -> list[Sequence[str]]:
     may_not = [" or never", ""] if left.high is None else [""]
     full = f"at this rate full in {roughly(left.mid)}"
     then = [] if choice is None else _then(choice.result, choice.newcomer or not ahead.all_read)
-    return [[full], may_not, then] if then else [[full], may_not]
+    pictures = [f"  {picture(ahead.used, ahead.forecast.limit_bytes, most)}" for most in _MOST_CELLS]
+    return [[full], may_not, *([then] if then else []), [*pictures, ""]]
+
+
+def picture(used: Sequence[int], limit_bytes: int, most: int) -> str:
+    """Draw what was ``used`` at each look, the latest last, in as many cells; where that is more than ``most``, means.
+
+    From bottom to top it is what lies between the least and the most that was used, but 2 % of the limit at least: a
+    few pages more or less are a flat line.
+    """
+    if not used:
+        return ""
+    together = -(-len(used) // most)
+    first = len(used) % together  # from the end on, so that the latest is a mean of as many as the others
+    groups = [used[max(end - together, 0) : end] for end in range(first or together, len(used) + 1, together)]
+    levels = [sum(group) / len(group) for group in groups]
+    height = max(max(levels) - min(levels), limit_bytes * _LEAST_HEIGHT, 1)
+    highest = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[round((level - min(levels)) * highest / height)] for level in levels)
 
 
 def _then(result: Round, others_may_be: bool) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from oomctl.model.kernel import Task
@@ -9,10 +11,12 @@ from oomctl.model.limits import Limit, LimitKind
 from oomctl.model.listing import Machine
 from oomctl.model.look import Look
 from oomctl.model.trend import Ahead, Choice, LimitForecast, Motion, Seconds
-from oomctl.render.ahead import ahead_words, roughly
+from oomctl.render.ahead import ahead_words, picture, roughly
 from oomctl.render.heading import fitting, heading_lines
 from tests.tasks import round_of, scenario, task
 
+GIB = 1 << 30
+USED = tuple(3 * GIB + index * (64 << 20) for index in range(8))
 SOON = Seconds(600, 722, 900)
 LIMIT = Limit(LimitKind.MACHINE, 1 << 30)
 JAVA, MYSQL, OTHER = (task(10, 1000, comm="java"), task(11, 999, comm="mysqld"), task(12, 999, comm="ruby"))
@@ -21,11 +25,12 @@ JAVA, MYSQL, OTHER = (task(10, 1000, comm="java"), task(11, 999, comm="mysqld"),
 def ahead(*tasks: Task, left: Seconds | None = SOON, newcomer: bool = False, all_read: bool = True) -> Ahead:
     choice = Choice(round_of(*tasks, cpus=2), newcomer)
     found = LimitForecast(LIMIT, 1 << 32, Motion.GROWING, None, left, choice=choice)
-    return Ahead(found, (1, 2, 3), all_read)
+    return Ahead(found, USED, all_read)
 
 
-def said(one: Ahead | None, width: int = 200) -> str:
-    return fitting(ahead_words(one), width)
+def said(one: Ahead | None) -> str:
+    """The words, without the picture behind them."""
+    return fitting(ahead_words(one), 200).split("  ")[0]
 
 
 @pytest.mark.parametrize(
@@ -68,3 +73,49 @@ def test_it_is_a_line_of_the_heading_only_where_there_is_something_to_say(width:
     assert all(line.cell_len <= width for line in with_it)
     if width >= 40:
         assert any(line.plain.startswith("at this rate full in 12 min") for line in with_it)
+
+
+@pytest.mark.parametrize(
+    ("used", "drawn"),
+    [
+        ([3 * GIB + index for index in range(8)], "▁▁▁▁▁▁▁▁"),
+        ([3 * GIB] * 5, "▁▁▁▁▁"),
+        ([3 * GIB], "▁"),
+        ([0], "▁"),
+        ([], ""),
+        (USED, "▁▂▃▄▅▆▇█"),
+        (USED[::-1], "█▇▆▅▄▃▂▁"),
+        ([-GIB, 0, GIB], "▁▅█"),
+    ],
+)
+def test_a_picture_is_of_what_is_between_the_least_and_the_most(used: Sequence[int], drawn: str) -> None:
+    assert picture(used, 4 * GIB, 40) == drawn
+
+
+def test_less_than_a_part_of_the_limit_is_no_mountain() -> None:
+    mib = 1 << 20
+    noise = [mib * number for number in (100, 104, 99, 103, 100)]
+    assert picture(noise, 4 * GIB, 40) == "▁▁▁▁▁"
+    assert picture(noise, 400 * mib, 40) == "▂▅▁▅▂"
+    assert picture([0, GIB // 50], GIB, 40) == "▁█"
+    assert picture([0, GIB // 100], GIB, 40) in ("▁▄", "▁▅")
+    assert picture([0, 1], 0, 40) == "▁█"
+
+
+@pytest.mark.parametrize("looks", [1, 2, 12, 19, 20, 21, 30, 39, 40, 41, 79, 80, 200])
+@pytest.mark.parametrize("most", [1, 2, 20, 40])
+def test_a_picture_has_no_more_cells_than_that_and_the_latest_last(looks: int, most: int) -> None:
+    drawn = picture([index * GIB for index in range(looks)], GIB, most)
+    assert len(drawn) <= most
+    assert len(drawn) > most // 2 or len(drawn) == looks
+    assert list(drawn) == sorted(drawn)
+    assert drawn[-1] == "█" if len(drawn) > 1 else drawn == "▁"
+
+
+def test_the_picture_is_the_first_to_go() -> None:
+    one = ahead(JAVA, left=Seconds(600, 722, None))._replace(used=tuple(index * GIB for index in range(30)))
+    words = "at this rate full in 12 min or never, then 10 (java) dies"
+    wide, narrower = (fitting(ahead_words(one), width) for width in (len(words) + 32, len(words) + 31))
+    assert (wide[: len(words)], len(wide)) == (words, len(words) + 2 + 30)
+    assert (narrower[: len(words)], len(narrower)) == (words, len(words) + 2 + 15)
+    assert fitting(ahead_words(one), len(words) + 16) == words

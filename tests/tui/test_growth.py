@@ -38,7 +38,8 @@ def test_growth_is_a_column_and_memory_that_runs_full_a_line(server: ProcTree) -
         await looks(user, server, LEAST - 1, 1)
         await user.sees("at this rate full in")
         [line] = [line for line in user.lines if line.startswith("at this rate full in")]
-        assert re.search(r", then (probably )?20 \(java\) dies$", line)  # looks this fast are of unequal lengths
+        # Looks this fast are of unequal lengths.
+        assert re.search(r", then (probably )?20 \(java\) dies  ▁[▁-▅]{10}[▃-▅]$", line)
         assert re.search(r" \+[\d.]+ ", user.lines[[row.split()[:1] for row in user.lines].index(["1"])])
 
     drive(server, steps, size=(120, 24), columns=LIVE)
