@@ -12,7 +12,7 @@ from oomctl.model.kernel import Constraint, Scenario, Task
 from oomctl.model.limits import Limit
 from oomctl.model.listing import Details, Growth
 from oomctl.model.look import Look
-from oomctl.model.trend import Ahead, Sizes, Track, Watched
+from oomctl.model.trend import Ahead, Seconds, Sizes, Track, Watched
 from oomctl.trend.forecast import of_limit, with_choice
 from oomctl.trend.line import LEAST, slope
 from oomctl.trend.outlook import sizes_at
@@ -25,6 +25,8 @@ MOST_MOMENTS = 40
 _JITTER = 0.9
 _CHOICE_HOLDS_S = 10.0
 _HORIZON_S = 24 * 3600.0
+_MOST_SHARED = 0.05
+"""Of the growth: as far as a rate is in doubt anyway."""
 
 
 class Seen:
@@ -88,6 +90,28 @@ class Seen:
             return None
         pages = process.growth(self._moments[0])
         return pages and Growth(pages.total * page_size * 60, pages.private * page_size * 60)
+
+    def time_left(self, tasks: Sequence[Task], limit: Limit, page_size: int) -> Seconds | None:
+        """Return when the private memory of ``tasks`` has grown into all that is left under ``limit``.
+
+        None where it does not grow evenly, where that is not within a day, where one of them was not seen often enough,
+        and where shared memory moves with it: several may have the same. May be asked while another thread looks.
+        """
+        processes = [self._tracks.get((task.pid, task.start_ticks)) for task in tasks]
+        points = [tuple(process.points) for process in processes if process is not None]
+        if not points or len(points) < len(tasks):
+            return None
+        since = max(row[0][0] for row in points)
+        moments = [moment for moment in tuple(self._moments) if moment >= since]
+        if len(moments) < LEAST:
+            return None
+        sizes = [sizes_at(moments, row) for row in points]
+        private = [sum(one.private for one in now) for now in zip(*sizes)]
+        shared = sum(max(one.shmem for one in row) - min(one.shmem for one in row) for row in sizes)
+        if shared > (private[-1] - private[0]) * _MOST_SHARED:
+            return None
+        left = [limit.left_bytes + (private[-1] - pages) * page_size for pages in private]
+        return of_limit(limit, 0, moments, left, _HORIZON_S).left
 
     @property
     def ahead(self) -> Ahead | None:

@@ -26,6 +26,7 @@ from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.live import pending
 from oomctl.live.ask import Ask, has_cmdlines, shows_cmdlines
 from oomctl.live.cmdlines import CommandLines
+from oomctl.live.filling import Filling
 from oomctl.live.pending import Mark, Marks
 from oomctl.live.seen import Seen
 from oomctl.live.shot import Shot, shoot
@@ -45,7 +46,7 @@ from oomctl.render.text import count, named, visible
 from oomctl.targets.words import parse_adj
 from oomctl.tui import keys, marking, theme, writing
 from oomctl.tui.details import Details
-from oomctl.tui.dialogs import Choice, Confirm, Notice
+from oomctl.tui.dialogs import BESIDE, Choice, Confirm, Notice
 from oomctl.tui.events import Events
 from oomctl.tui.footer import Footer
 from oomctl.tui.heading import Heading
@@ -394,7 +395,8 @@ class TopApp(App[int]):
 
     def action_scope(self) -> None:
         """Let the memory be chosen that is thought to run out."""
-        offered = scopes(self._shot.procfs, self._shot.look.details.values())
+        filling = Filling(self._shot, self._seen)
+        offered = scopes(self._shot.procfs, self._shot.look.details.values(), filling.seconds)
         now = next((index for index, scope in enumerate(offered) if scope.path == self._sampler.cgroup), 0)
 
         def chosen(index: int | None) -> None:
@@ -403,7 +405,7 @@ class TopApp(App[int]):
                 self._say(f"{visible(offered[index].path or 'machine')}: who would die if this memory ran out")
                 self._look_now.set()
 
-        self.push_screen(Choice("Which memory runs out?", lines(offered), now), chosen)
+        self.push_screen(Choice("Which memory runs out?", lines(offered, self.size.width - BESIDE), now), chosen)
 
     # What if
 

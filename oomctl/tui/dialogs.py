@@ -20,7 +20,7 @@ from textual.widgets.option_list import Option
 from oomctl.render.folding import folded
 
 _Answer = TypeVar("_Answer")
-_BESIDE = 5
+BESIDE = 5
 """Columns that are not text: borders, a space on either side, and the scroll bar."""
 _ABOVE_AND_BELOW = 2  # borders
 _SLIVER = 6  # columns of the ranking that are too few to be read beside a box
@@ -56,7 +56,7 @@ class Dialog(ModalScreen[_Answer]):
 
     def on_resize(self) -> None:
         """Fold and cut to what the screen has room for."""
-        width = max(self.size.width - _BESIDE, 1)
+        width = max(self.size.width - BESIDE, 1)
         height = max(self.size.height - _ABOVE_AND_BELOW - self.lines_below, 1)
         self.body.styles.max_height = height
         self.query_one(".box").styles.min_width = None

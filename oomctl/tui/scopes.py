@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from oomctl.errors import ImpossibleHere
+from oomctl.live.filling import with_those_above
 from oomctl.model.listing import Details
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
-from oomctl.render.text import mib_a_minute, size, visible
+from oomctl.render.ahead import roughly
+from oomctl.render.text import aligned, mib_a_minute, size, visible
 
 MOST = 2000
 """Cgroups looked at; on a machine with more, those deepest in the tree are left out."""
@@ -26,28 +28,55 @@ class MemoryScope(NamedTuple):
     """None: it has no limit of its own."""
     growth: float | None = None
     """Bytes a minute that its processes grow by, as far as that is known; None: of no process."""
+    seconds_left: float | None = None
+    """Until it is full at this rate; None: not known, or it does not grow."""
 
-    def line(self, with_growth: bool) -> str:
-        """Return it as a line of a list, in which the growth of some may be known."""
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """What a line of a list has of it: usage, growth, time left, name."""
         limit = "no limit" if self.limit_bytes is None else size(self.limit_bytes)
         growth = "-" if self.growth is None else mib_a_minute(self.growth)
-        grows = f"{growth:>8} MiB/min  " if with_growth else ""
-        return f"{size(self.usage_bytes):>9} of {limit:<9}  {grows}{visible(self.path or 'machine')}"
+        full = "" if self.seconds_left is None else f"full in {roughly(self.seconds_left)}"
+        usage = f"{size(self.usage_bytes):>9} of {limit:<9}"
+        return usage, f"{growth:>8} MiB/min", full, visible(self.path or "machine")
 
 
-def lines(offered: Sequence[MemoryScope]) -> list[str]:
-    """Return all of them as lines; growth is a column once it is known of any."""
-    with_growth = any(scope.growth is not None for scope in offered)
-    return [scope.line(with_growth) for scope in offered]
+_FOR_NAMES = 30
+"""Columns that names need; longer ones are folded."""
 
 
-def scopes(procfs: Procfs, details: Iterable[Details] = ()) -> list[MemoryScope]:
+def lines(offered: Sequence[MemoryScope], width: int) -> list[str]:
+    """Return all of them as lines; growth and time left are columns once they are known of any.
+
+    Where ``width`` leaves too little for the names, the growth gives way to the time.
+    """
+    usages, growths, full, names = zip(*(scope.cells for scope in offered))
+    columns = [usages, names]
+    if any(full):
+        columns.insert(1, full)
+    with_growth = [usages, growths, *columns[1:]]
+    beside = sum(max(map(len, column)) + 2 for column in with_growth[:-1])
+    has_room = not any(full) or width - beside >= min(max(map(len, names)), _FOR_NAMES)
+    if has_room and any(scope.growth is not None for scope in offered):
+        columns = with_growth
+    return aligned(list(zip(*columns)), [False] * len(columns)).split("\n")
+
+
+def scopes(
+    procfs: Procfs,
+    details: Iterable[Details] = (),
+    seconds_left: Callable[[str | None], float | None] = lambda _: None,
+) -> list[MemoryScope]:
     """Return the machine, then cgroups: the fullest first, those without a limit last, by usage.
 
-    ``details`` of processes tell how fast those in each cgroup grow; shared memory is not added up.
+    ``details`` of processes tell how fast those in each cgroup grow; shared memory is not added up. ``seconds_left``
+    says when a cgroup is full, None: the machine.
     """
     growth = growth_by_cgroup(details)
-    return [scope._replace(growth=growth.get(scope.path or "/")) for scope in _scopes(procfs)]
+    return [
+        scope._replace(growth=growth.get(scope.path or "/"), seconds_left=seconds_left(scope.path))
+        for scope in _scopes(procfs)
+    ]
 
 
 def growth_by_cgroup(details: Iterable[Details]) -> dict[str, float]:
@@ -55,9 +84,7 @@ def growth_by_cgroup(details: Iterable[Details]) -> dict[str, float]:
     found: dict[str, float] = {}
     for one in details:
         if one.growth is not None:
-            path = (one.cgroup or "/").rstrip("/")
-            above = [path[:end] for end, char in enumerate(path) if char == "/" and end]
-            for name in ("/", *above, *([path] if path else [])):
+            for name in with_those_above(one.cgroup or "/"):
                 found[name] = found.get(name, 0.0) + one.growth.private
     return found
 

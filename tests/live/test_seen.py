@@ -172,6 +172,47 @@ def test_it_says_when_memory_is_full_and_who_dies_then() -> None:
     assert ahead.used[-1] == (ROOM - room_left) * PAGE
 
 
+ROOM_LEFT = Limit(LimitKind.MEMCG, 256 * 100 * PAGE, "/app")
+"""For 100 seconds of ``leaking``."""
+
+
+def seconds_left(tasks_at: Callable[[float], list[Task]], *pids: int, limit: Limit = ROOM_LEFT) -> float | None:
+    """Until those of ``pids`` have filled it."""
+    seen = watched(tasks_at, every(2, 20))
+    found = seen.time_left([one for one in tasks_at(38) if one.pid in pids], limit, PAGE)
+    return None if found is None else round(found.mid, 3)
+
+
+def test_some_of_them_fill_what_is_left_to_them() -> None:
+    assert seconds_left(leaking, 10) == seconds_left(leaking, 10, 11) == 100
+    assert seconds_left(leaking, 11) is None
+    assert seconds_left(lambda now: [*leaking(now), sized(12, 9000 - 128 * now)], 10, 12) == 200
+    assert seconds_left(lambda now: [*leaking(now), sized(12, 9000 - 256 * now)], 10, 12) is None
+    assert seconds_left(leaking, 10, limit=ROOM_LEFT._replace(left_bytes=0)) == 0
+
+
+def test_nothing_is_said_of_some_of_whom_one_is_not_known() -> None:
+    def begins(now: float) -> list[Task]:
+        return [*leaking(now), *([sized(12, 50)] if now >= 30 else [])]
+
+    assert seconds_left(begins, 10) == 100
+    assert seconds_left(begins, 10, 12) is None
+    assert Seen().time_left([], ROOM_LEFT, PAGE) is Seen().time_left(leaking(0), ROOM_LEFT, PAGE) is None
+
+
+def test_nothing_is_said_where_it_is_a_day_off_or_growth_is_uneven() -> None:
+    assert seconds_left(leaking, 10, limit=ROOM_LEFT._replace(left_bytes=256 * 100_000 * PAGE)) is None
+    assert seconds_left(lambda now: [sized(10, 1000 + now**2 % 700)], 10) is None
+
+
+def test_shared_memory_that_moves_is_of_nobody_alone() -> None:
+    def sharing(pages: int) -> Callable[[float], list[Task]]:
+        return lambda now: [sized(10, 1000 + 256 * now, shmem_pages=pages if now > 20 else 0)]
+
+    assert seconds_left(sharing(400), 10) == 100
+    assert seconds_left(sharing(600), 10) is None
+
+
 def test_among_many_a_choice_holds_for_a_while_but_not_longer_than_who_was_chosen_lives() -> None:
     seen, chosen = Seen(), []
     for moment in every(2, 30):

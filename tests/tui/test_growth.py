@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
 
 from oomctl.model.listing import Details, Growth
 from oomctl.render import fields
 from oomctl.trend.line import LEAST
-from oomctl.tui.scopes import growth_by_cgroup
+from oomctl.tui.scopes import MemoryScope, growth_by_cgroup, lines
 from tests.proc_tree import ProcTree
 from tests.tui.driving import Driver, drive
 
@@ -27,6 +31,12 @@ async def looks(user: Driver, tree: ProcTree, since: int, count: int, cgroup: st
         leak(tree, number, cgroup)
         await user.app.look()
         await user.pilot.pause(0.02)
+
+
+@pytest.fixture
+def evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks are two seconds apart, whatever the machine has to do."""
+    monkeypatch.setattr("oomctl.live.shot.time", SimpleNamespace(monotonic=count(0, 2).__next__))
 
 
 def test_growth_is_a_column_and_memory_that_runs_full_a_line(server: ProcTree) -> None:
@@ -62,6 +72,7 @@ def test_growth_can_be_sorted_by_on_a_narrow_terminal(server: ProcTree) -> None:
     drive(server, steps, columns=LIVE)
 
 
+@pytest.mark.usefixtures("evenly")
 def test_the_list_of_memories_says_how_fast_those_in_each_grow(server: ProcTree) -> None:
     server.mount_v2()
     server.cgroup("/a")
@@ -77,11 +88,43 @@ def test_the_list_of_memories_says_how_fast_those_in_each_grow(server: ProcTree)
         await user.press("escape")
         await looks(user, server, 1, LEAST, "/a/app")
         await user.press("c")
-        await user.until(lambda: re.search(r" 0 MiB/min  /db ", user.text))  # laid out, and nothing is folded
-        assert re.search(r" \+[\d.]+ MiB/min  /a/app ", user.text)
-        assert re.search(r" \+[\d.]+ MiB/min  machine ", user.text)
+        await user.until(lambda: re.search(r" 0 MiB/min  + /db ", user.text))  # laid out, and nothing is folded
+        assert re.search(r" \+[\d.]+ MiB/min  full in \d+ min [^/]+ /a/app ", user.text)
+        assert re.search(r" \+[\d.]+ MiB/min  full in \d+ min [^/]+ machine ", user.text)
 
     drive(server, steps, size=(120, 30), columns=LIVE)
+
+
+@pytest.mark.usefixtures("evenly")
+def test_the_list_of_memories_says_nothing_of_one_in_which_not_everybody_is_known(server: ProcTree) -> None:
+    server.mount_v2()
+    server.cgroup("/app", (20,), memory__max="819200000", memory__current="409600000")
+
+    async def steps(user: Driver) -> None:
+        await looks(user, server, 0, LEAST, "/app")
+        server.add(21, "new", 100, uid=54321, cgroup="0::/app\n")
+        await looks(user, server, LEAST, 1, "/app")
+        await user.press("c")
+        await user.until(lambda: re.search(r" \+[\d.]+ MiB/min  + /app ", user.text))
+        assert re.search(r"full in \d+ min [^/]+ machine ", user.text)
+
+    drive(server, steps, size=(120, 30), columns=LIVE)
+
+
+APP = MemoryScope("/system.slice/tomcat.service", 300 << 20, 400 << 20, 12.3 * (1 << 20), 722.0)
+REST = MemoryScope(None, 1 << 30, 4 << 30)
+
+
+def test_growth_gives_way_to_the_time_where_names_need_the_room() -> None:
+    wide, narrow = lines([REST, APP], 115), lines([REST, APP], 75)
+    assert wide[1] == " 300.0MiB of 400.0MiB      +12.3 MiB/min  full in 12 min  /system.slice/tomcat.service"
+    assert narrow[1] == " 300.0MiB of 400.0MiB   full in 12 min  /system.slice/tomcat.service"
+    assert narrow[0] == "  1.00GiB of 4.00GiB                    machine"
+    short = APP._replace(path="/a")
+    assert "MiB/min" in lines([REST, short], 75)[1]
+    assert "MiB/min" in lines([REST, APP._replace(seconds_left=None)], 75)[1]
+    assert max(map(len, lines([REST, APP], 60))) > 60  # folded where it is drawn, not cut
+    assert not any("MiB/min" in line or "full" in line for line in lines([REST, REST], 115))
 
 
 def test_growth_counts_in_every_cgroup_above() -> None:
