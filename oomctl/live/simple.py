@@ -38,6 +38,7 @@ RISK         share of the first one's badness
   ▒          what a positive adj adds
   -          what a negative adj takes away
 GROWTH       MiB a minute over the last minute; - until that is known
+▁▃▅█         what was used at each look of the last minute
 red          the next victim; dim: cannot be chosen
 
 With keys to sort, filter, explain and change: {more}

@@ -21,6 +21,8 @@ def legend(palette: Palette) -> list[tuple[Text, str]]:
         (Text("\u2588" * 4, palette.memory), "RISK: its memory; a full bar is as near as the first"),
         (Text("\u2592" * 4, palette.added), "RISK: what its adj adds"),
         (Text("-" * 4, palette.taken), "RISK: what its adj takes away"),
+        (Text("GROWTH"), "MiB a minute over the last minute; - until that is known"),
+        (Text("\u2581\u2583\u2585\u2588", palette.warning), "what was used at each look of the last minute"),
         (Text("*1000", palette.marked), "a value that is only marked, and not written"),
         (Text("sshd", palette.spared), "cannot be killed"),
     ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from oomctl.live.simple import help_lines
 from oomctl.render.palette import PLAIN, TERMINAL
 from oomctl.tui import keys
-from oomctl.tui.help import help_text
+from oomctl.tui.help import help_text, legend
 from tests.proc_tree import ProcTree
 from tests.tui.driving import Driver, drive
 
@@ -88,7 +91,13 @@ def test_help_is_no_wider_than_the_box(width: int) -> None:
     lines = help_text(TERMINAL, width).plain.splitlines()
     assert all(len(line) <= max(width, 18) for line in lines)
     if width == 75:
-        assert len(lines) == len(keys.KEYS) + len(keys.MOVING) + 7  # a line each, and the legend
+        assert len(lines) == len(keys.KEYS) + len(keys.MOVING) + 9  # a line each, and the legend
+
+
+def test_what_is_not_about_keys_or_colours_both_helps_say_alike() -> None:
+    told = {(sample.plain, meaning) for sample, meaning in legend(TERMINAL)}
+    without_keys = {tuple(re.split(r" {2,}", line.plain.strip(), maxsplit=1)) for line in help_lines((80, 24))}
+    assert {sample for sample, _ in told & without_keys} >= {"GROWTH", "▁▃▅█"}
 
 
 def test_the_legend_is_in_the_colours_of_the_view_and_names_none() -> None:
