@@ -37,6 +37,8 @@ class Filling:
         known = [growth.private for growth in growths if growth is not None]
         if len(known) < len(members) or sum(known) <= 0 or not self._memcgs.is_hierarchical(path):
             return None
+        if any(found.unseen or not found.whole for found in self._memcgs.members(path)):
+            return None
         limit = room_of(self._shot.procfs, self._memcgs, [path]).get(path)
         page_size = self._shot.look.scenario.page_size
         found = None if limit is None else self._seen.time_left(members, limit, page_size)

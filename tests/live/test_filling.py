@@ -75,6 +75,13 @@ def test_nothing_is_said_where_not_everybody_in_it_is_known(proc_tree: ProcTree,
     assert Filling(shot, seen).seconds("/a/app") is None
 
 
+def test_nothing_is_said_where_somebody_in_it_has_no_number_here(proc_tree: ProcTree, seen: Seen) -> None:
+    shot = watched(proc_tree, seen)
+    assert Filling(shot, seen).seconds("/a/app")
+    (proc_tree.cgroup_mount / "a/app/cgroup.procs").write_text("0\n20\n")
+    assert Filling(shot, seen).seconds("/a/app") is None
+
+
 def test_what_lies_outside_of_the_memory_in_question_was_not_looked_at(proc_tree: ProcTree, seen: Seen) -> None:
     filling = Filling(watched(proc_tree, seen, "/db"), seen)
     assert filling.seconds("/a/app") is filling.seconds(None) is filling.seconds("/db") is None
