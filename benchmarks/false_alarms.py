@@ -28,8 +28,8 @@ from benchmarks.innocent import LOADS, Load, running, why_impossible
 from oomctl.model.limits import Limit, LimitKind
 from oomctl.model.trend import LimitForecast
 from oomctl.procfs.cgroup import Memcgs
-from oomctl.procfs.growth import room_of
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.rooms import room_of
 from oomctl.trend.forecast import of_limit
 from tests.kernel_live.memcgs import toy_cgroup
 

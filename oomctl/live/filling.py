@@ -7,7 +7,7 @@ from oomctl.live.seen import Seen, scope_of
 from oomctl.live.shot import Shot
 from oomctl.model.kernel import Task
 from oomctl.procfs.cgroup import Memcgs
-from oomctl.procfs.growth import room_of
+from oomctl.procfs.rooms import room_of
 
 
 class Filling:

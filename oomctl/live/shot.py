@@ -12,9 +12,9 @@ from oomctl.model.listing import Machine
 from oomctl.model.look import Look
 from oomctl.model.trend import Ahead
 from oomctl.procfs.cgroup import Memcgs
-from oomctl.procfs.growth import room_of
 from oomctl.procfs.machine import machine_line
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.rooms import room_of
 from oomctl.procfs.sampler import Sampler
 
 _FIRST = 60

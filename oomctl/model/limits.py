@@ -24,6 +24,8 @@ class Limit(NamedTuple):
     swap_bytes: int = 0
     """So much of what is left is swap."""
     allowed: frozenset[int] = frozenset()
+    doubtful_bytes: int = 0
+    """So much of what is left may not be had in the end."""
 
 
 class Demand(NamedTuple):

@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from oomctl.errors import ImpossibleHere
 from oomctl.model.limits import Limit
 from oomctl.model.trend import Sizes, Track, Watched
 from oomctl.procfs.cgroup import Memcgs
-from oomctl.procfs.nodes import pages_on_lists
-from oomctl.procfs.reach import limit_of_machine, limit_of_memcg
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
+from oomctl.procfs.rooms import room_of
 from oomctl.procfs.statfiles import STARTTIME, split_stat
 
 MOST_MOMENTS = 120
@@ -125,21 +123,3 @@ def _sizes(status: bytes, page_size: int) -> Sizes:
     # Before v4.5 nothing tells them apart.
     private = found.get(b"RssAnon", found.get(b"VmRSS", 0))
     return Sizes(private + tables_and_swap, found.get(b"RssShmem", 0), found.get(b"RssFile", 0))
-
-
-def room_of(procfs: Procfs, memcgs: Memcgs | None, scopes: Iterable[str | None]) -> dict[str | None, Limit]:
-    """Return what is left under the limits of ``scopes`` now, without those that are gone or have no limit any more."""
-    found: dict[str | None, Limit] = {}
-    for scope in scopes:
-        if scope is None:
-            machine = limit_of_machine(procfs)
-            on_lists = pages_on_lists(procfs) * procfs.page_size
-            found[None] = machine._replace(left_bytes=machine.left_bytes + on_lists)
-            continue
-        try:
-            limit = None if memcgs is None else limit_of_memcg(memcgs, scope, procfs)
-        except ImpossibleHere:
-            continue
-        if limit is not None:
-            found[scope] = limit
-    return found

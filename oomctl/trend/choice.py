@@ -20,8 +20,8 @@ from oomctl.trend.outlook import Growth, Outlook, along
 
 _AT_MOST = 10
 """Where a limit may never be reached, it is asked what would be then after so many times the time that is likely."""
-_ROOM_SURE = 0.95
-"""So much of what seems to be left is there: some of it may not be had in the end."""
+_MOST_SURE = 0.95
+"""Of what seems to be left no more than so much is."""
 _NO_END = 1 << 62
 
 
@@ -31,6 +31,13 @@ class Room(NamedTuple):
     pages: int
     rest: Line
     """Pages used that are none of theirs: of processes that ended or will begin, of the kernel, of files."""
+    doubtful: int = 0
+    """So many of the pages may not be had in the end."""
+
+    @property
+    def sure(self) -> int:
+        """So many of them are there."""
+        return min(int(self.pages * _MOST_SURE), self.pages - self.doubtful)
 
 
 def choice_then(scenario: Scenario, outlooks: Mapping[int, Outlook], left: Seconds, room: Room) -> Choice:
@@ -62,7 +69,7 @@ def _in_the_running(scenario: Scenario, outlooks: Mapping[int, Outlook], seconds
     rest = along(room.rest, seconds)
     # All of the room is taken by somebody: what no other can have had is one's own, and nobody has what others have.
     bound = scenario.context.left_pages
-    surely = int(room.pages * _ROOM_SURE) - max(rest.most, 0) - sum(_taken(one.most) for one in growths.values())
+    surely = room.sure - max(rest.most, 0) - sum(_taken(one.most) for one in growths.values())
     shared = (_NO_END if bound is None else max(bound, room.pages)) - rest.least
     shared -= sum(_taken(one.least) for one in growths.values())
     least = carried(scenario, {pid: _at_least(one, surely) for pid, one in growths.items()})

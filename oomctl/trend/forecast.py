@@ -23,7 +23,7 @@ def of_limit(
     found = line(moments, [-number for number in left])
     if found is None:
         return LimitForecast(limit, limit_bytes, Motion.TOO_FEW)
-    seconds = time_left(found, 0)
+    seconds = time_left(found, 0, limit.doubtful_bytes)
     rate = found.rate(moments[-1] - moments[0] if seconds is None else max(seconds.mid, 1.0))
     reached = seconds if seconds is not None and seconds.mid <= horizon else None
     return LimitForecast(limit, limit_bytes, found.motion, rate, reached)
@@ -37,7 +37,8 @@ def with_choice(forecast: LimitForecast, scenario: Scenario, watched: Watched) -
     if forecast.left is None or rest is None:
         return forecast
     outlooks = {task.pid: outlook(task, watched) for task in scenario.tasks}
-    room = Room(forecast.limit.left_bytes // page, rest)
+    limit = forecast.limit
+    room = Room(limit.left_bytes // page, rest, limit.doubtful_bytes // page)
     choice = choice_then(scenario, outlooks, forecast.left, room)
     return forecast._replace(growing=_growers(scenario, outlooks), choice=choice)
 

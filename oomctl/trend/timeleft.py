@@ -11,18 +11,19 @@ _FARTHEST = 100
 for 10 or 30 s, they were farther off each time. A build that starts and ends all the time is not told by this."""
 
 
-def time_left(used: Line, limit: float) -> Seconds | None:
+def time_left(used: Line, limit: float, doubtful: float = 0.0) -> Seconds | None:
     """Return the seconds until ``used`` reaches ``limit``, in the same unit; None where it does not grow.
 
-    Steps and teeth reach it before the line does, or after: by as much as they were above and below it. The high end is
-    None where it may never be reached at the lowest rate that is likely, or is too far off to say so.
+    Steps and teeth reach it before the line does, or after: by as much as they were above and below it. It comes
+    earlier as well where the ``doubtful`` part of what is left cannot be had. The high end is None where it may never
+    be reached at the lowest rate that is likely, or is too far off to say so.
     """
     if used.motion is not Motion.GROWING:
         return None
     room = limit - used.level
     middle = max(room, 0.0) / used.slope
     rate = used.rate(middle)
-    low = max(room - used.above, 0.0) / rate.high
+    low = max(room - used.above - doubtful, 0.0) / rate.high
     is_known = rate.low > 0 and middle <= used.seconds * _FARTHEST
     high = max(room - used.below, 0.0) / rate.low if is_known else None
     return Seconds(low, middle, high)

@@ -21,7 +21,7 @@ NOTHING = rows.linear(0)
 
 
 def forecast(
-    tracks: dict[int, Track], *tasks: Task, room: int, others: rows.Row = NOTHING, **context: Any
+    tracks: dict[int, Track], *tasks: Task, room: int, others: rows.Row = NOTHING, doubtful: int = 0, **context: Any
 ) -> LimitForecast:
     """A machine with ``room`` pages left, all of whose growth is that of the tracks and of ``others``."""
 
@@ -30,7 +30,8 @@ def forecast(
         return int(others(second)) + sum(one.points[int(second - one.first_seen)][1].private for one in alive)
 
     left = [(used(COUNT - 1) - used(second) + room) * PAGE for second in range(COUNT)]
-    one = of_limit(Limit(LimitKind.MACHINE, left[-1]), 1 << 32, range(COUNT), left, DAY)
+    limit = Limit(LimitKind.MACHINE, left[-1], doubtful_bytes=doubtful * PAGE)
+    one = of_limit(limit, 1 << 32, range(COUNT), left, DAY)
     return with_choice(one, scenario_of(*tasks, **context), watched(tracks, {None: left}))
 
 
@@ -69,6 +70,14 @@ def test_who_fills_the_memory_overtakes_the_largest() -> None:
     assert found.left is not None
     assert found.left.mid == pytest.approx(200, rel=0.01)
     assert certainty_of(found) == (10, Certainty.CERTAIN)
+
+
+def test_who_overtakes_only_if_all_that_is_left_can_be_had_is_not_certain() -> None:
+    two = growing(10, 500, 20_000), resting(11, 60_000)
+    assert certainty_of(among(*two, room=60_000)) == (10, Certainty.CERTAIN)
+    found = among(*two, room=60_000, doubtful=30_000)
+    assert certainty_of(found) == (10, Certainty.CLOSE)
+    assert contenders_of(found) == [10, 11]
 
 
 def test_the_largest_dies_where_there_is_no_time_to_overtake_it() -> None:

@@ -31,6 +31,18 @@ def test_a_line_reaches_the_limit_when_the_rest_has_grown() -> None:
     assert left.low < 100 < left.high
 
 
+def test_it_comes_earlier_where_some_of_the_rest_cannot_be_had() -> None:
+    found = line(range(COUNT), [rows.linear(2)(moment) for moment in range(COUNT)])
+    assert found is not None
+    sure, doubted, used_up = (time_left(found, 60 + 200, doubtful) for doubtful in (0, 100, 250))
+    assert sure is not None
+    assert doubted is not None
+    assert (doubted.mid, doubted.high) == (sure.mid, sure.high)
+    assert doubted.low == pytest.approx(sure.low - 50, rel=0.1)
+    assert used_up is not None
+    assert used_up.low == 0
+
+
 def test_what_does_not_grow_reaches_nothing() -> None:
     assert forecast(rows.linear(0), limit=100) is None
     assert forecast(rows.linear(-1), limit=100) is None

@@ -1,0 +1,63 @@
+"""What is left under limits, as a forecast counts it: with what is doubtful of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from oomctl.errors import ImpossibleHere
+from oomctl.model.limits import Limit
+from oomctl.procfs.cgroup import Memcgs
+from oomctl.procfs.nodes import pages_on_lists
+from oomctl.procfs.reach import limit_of_machine, limit_of_memcg
+from oomctl.procfs.reader import Procfs
+
+_MAPPED = re.compile(r"^Mapped: +(\d{1,15}) kB$", re.MULTILINE | re.ASCII)
+_ZRAM = re.compile(r"^/dev/zram\d+\s+\S+\s+(\d{1,15})\s+(\d{1,15})\s", re.MULTILINE | re.ASCII)
+
+
+def room_of(procfs: Procfs, memcgs: Memcgs | None, scopes: Iterable[str | None]) -> dict[str | None, Limit]:
+    """Return what is left under the limits of ``scopes`` now, without those that are gone or have no limit any more.
+
+    Doubtful is what is free on zram, whose pages stay in RAM, compressed, and mapped files: reclaim leaves them to the
+    last, since those who run look at them all the time, and kills before it has the last of them.
+    """
+    found: dict[str | None, Limit] = {}
+    for scope in scopes:
+        if scope is None:
+            found[None] = _of_machine(procfs)
+        elif memcgs is not None:
+            try:
+                limit = limit_of_memcg(memcgs, scope, procfs)
+            except ImpossibleHere:
+                continue
+            if limit is not None:
+                found[scope] = _with_doubt(procfs, limit, min(_mapped(memcgs, scope), memcgs.cache_bytes(scope)))
+    return found
+
+
+def _of_machine(procfs: Procfs) -> Limit:
+    limit = limit_of_machine(procfs)
+    limit = limit._replace(left_bytes=limit.left_bytes + pages_on_lists(procfs) * procfs.page_size)
+    match = _MAPPED.search(_text(procfs, "meminfo"))
+    return _with_doubt(procfs, limit, min(int(match[1]) << 10 if match else 0, procfs.meminfo.file_lru))
+
+
+def _with_doubt(procfs: Procfs, limit: Limit, mapped_bytes: int) -> Limit:
+    doubtful = mapped_bytes
+    if limit.swap_bytes:
+        free = sum(int(size) - int(used) for size, used in _ZRAM.findall(_text(procfs, "swaps"))) << 10
+        doubtful += min(free, limit.swap_bytes)
+    return limit._replace(doubtful_bytes=min(doubtful, limit.left_bytes))
+
+
+def _mapped(memcgs: Memcgs, path: str) -> int:
+    stat = memcgs.stat(path)
+    return stat.get("file_mapped", stat.get("mapped_file", 0))
+
+
+def _text(procfs: Procfs, name: str) -> str:
+    try:
+        return procfs.machine_text(name)
+    except ImpossibleHere:
+        return ""
