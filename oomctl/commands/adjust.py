@@ -20,7 +20,7 @@ from oomctl.kernel.badness import ADJ_MAX, ADJ_MIN
 from oomctl.model.changes import Change, LeftAlone, Persisted, Status
 from oomctl.model.kernel import Task
 from oomctl.procfs import survey
-from oomctl.procfs.machine import procfs_to_write
+from oomctl.procfs.machine import machine_procfs, procfs_to_write, refuse_another_namespace
 from oomctl.procfs.reach import limiting_memcg
 from oomctl.procfs.reader import Procfs
 from oomctl.render import refusals
@@ -145,7 +145,7 @@ def _change(command: str, adj: int, targets: Sequence[Target], options: _Options
     doubt = oldscale.doubt(adj)
     if doubt is not None:
         complain(f"hint: {doubt}")
-    procfs = procfs_to_write()
+    procfs = procfs_to_write() if options.persist else machine_procfs()
     # A PID is meant as it is now, whatever takes it over before it is written.
     with procfs.held(int(target.value) for target in targets if target.kind is TargetKind.PID):
         return _change_held(command, adj, targets, procfs, options)
@@ -175,6 +175,8 @@ def _change_held(command: str, adj: int, targets: Sequence[Target], procfs: Proc
             complain(sentence)
         if chosen.is_nobody and not unit_changes:
             return errors.ANSWER_IS_NO
+    if chosen.meant:
+        refuse_another_namespace(procfs)
     chosen = _with_a_yes(chosen, options.dry_run)
     if not scope.force and not options.persist:  # a unit's next start has the value, however many it starts
         _check_number(command, chosen, options.dry_run)

@@ -26,12 +26,17 @@ def machine_procfs() -> Procfs:
 def procfs_to_write() -> Procfs:
     """Like ``machine_procfs``; raises Refused where it shows other processes than are meant here."""
     procfs = machine_procfs()
+    refuse_another_namespace(procfs)
+    return procfs
+
+
+def refuse_another_namespace(procfs: Procfs) -> None:
+    """Raise Refused where ``procfs`` shows other processes than are meant here, unless that was asked for."""
     if procfs.of_another_namespace:
         raise Refused(
             f"{procfs.root} is that of another PID namespace, where numbers and names mean other processes than here;"
             f" mount this one's own (mount -t proc proc /proc), or say --proc {procfs.root} to mean those"
         )
-    return procfs
 
 
 def _place(on_command_line: str | None, variable: str, option: str) -> str | None:

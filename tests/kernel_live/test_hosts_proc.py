@@ -105,15 +105,15 @@ def test_nothing_is_written_where_nobody_said_that_the_hosts_proc_is_meant(sleep
     policy = tmp_path / "policy.toml"
     policy.write_text('[[rule]]\ntarget = "cmd:^sleep 60$"\nadj = 321\nreason = "a test"\n')
     env = {"XDG_STATE_HOME": str(tmp_path)}
-    for argv in (
-        ("set", "321", str(pid)),
-        ("set", "321", "sleep"),
-        ("sacrifice", "cmd:^sleep 60$", "--force"),
-        ("policy", "apply", "-f", str(policy)),
-        ("undo",),
+    for status, *argv in (
+        (7, "set", "321", str(pid)),  # as of explain: the number means nothing here
+        (6, "set", "321", "sleep"),
+        (6, "sacrifice", "cmd:^sleep 60$", "--force"),
+        (6, "policy", "apply", "-f", str(policy)),
+        (6, "undo"),
     ):
         ran = program(*argv, before=HOSTS_PROC, env=env)
-        assert (ran.status, ran.stdout) == (6, ""), ran
+        assert (ran.status, ran.stdout) == (status, ""), ran
         assert ran.stderr.startswith("oomctl: /proc is that of another PID namespace, ")
     assert adj_of(pid) == 0
     assert program("set", "321", str(pid), "--proc", "/proc", before=HOSTS_PROC, env=env).status == 0
