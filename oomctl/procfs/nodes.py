@@ -42,8 +42,8 @@ def room_pages(procfs: Procfs, allowed: frozenset[int]) -> int:
 def pages_on_lists(procfs: Procfs) -> int:
     """Return the free pages that CPUs keep at hand (``pageset`` of zoneinfo), which meminfo counts as used.
 
-    Each takes up to 2,016 at once (mm/page_alloc.c, nr_pcp_alloc), so that what is free goes down in leaps; before
-    anybody is killed they are given back (drain_all_pages). 0 where zoneinfo is hidden.
+    Each takes up to 2,016 at once (mm/page_alloc.c, nr_pcp_alloc), so that what is free goes down in leaps. 0 where
+    zoneinfo is hidden.
     """
     return sum(int(count) for _, zone in _zones(procfs) for count in _ON_LISTS.findall(zone))
 

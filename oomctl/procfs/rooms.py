@@ -19,8 +19,9 @@ _ZRAM = re.compile(r"^/dev/zram\d+\s+\S+\s+(\d{1,15})\s+(\d{1,15})\s", re.MULTIL
 def room_of(procfs: Procfs, memcgs: Memcgs | None, scopes: Iterable[str | None]) -> dict[str | None, Limit]:
     """Return what is left under the limits of ``scopes`` now, without those that are gone or have no limit any more.
 
-    Doubtful is what is free on zram, whose pages stay in RAM, compressed, and mapped files: reclaim leaves them to the
-    last, since those who run look at them all the time, and kills before it has the last of them.
+    Doubtful is what is free on zram, whose pages stay in RAM, compressed; mapped files, which reclaim leaves to the
+    last, since those who run look at them all the time; and what CPUs keep at hand: the kernel takes that back only
+    where reclaim got something (mm/page_alloc.c, __alloc_pages_direct_reclaim), so not without swap and cache.
     """
     found: dict[str | None, Limit] = {}
     for scope in scopes:
@@ -38,13 +39,14 @@ def room_of(procfs: Procfs, memcgs: Memcgs | None, scopes: Iterable[str | None])
 
 def _of_machine(procfs: Procfs) -> Limit:
     limit = limit_of_machine(procfs)
-    limit = limit._replace(left_bytes=limit.left_bytes + pages_on_lists(procfs) * procfs.page_size)
+    on_lists = pages_on_lists(procfs) * procfs.page_size
+    limit = limit._replace(left_bytes=limit.left_bytes + on_lists)
     match = _MAPPED.search(_text(procfs, "meminfo"))
-    return _with_doubt(procfs, limit, min(int(match[1]) << 10 if match else 0, procfs.meminfo.file_lru))
+    mapped = min(int(match[1]) << 10 if match else 0, procfs.meminfo.file_lru)
+    return _with_doubt(procfs, limit, mapped + on_lists)
 
 
-def _with_doubt(procfs: Procfs, limit: Limit, mapped_bytes: int) -> Limit:
-    doubtful = mapped_bytes
+def _with_doubt(procfs: Procfs, limit: Limit, doubtful: int) -> Limit:
     if limit.swap_bytes:
         free = sum(int(size) - int(used) for size, used in _ZRAM.findall(_text(procfs, "swaps"))) << 10
         doubtful += min(free, limit.swap_bytes)
