@@ -275,7 +275,9 @@ class Memcgs:
         pids, hidden = self._procfs.pids()
         found: dict[str | None, list[int]] = {None: []} if hidden else {}
         for pid in pids:
-            found.setdefault(self.path_of_pid(pid), []).append(pid)
+            path = self.path_of_pid(pid)
+            if path is not None or os.path.lexists(f"{self._procfs.root}/{pid}"):  # else it has ended since
+                found.setdefault(path, []).append(pid)
         return found
 
     def inodes(self, path: str) -> frozenset[int]:

@@ -50,8 +50,9 @@ def test_a_member_that_is_listed_and_not_to_be_found_is_hidden(proc_tree: ProcTr
     assert of_m(procfs) == ([A], 1, ())
 
 
-def test_where_numbers_differ_the_cgroup_of_every_process_is_asked(proc_tree: ProcTree) -> None:
-    """With the /proc of another PID namespace, whose numbers are not those that the kernel tells us."""
+@pytest.fixture
+def renumbered(proc_tree: ProcTree) -> ProcTree:
+    """The /proc of another PID namespace, whose numbers are not those that the kernel tells us; two are in /m."""
     proc_tree.mount_v2()
     mountinfo = (proc_tree.root / "self/mountinfo").read_bytes()
     shutil.rmtree(proc_tree.root / "self")
@@ -62,7 +63,22 @@ def test_where_numbers_differ_the_cgroup_of_every_process_is_asked(proc_tree: Pr
     proc_tree.cgroup("/m/deep", (3,))
     for pid, path in ((1, "/"), (2, "/other"), (A, "/m"), (B, "/m/deep")):
         proc_tree.add(pid, cgroup=f"0::{path}\n")
-    assert of_m(proc_tree.procfs()) == ([A, B], 0, ())
+    return proc_tree
+
+
+def test_where_numbers_differ_the_cgroup_of_every_process_is_asked(renumbered: ProcTree) -> None:
+    assert of_m(renumbered.procfs()) == ([A, B], 0, ())
+
+
+def test_who_ends_before_it_is_asked_is_no_member(renumbered: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed, hidden = renumbered.procfs().pids()
+    monkeypatch.setattr(Procfs, "pids", lambda _: ([*listed, 4], hidden))
+    assert of_m(renumbered.procfs()) == ([A, B], 0, ())
+
+
+def test_one_whose_cgroup_cannot_be_told_may_be_a_member(renumbered: ProcTree) -> None:
+    (renumbered.root / "2" / "cgroup").unlink()
+    assert of_m(renumbered.procfs()) == ([A, B], 0, UNSEEN)
 
 
 @needs_root
