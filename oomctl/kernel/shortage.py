@@ -48,7 +48,7 @@ class Request(NamedTuple):
 
 def judged(request: Request, zones: Iterable[ZoneState], page: int, has_highmem: bool) -> tuple[ZoneShort, ...]:
     """Return what each zone's numbers say about ``request``; ``has_highmem``: the kernel has a zone of that name."""
-    return tuple(_judge(request, zone, page, has_highmem) for zone in zones if "min" in zone.sizes)
+    return tuple(_judge(request, zone, page, has_highmem) for zone in zones if {"free", "min"} <= zone.sizes.keys())
 
 
 def _judge(request: Request, zone: ZoneState, page: int, has_highmem: bool) -> ZoneShort:

@@ -77,7 +77,7 @@ def _free(report: OomReport, page_size: int) -> int | None:
 def _elsewhere(report: OomReport, page_size: int) -> int | None:
     """Return what was free outside of the zones of the report; None where that is not known, or next to nothing."""
     free, zones = _free(report, page_size), report.memory.zones
-    if free is None or not zones:
+    if free is None or not zones or any("free" not in zone.sizes for zone in zones):
         return None
     left = free - sum(zone.sizes["free"] for zone in zones)
     return left if left * 100 > free and left > 1 << 24 else None
