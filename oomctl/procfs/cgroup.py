@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 import re
@@ -23,7 +22,7 @@ from oomctl.procfs.cgroupfiles import (
     text_in,
 )
 from oomctl.procfs.cgroupmounts import Mount, memory_mount
-from oomctl.procfs.cgrouppaths import Nested, cgroups_at, hierarchies, shown
+from oomctl.procfs.cgrouppaths import Nested, cgroups_at, memory_path, shown
 from oomctl.procfs.cgrouproot import mount_at, own_namespace
 from oomctl.procfs.namespaces import in_first_pid_namespace
 from oomctl.procfs.opening import LISTING
@@ -87,7 +86,7 @@ class Memcgs:
 
     def path_in(self, cgroups: str) -> str | None:
         """Return the memory cgroup that the text of ``/proc/PID/cgroup`` names; None where that is not known."""
-        path = _path_in(cgroups, self.version)
+        path = memory_path(cgroups, self.version)
         return path if path is None or not self._mount.prefix else self._named(path)
 
     def _named(self, path: str) -> str | None:
@@ -207,8 +206,12 @@ class Memcgs:
 
     def cache_bytes(self, path: str) -> int:
         """Return the page cache of files charged here and below: reclaim drops it before anybody dies."""
+        return _cache(self.stat(path))
+
+    def mapped_bytes(self, path: str) -> int:
+        """Return how much of that processes have mapped. What the kernel counts so has shared memory in it, too."""
         stat = self.stat(path)
-        return stat.get("active_file", 0) + stat.get("inactive_file", 0)
+        return min(stat.get("file_mapped", stat.get("mapped_file", 0)), _cache(stat))
 
     def members(self, path: str) -> Iterator[Members]:
         """Yield the processes of ``path`` and of each cgroup below it that belongs to it, in the kernel's walk order.
@@ -327,9 +330,5 @@ class Memcgs:
         return [own, *counting]
 
 
-@functools.lru_cache(1000)  # there are fewer cgroups than processes
-def _path_in(cgroups: str, version: int) -> str | None:
-    for controllers, path in hierarchies(cgroups):
-        if "memory" in controllers.split(",") if version == 1 else controllers == "":
-            return path.removesuffix(" (deleted)")
-    return None
+def _cache(stat: dict[str, int]) -> int:
+    return stat.get("active_file", 0) + stat.get("inactive_file", 0)

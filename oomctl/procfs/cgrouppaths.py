@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 
@@ -47,3 +48,12 @@ def hierarchies(cgroups: str) -> Iterator[tuple[str, str]]:
         parts = line.split(":", 2)
         if len(parts) == 3:
             yield parts[1], parts[2]
+
+
+@functools.lru_cache(1000)  # there are fewer cgroups than processes
+def memory_path(cgroups: str, version: int) -> str | None:
+    """Return the path of the memory cgroup in the text of ``/proc/PID/cgroup``; None where it has none."""
+    for controllers, path in hierarchies(cgroups):
+        if "memory" in controllers.split(",") if version == 1 else controllers == "":
+            return path.removesuffix(" (deleted)")
+    return None

@@ -12,7 +12,7 @@ from oomctl.errors import ImpossibleHere
 from oomctl.kernel.constraint import below
 from oomctl.procfs.cgroupfiles import lists_at, opened, read_path, text_in
 from oomctl.procfs.cgroupmounts import Mount, mounts, own_file
-from oomctl.procfs.cgrouppaths import hierarchies
+from oomctl.procfs.cgrouppaths import memory_path
 from oomctl.procfs.opening import LISTING
 
 _V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes")
@@ -85,13 +85,9 @@ def _own_path(mount: Mount, proc_root: str) -> str | None:
     if name is None:
         return None
     try:
-        text = read_path(name, _LONGEST_CGROUPS).decode(errors="replace")
+        return memory_path(read_path(name, _LONGEST_CGROUPS).decode(errors="replace"), mount.version)
     except (OSError, ValueError):
         return None
-    for controllers, path in hierarchies(text):
-        if "memory" in controllers.split(",") if mount.version == 1 else controllers == "":
-            return path
-    return None
 
 
 def _directories(path: str) -> list[str]:

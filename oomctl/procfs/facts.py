@@ -31,6 +31,8 @@ class Meminfo(NamedTuple):
     swap_free: int
     file_lru: int = 0
     """Files' pages that reclaim looks at, those given to MADV_FREE among them."""
+    mapped: int = 0
+    """What processes have mapped of files and of shared memory."""
     shmem: int = 0
     anon_huge: int = 0
     """Private memory in huge pages."""
@@ -179,6 +181,7 @@ class Facts:
             size("SwapTotal"),
             size("SwapFree"),
             file_lru=size("Active(file)", "Inactive(file)"),
+            mapped=size("Mapped"),
             shmem=size("Shmem"),
             anon_huge=size("AnonHugePages"),
             swap_cached=size("SwapCached"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 from oomctl.errors import ImpossibleHere
 from oomctl.model.limits import Limit
@@ -12,7 +13,6 @@ from oomctl.procfs.nodes import pages_on_lists
 from oomctl.procfs.reach import limit_of_machine, limit_of_memcg
 from oomctl.procfs.reader import Procfs
 
-_MAPPED = re.compile(r"^Mapped: +(\d{1,15}) kB$", re.MULTILINE | re.ASCII)
 _ZRAM = re.compile(r"^/dev/zram\d+\s+\S+\s+(\d{1,15})\s+(\d{1,15})\s", re.MULTILINE | re.ASCII)
 
 
@@ -33,7 +33,7 @@ def room_of(procfs: Procfs, memcgs: Memcgs | None, scopes: Iterable[str | None])
             except ImpossibleHere:
                 continue
             if limit is not None:
-                found[scope] = _with_doubt(procfs, limit, min(_mapped(memcgs, scope), memcgs.cache_bytes(scope)))
+                found[scope] = _with_doubt(procfs, limit, memcgs.mapped_bytes(scope))
     return found
 
 
@@ -41,25 +41,18 @@ def _of_machine(procfs: Procfs) -> Limit:
     limit = limit_of_machine(procfs)
     on_lists = pages_on_lists(procfs) * procfs.page_size
     limit = limit._replace(left_bytes=limit.left_bytes + on_lists)
-    match = _MAPPED.search(_text(procfs, "meminfo"))
-    mapped = min(int(match[1]) << 10 if match else 0, procfs.meminfo.file_lru)
+    mapped = min(procfs.meminfo.mapped, procfs.meminfo.file_lru)  # it has shared memory in it, too
     return _with_doubt(procfs, limit, mapped + on_lists)
 
 
 def _with_doubt(procfs: Procfs, limit: Limit, doubtful: int) -> Limit:
     if limit.swap_bytes:
-        free = sum(int(size) - int(used) for size, used in _ZRAM.findall(_text(procfs, "swaps"))) << 10
-        doubtful += min(free, limit.swap_bytes)
+        doubtful += min(_free_on_zram(procfs), limit.swap_bytes)
     return limit._replace(doubtful_bytes=min(doubtful, limit.left_bytes))
 
 
-def _mapped(memcgs: Memcgs, path: str) -> int:
-    stat = memcgs.stat(path)
-    return stat.get("file_mapped", stat.get("mapped_file", 0))
-
-
-def _text(procfs: Procfs, name: str) -> str:
-    try:
-        return procfs.machine_text(name)
-    except ImpossibleHere:
-        return ""
+def _free_on_zram(procfs: Procfs) -> int:
+    """Return bytes; 0 where the list of swap is hidden."""
+    with suppress(ImpossibleHere):
+        return sum(int(size) - int(used) for size, used in _ZRAM.findall(procfs.machine_text("swaps"))) << 10
+    return 0

@@ -9,18 +9,10 @@ import pytest
 
 from tests.commands.invoke import ask
 from tests.documents import errors_in
-from tests.pods.kubelet import ID, SCOPE, SLICE, UID, VarLog
+from tests.pods.kubelet import POD, SCOPE, SLICE, UID, VarLog
 from tests.proc_tree import ProcTree
 
 GIB_KB = 1 << 20
-POD = {
-    "uid": UID,
-    "namespace": "shop",
-    "name": "cart-7d9f",
-    "container": "app",
-    "container_id": ID,
-    "qos": "Burstable",
-}
 UNNAMED = {**POD, "namespace": None, "name": None, "container": None}
 LOG = f"""\
 [ 10.0] python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=968

@@ -12,16 +12,7 @@ from tests.kernel_live.kernel_log import KernelLog
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy
 from tests.kernel_live.trials import PACE
-from tests.pods.kubelet import ID, UID, UID_, VarLog
-
-POD = {
-    "uid": UID,
-    "namespace": "shop",
-    "name": "cart-7d9f",
-    "container": "app",
-    "container_id": ID,
-    "qos": "Burstable",
-}
+from tests.pods.kubelet import ID, POD, UID, UID_, VarLog
 
 
 @pytest.mark.kernel

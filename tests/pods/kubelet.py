@@ -10,6 +10,15 @@ STATIC = "0123456789abcdef0123456789abcdef"
 ID = "00748bf4e957" + "ab" * 26
 SLICE = f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID_}.slice"
 SCOPE = f"{SLICE}/cri-containerd-{ID}.scope"
+POD = {
+    "uid": UID,
+    "namespace": "shop",
+    "name": "cart-7d9f",
+    "container": "app",
+    "container_id": ID,
+    "qos": "Burstable",
+}
+"""What JSON has of it where all of that is known."""
 
 
 class VarLog:
