@@ -89,7 +89,7 @@ def test_without_the_hosts_cgroups_there_is_no_answer_about_them(
 def test_a_value_is_set_and_taken_back_through_the_hosts_proc(
     sleeper: Sleeper, cgroup: ToyCgroup, tmp_path: Path
 ) -> None:
-    pid = sleeper("sleep", "60").pid
+    pid = sleeper("sleep", "60.5").pid
     root = tmp_path / "root"
     root.mkdir()
     before = container(cgroup.child("container"), root)
@@ -98,19 +98,19 @@ def test_a_value_is_set_and_taken_back_through_the_hosts_proc(
     assert (change["pid"], change["after"], adj_of(pid)) == (pid, 321, 321)
     answered(program("undo", "--json", *HOSTS, before=before, env=env))
     assert adj_of(pid) == 0
-    (again,) = answered(program(*HOSTS, "set", "--json", "321", "cmd:^sleep 60$", before=before, env=env))["changes"]
+    (again,) = answered(program(*HOSTS, "set", "--json", "321", "cmd:^sleep 60.5$", before=before, env=env))["changes"]
     assert again["pid"] == pid
 
 
 def test_nothing_is_written_where_nobody_said_that_the_hosts_proc_is_meant(sleeper: Sleeper, tmp_path: Path) -> None:
-    pid = sleeper("sleep", "60").pid
+    pid = sleeper("sleep", "60.5").pid
     policy = tmp_path / "policy.toml"
-    policy.write_text('[[rule]]\ntarget = "cmd:^sleep 60$"\nadj = 321\nreason = "a test"\n')
+    policy.write_text('[[rule]]\ntarget = "cmd:^sleep 60.5$"\nadj = 321\nreason = "a test"\n')
     env = {"XDG_STATE_HOME": str(tmp_path)}
     for status, *argv in (
         (7, "set", "321", str(pid)),  # as of explain: the number means nothing here
         (6, "set", "321", "sleep"),
-        (6, "sacrifice", "cmd:^sleep 60$", "--force"),
+        (6, "sacrifice", "cmd:^sleep 60.5$", "--force"),
         (6, "policy", "apply", "-f", str(policy)),
         (6, "undo"),
     ):
