@@ -41,7 +41,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "policy": ("model", "errors", "kernel", "procfs", "targets", "guard"),
     "audit": (
         *("model", "errors", "kernel", "procfs", "targets", "policy", "origins", "systemd", "guard"),
-        *("render.text", "render.forecast"),
+        *("pods", "render.text", "render.forecast", "render.cgroups"),
     ),
     "live": ("model", "errors", "kernel", "trend", "procfs", "targets", "render"),
     "api": (

@@ -8,7 +8,8 @@ from oomctl.audit import remedies
 from oomctl.audit.facts import Look
 from oomctl.kernel.badness import ADJ_MIN
 from oomctl.model.audit import Enrolled, Finding, Group, Severity
-from oomctl.render.text import count, named, size, visible
+from oomctl.render.cgroups import pod_or_path
+from oomctl.render.text import count, named, size
 
 _CONMON = "conmon"
 """Meant to be unkillable: it outlives the container that it watches."""
@@ -22,7 +23,7 @@ def memcg_unkillable(look: Look) -> Iterator[Finding]:
             yield _finding(
                 "memcg-unkillable",
                 Severity.CRITICAL,
-                f"nobody in cgroup {visible(group.path)} can be killed when its {size(group.limit)} are used up:"
+                f"nobody in {pod_or_path(group.path)} can be killed when its {size(group.limit)} are used up:"
                 f" {_names(exempt)} at {ADJ_MIN}; whoever needs memory there tries in vain, again and again",
                 group,
                 exempt,
@@ -38,7 +39,7 @@ def memcg_exempt(look: Look) -> Iterator[Finding]:
             yield _finding(
                 "memcg-exempt",
                 Severity.WARNING,
-                f"{_names(exempt)} at {ADJ_MIN} in cgroup {visible(group.path)}: when its {size(group.limit)} are used"
+                f"{_names(exempt)} at {ADJ_MIN} in {pod_or_path(group.path)}: when its {size(group.limit)} are used"
                 " up, everybody else there dies first",
                 group,
                 exempt,
@@ -54,7 +55,7 @@ def group_survivor(look: Look) -> Iterator[Finding]:
             yield _finding(
                 "group-survivor",
                 Severity.WARNING,
-                f"cgroup {visible(group.path)} is killed as a whole (memory.oom.group), but for {_names(exempt)} at"
+                f"{pod_or_path(group.path)} is killed as a whole (memory.oom.group), but for {_names(exempt)} at"
                 f" {ADJ_MIN}",
                 group,
                 exempt,
@@ -71,7 +72,7 @@ def group_blast(look: Look) -> Iterator[Finding]:
             yield Finding(
                 "group-blast",
                 Severity.WARNING,
-                f"a kill in cgroup {visible(group.path)} takes all {count(number, 'process', 'processes')} in it"
+                f"a kill in {pod_or_path(group.path)} takes all {count(number, 'process', 'processes')} in it"
                 f" (memory.oom.group){', a login session among them' if has_login else ''}; in a unit's file"
                 " OOMPolicy=continue keeps that off",
                 remedies.write("0", group, "memory.oom.group"),
@@ -92,7 +93,7 @@ def container_unkillable(look: Look) -> Iterator[Finding]:
         yield Finding(
             "container-unkillable",
             Severity.CRITICAL,
-            f"the container in {visible(cgroup)} cannot be killed: {_names(exempt)} at {ADJ_MIN}, which it got from a"
+            f"{_container(cgroup)} cannot be killed: {_names(exempt)} at {ADJ_MIN}, which it got from a"
             " runtime that was protected itself; restart that, then the container",
             remedies.of_pids("reset", pids),
             process=next(one.task for one in look.suspects if one.task.pid in pids),
@@ -108,7 +109,7 @@ def v1_oom_disabled(look: Look) -> Iterator[Finding]:
             yield Finding(
                 "v1-oom-disabled",
                 Severity.CRITICAL,
-                f"cgroup {visible(group.path)} has oom_kill_disable: at its limit nobody is killed, and everybody who"
+                f"{pod_or_path(group.path)} has oom_kill_disable: at its limit nobody is killed, and everybody who"
                 " needs memory there hangs until something else frees some",
                 remedies.write("0", group, "memory.oom_control"),
                 cgroup=group.path,
@@ -124,7 +125,7 @@ def limit_near(look: Look) -> Iterator[Finding]:
             yield Finding(
                 "limit-near",
                 Severity.WARNING,
-                f"cgroup {visible(group.path)} uses {size(group.used)} of {size(group.limit)}, page cache not counted,"
+                f"{pod_or_path(group.path)} uses {size(group.used)} of {size(group.limit)}, page cache not counted,"
                 " and nothing throttles it before somebody is killed",
                 remedies.throttled(look, group)
                 if remedies.is_of_a_person(group)
@@ -141,7 +142,7 @@ def java_heap(look: Look) -> Iterator[Finding]:
             yield Finding(
                 "java-heap",
                 Severity.WARNING,
-                f"{named(process)} may have a heap of {size(heap)} (-Xmx), and its cgroup {visible(group.path)} has"
+                f"{named(process)} may have a heap of {size(heap)} (-Xmx), and its {pod_or_path(group.path)} has"
                 f" {size(group.limit)}: it is killed before Java collects its garbage; a lower -Xmx mends that, too",
                 # Who asks for more does not get it by that.
                 None
@@ -161,6 +162,11 @@ def _exempt(look: Look, group: Group) -> list[Enrolled]:
 def _finding(check: str, severity: Severity, message: str, group: Group, exempt: list[Enrolled], look: Look) -> Finding:
     pids = frozenset(one.pid for one in exempt)
     return Finding(check, severity, message, remedies.nearly_protected(look, pids), cgroup=group.path, pids=pids)
+
+
+def _container(cgroup: str) -> str:
+    place = pod_or_path(cgroup)
+    return f"the container in {place}" if place.startswith("cgroup ") else place
 
 
 def _names(processes: list[Enrolled]) -> str:

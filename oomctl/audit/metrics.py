@@ -8,9 +8,10 @@ from typing import NamedTuple
 from oomctl.audit.catalogue import AT_ONCE
 from oomctl.audit.facts import Look
 from oomctl.model.audit import Finding, Severity
-from oomctl.model.kernel import Certainty, Outcome, Round, Scenario
+from oomctl.model.kernel import Candidate, Certainty, Outcome, Round, Scenario
 from oomctl.model.listing import Details
 from oomctl.model.metrics import Family, Sample
+from oomctl.pods import Named
 
 MACHINE = "machine"
 MEANINGS = {
@@ -45,6 +46,9 @@ class Scope(NamedTuple):
     victim: Details
     """Of the victim; empty without one."""
     left_bytes: int | None
+    pod: Named | None = None
+    """What the pod is called whose memory it is; None: it is none, or that is not to be told."""
+    victims_pod: Named | None = None
 
 
 class Precious(NamedTuple):
@@ -87,23 +91,38 @@ def _predictions(scopes: Sequence[Scope], names: bool) -> dict[str, list[Sample]
     victims = [scope for scope in scopes if scope.result.victim is not None]
     told = {
         "oomctl_outcome": [
-            Sample(int(scope.result.outcome is outcome), {"scope": scope.name, "outcome": outcome.value})
+            Sample(int(scope.result.outcome is outcome), {**_scope(scope), "outcome": outcome.value})
             for scope in scopes
             for outcome in Outcome
         ],
         "oomctl_prediction_certain": [
-            Sample(int(scope.result.certainty is Certainty.CERTAIN), {"scope": scope.name}) for scope in victims
+            Sample(int(scope.result.certainty is Certainty.CERTAIN), _scope(scope)) for scope in victims
         ],
         "oomctl_next_victim_info": [
-            Sample(1, {"scope": scope.name, "comm": scope.result.victim.task.comm, "unit": scope.victim.unit or ""})
-            for scope in victims
-            if scope.result.victim is not None and names
+            Sample(1, _victim(scope, scope.result.victim)) for scope in victims if scope.result.victim and names
         ],
     }
     for name, number in _NUMBERS.items():
-        known = [(scope.name, number(scope)) for scope in scopes]
-        told[name] = [Sample(value, {"scope": scope}) for scope, value in known if value is not None]
+        known = [(scope, number(scope)) for scope in scopes]
+        told[name] = [Sample(value, _scope(scope)) for scope, value in known if value is not None]
     return told
+
+
+def _scope(scope: Scope) -> dict[str, str]:
+    return {"scope": scope.name, **_pod(scope.pod)}
+
+
+def _victim(scope: Scope, victim: Candidate) -> dict[str, str]:
+    called = {"comm": victim.task.comm, "unit": scope.victim.unit or ""}
+    return {"scope": scope.name, **called, **_pod(scope.victims_pod)}
+
+
+def _pod(pod: Named | None) -> dict[str, str]:
+    """Return the labels by which kubelet and kube-state-metrics know it."""
+    if pod is None:
+        return {}
+    inside = {} if pod.container is None else {"container": pod.container}
+    return {"namespace": pod.namespace, "pod": pod.name, **inside}
 
 
 def _badness(scope: Scope) -> int | None:

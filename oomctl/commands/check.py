@@ -23,8 +23,10 @@ from oomctl.model.listing import Row
 from oomctl.model.trend import LimitForecast
 from oomctl.procfs.details import with_details
 from oomctl.procfs.machine import machine_procfs
+from oomctl.procfs.podnames import PodNames
 from oomctl.procfs.reader import Procfs
 from oomctl.render import check as render
+from oomctl.render import podnames
 from oomctl.targets.matching import matching, no_match
 from oomctl.targets.words import Target
 
@@ -114,6 +116,7 @@ def check(
         for name in WATCHING & frozenset(only):
             raise BadInput(f"--only {name}: one look does not tell; --over 30s watches for it")
         ids -= WATCHING
+    podnames.ask(PodNames())
     forecasts = _watched(over) if over is not None and ids & WATCHING else ()
     procfs = machine_procfs()
     asked = Asked((*precious, *settings.precious), settings.thresholds, namesake.sudo_warning())

@@ -19,9 +19,11 @@ from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.details import with_details
 from oomctl.procfs.growth import Watch
 from oomctl.procfs.machine import machine_procfs
+from oomctl.procfs.podnames import PodNames
 from oomctl.procfs.reach import reach
 from oomctl.procfs.reader import Procfs
 from oomctl.render import forecast as render
+from oomctl.render import podnames
 from oomctl.render.document import json_line
 from oomctl.render.reasons import doubted
 from oomctl.scenario import question as questions
@@ -52,6 +54,7 @@ def forecast(
     oomctl forecast --for java --over 5m --every 5s --json
     """
     every = pace(over, every)
+    podnames.ask(PodNames())
     procfs = machine_procfs()
     watch = Watch(_scopes(procfs, cgroup, nearest_for))
     watch_for(watch, over, every, "forecast")

@@ -24,8 +24,10 @@ from oomctl.model.listing import Details
 from oomctl.procfs import survey
 from oomctl.procfs.details import DetailReader
 from oomctl.procfs.machine import machine_procfs
+from oomctl.procfs.podnames import PodNames
 from oomctl.procfs.reach import room
 from oomctl.procfs.reader import Procfs
+from oomctl.render import podnames
 from oomctl.render.openmetrics import text
 from oomctl.scenario import question as questions
 from oomctl.targets.matching import matching
@@ -50,7 +52,7 @@ _FAILURES: dict[type[OSError], type[OomctlError]] = {
 @click.option(
     "--precious", type=TARGET, metavar="NAME", multiple=True, help="Also where this stands, not to be lost; repeatable."
 )
-@click.option("--no-names", is_flag=True, help="Leave out names of processes and units.")
+@click.option("--no-names", is_flag=True, help="Leave out names of processes, units and pods.")
 @click.option("--config", "settings_path", metavar="FILE", help=f"Read this file instead of {config.STANDARD}.")
 def metrics(
     path: str | None, cgroups: tuple[str, ...], precious: tuple[Target, ...], no_names: bool, settings_path: str | None
@@ -68,6 +70,7 @@ def metrics(
     if len(cgroups) > MOST_CGROUPS:
         raise BadInput(f"--cgroup: expected {MOST_CGROUPS} at most, got {len(cgroups)}")
     settings = config.load(settings_path)
+    podnames.ask(None if no_names else PodNames())
     procfs = machine_procfs()
     asked = Asked((*precious, *settings.precious), settings.thresholds, namesake.sudo_warning())
     seen = look(procfs, asked)
@@ -96,7 +99,9 @@ def _write(path: str, told: str) -> None:
 def _scopes(procfs: Procfs, seen: Look, cgroups: Sequence[str]) -> tuple[list[numbers.Scope], bool]:
     """Return the machine and each of ``cgroups``, and whether all of them are there."""
     left = room(procfs, seen.scenario.context).left_bytes
-    scopes = {numbers.MACHINE: numbers.Scope(numbers.MACHINE, seen.scenario, seen.result, seen.victim, left)}
+    pod = podnames.of(seen.victim.cgroup)
+    machine = numbers.Scope(numbers.MACHINE, seen.scenario, seen.result, seen.victim, left, victims_pod=pod)
+    scopes = {machine.name: machine}
     all_there = True
     for name in cgroups:
         try:
@@ -115,7 +120,8 @@ def _cgroup(procfs: Procfs, name: str) -> numbers.Scope:
     result = out_of_memory(scenario, procfs.rules)
     victim = DetailReader(procfs).details(result.victim.task) if result.victim else Details()
     left = None if scenario.context.unlimited else room(procfs, scenario.context).left_bytes
-    return numbers.Scope(path, scenario, result, victim, left)
+    pods = podnames.of(scenario.context.memcg), podnames.of(victim.cgroup)
+    return numbers.Scope(path, scenario, result, victim, left, *pods)
 
 
 def _precious(procfs: Procfs, targets: Sequence[Target]) -> list[numbers.Precious]:

@@ -54,6 +54,11 @@ def told(path: str) -> str:
     return f"cgroup {name}" if name.startswith("/") else name
 
 
+def pod_or_path(path: str) -> str:
+    """Return ``pod shop/cart-7d9f container app`` where the names are known, else ``cgroup /a/b``."""
+    return short_name(path) if podnames.of(path) else f"cgroup {visible(path)}"
+
+
 def told_within(path: str, room: int) -> str:
     """Return the same in at most ``room`` characters."""
     name = told(path)

@@ -7,6 +7,7 @@ from typing import Any
 
 from oomctl.model.audit import Finding, Severity
 from oomctl.model.listing import Row
+from oomctl.render import podnames
 from oomctl.render.document import json_line
 from oomctl.render.fields import process_document
 from oomctl.render.text import count, visible
@@ -34,6 +35,7 @@ def _entry(finding: Finding, rows: Mapping[int, Row], page_size: int) -> dict[st
         "process": known and process_document(known, page_size),
         "unit": finding.unit,
         "cgroup": finding.cgroup,
+        "pod": podnames.document(finding.cgroup),
         "pids": sorted(finding.pids),
         "message": finding.message,
         "remedy": finding.remedy,

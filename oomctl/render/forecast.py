@@ -11,7 +11,7 @@ from oomctl.model.limits import LimitKind
 from oomctl.model.listing import Row
 from oomctl.model.look import Pressure
 from oomctl.model.trend import Choice, LimitForecast, Motion, Rate, Seconds
-from oomctl.render import reasons
+from oomctl.render import podnames, reasons
 from oomctl.render.fields import pid_of, process_document
 from oomctl.render.text import count, size, visible
 from oomctl.render.verdict import limit_name, name_of, of_round
@@ -73,6 +73,7 @@ def limit_document(told: Told, page_size: int) -> dict[str, Any]:
     rate, left, pressure = one.rate, one.left, one.pressure
     return {
         "scope": one.limit.memcg or "machine",
+        "pod": podnames.document(one.limit.memcg),
         "limit_bytes": one.limit_bytes,
         "left_bytes": one.limit.left_bytes,
         "motion": one.motion.value,

@@ -25,6 +25,12 @@ def named(uid: str, container_id: str | None = None) -> Named | None:
     return _lookup(uid, container_id)
 
 
+def of(path: str | None) -> Named | None:
+    """Return what the pod of a cgroup, and the container in it, are called; None: there is none, or it is not known."""
+    pod = pod_of(path)
+    return None if pod is None else named(pod.uid, pod.container_id)
+
+
 def document(path: str | None) -> dict[str, Any] | None:
     """Return the ``pod`` object of the JSON contract for a cgroup; None: it is in no pod."""
     pod = pod_of(path)

@@ -16,6 +16,7 @@ from oomctl.audit.catalogue import AT_ONCE, IDS
 from oomctl.commands.metrics import MOST_CGROUPS
 from oomctl.model.kernel import Outcome
 from tests.commands.invoke import ask
+from tests.pods.kubelet import SCOPE, VarLog, cgroups_above
 from tests.proc_tree import ProcTree
 
 
@@ -109,6 +110,49 @@ def test_there_are_few_series(machine: ProcTree) -> None:
     samples = metrics(machine, "--precious", "java")
     assert len(samples) < 80
     assert not {label for _, labels in samples for label, _ in labels} & {"pid", "cgroup"}
+
+
+LABELS = {"namespace": "shop", "pod": "cart-7d9f", "container": "app"}
+
+
+def in_a_pod(machine: ProcTree) -> None:
+    machine.add(10, "java", 300_000, cgroup=f"0::{SCOPE}\n")
+    limit = {"memory__max": "1638400000\n", "memory__current": "40960\n", "memory__stat": "anon 1\n"}
+    cgroups_above(machine)
+    machine.cgroup(SCOPE, (10,), **limit)
+
+
+def test_a_pod_has_the_labels_that_kubernetes_has(machine: ProcTree) -> None:
+    in_a_pod(machine)
+    VarLog(machine.root / "1" / "root").add()
+    samples = metrics(machine, "--cgroup", SCOPE)
+    scope = SCOPE.rpartition("/")[2]
+    for name in ("machine", SCOPE):
+        assert value(samples, "next_victim_info", scope=name, comm="java", unit=scope, **LABELS) == 1
+    assert value(samples, "limit_left_bytes", scope=SCOPE, **LABELS) == 1_638_400_000 - 40_960
+    assert value(samples, "outcome", scope=SCOPE, outcome="kill", **LABELS) == 1
+    assert value(samples, "next_victim_freed_bytes", scope="machine") is not None
+
+
+def test_a_pod_without_a_known_name_has_no_labels_of_it(machine: ProcTree) -> None:
+    in_a_pod(machine)
+    labels = {label for _, labels in metrics(machine, "--cgroup", SCOPE) for label, _ in labels}
+    assert not labels & LABELS.keys()
+
+
+def test_names_of_pods_make_no_more_series(machine: ProcTree) -> None:
+    in_a_pod(machine)
+    before = metrics(machine, "--cgroup", SCOPE)
+    VarLog(machine.root / "1" / "root").add()
+    assert len(metrics(machine, "--cgroup", SCOPE)) == len(before)
+
+
+def test_without_names_no_pod_is_named(machine: ProcTree) -> None:
+    in_a_pod(machine)
+    VarLog(machine.root / "1" / "root").add()
+    ran = ask(machine, "metrics", "--cgroup", SCOPE, "--no-names")
+    assert "cart" not in ran.stdout
+    assert "namespace" not in ran.stdout
 
 
 def test_what_is_precious_has_a_place(machine: ProcTree) -> None:

@@ -1,4 +1,4 @@
-"""Pods by name in ``top``, ``explain``, ``history`` and ``simulate``, with the kubelet's files and without."""
+"""Pods by name wherever a cgroup is told, with the kubelet's files and without."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.invoke import ask
+from tests.commands.invoke import Ran, ask
 from tests.documents import errors_in
-from tests.pods.kubelet import POD, SCOPE, SLICE, UID, VarLog
+from tests.growing import growing
+from tests.pods.kubelet import POD, SCOPE, SLICE, UID, VarLog, cgroups_above
 from tests.proc_tree import ProcTree
 
 GIB_KB = 1 << 20
@@ -109,3 +110,64 @@ def test_history_calls_a_pod_that_is_gone_by_its_uid(node: ProcTree, tmp_path: P
     assert " pod eded8c65 " in ask(node, "history", "--file", str(log)).stdout.splitlines()[1]
     (event,) = json.loads(ask(node, "history", "--file", str(log), "--json").stdout)["events"]
     assert event["victim"]["pod"] == UNNAMED
+
+
+LIMIT = 1 << 30
+
+
+def limited(tree: ProcTree, seconds: float = 0) -> None:
+    """Give the pod's container a limit that it comes nearer to."""
+    pages = LIMIT // 4096 - 3_000 + int(2_000 * seconds)
+    tree.add(50, "python3", pages, adj=968, uid=0, cgroup=f"0::{SCOPE}\n")
+    used = {"memory__current": f"{pages * 4096}\n", "memory__stat": f"anon {pages * 4096}\n"}
+    cgroups_above(tree)
+    tree.cgroup(SCOPE, (50,), memory__max=f"{LIMIT}\n", memory__swap__max="0\n", **used)
+
+
+def watched(tree: ProcTree, *words: str) -> Ran:
+    limited(tree)
+    with growing(tree, limited):
+        return ask(tree, *words)
+
+
+FORECAST = ("forecast", "--cgroup", SCOPE, "--over", "600ms", "--every", "20ms")
+
+
+def test_forecast_calls_the_limit_of_a_pod_by_its_name(named: ProcTree) -> None:
+    assert "the limit of pod shop/cart-7d9f container app" in watched(named, *FORECAST).stdout
+
+
+def test_forecast_has_the_pod_beside_the_limit_in_the_document(named: ProcTree) -> None:
+    document = json.loads(watched(named, *FORECAST, "--json").stdout)
+    (limit,) = document["limits"]
+    assert (limit["scope"], limit["pod"]) == (SCOPE, POD)
+    assert errors_in(document) == []
+
+
+def test_forecast_calls_a_pod_that_no_file_names_by_its_uid(node: ProcTree) -> None:
+    assert "the limit of pod eded8c65 container 00748bf4e957" in watched(node, *FORECAST).stdout
+
+
+def test_check_calls_a_pod_by_its_name_and_its_files_by_their_path(named: ProcTree) -> None:
+    limited(named)
+    told, remedy = ask(named, "check", "--only", "limit-near").stdout.splitlines()
+    assert told.startswith("WARNING   limit-near: pod shop/cart-7d9f container app uses 1012.3MiB of 1.00GiB, ")
+    assert SCOPE not in told
+    assert SCOPE in remedy
+    document = json.loads(ask(named, "check", "--only", "limit-near", "--json").stdout)
+    (finding,) = document["findings"]
+    assert (finding["cgroup"], finding["pod"]) == (SCOPE, POD)
+    assert errors_in(document) == []
+
+
+def test_check_gives_the_path_of_a_pod_that_no_file_names(node: ProcTree) -> None:
+    limited(node)
+    assert f"limit-near: cgroup {SCOPE} uses " in ask(node, "check", "--only", "limit-near").stdout
+    (finding,) = json.loads(ask(node, "check", "--only", "limit-near", "--json").stdout)["findings"]
+    assert finding["pod"] == UNNAMED
+
+
+def test_check_calls_a_container_that_cannot_be_killed_by_its_pod(named: ProcTree) -> None:
+    named.add(50, "python3", 262_100, adj=-1000, uid=0, cgroup=f"0::{SCOPE}\n")
+    told = ask(named, "check", "--only", "container-unkillable").stdout
+    assert "container-unkillable: pod shop/cart-7d9f container app cannot be killed: 50 (python3) is at -1000" in told

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.commands.invoke import OOMCTL, ROOT, program
+from tests.commands.invoke import OOMCTL, ROOT, ask, program
 from tests.monitoring.programs import Prometheus, fetched, node_exporter, programs, prometheus, promtool, wait_until
+from tests.pods.kubelet import SCOPE, VarLog, cgroups_above
+from tests.proc_tree import ProcTree
 from tests.processes import ready, sleepers
 from tests.vm.kernels import NotHere
 
@@ -62,6 +64,31 @@ def test_promtool_has_nothing_to_say_about_the_text() -> None:
     ran = program("metrics", "--precious", "sh", "--cgroup", "/")
     checked = promtool("check", "metrics", stdin=ran.stdout)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_samples_of_a_pod_with_its_name_are_taken_beside_those_of_the_machine(
+    proc_tree: ProcTree, tmp_path: Path
+) -> None:
+    proc_tree.mount_v2()
+    proc_tree.add(1, "init", 300, uid=0, ppid=0)
+    proc_tree.add(2, "backup", 700_000)
+    proc_tree.add(3, "java", 300_000, cgroup=f"0::{SCOPE}\n")
+    cgroups_above(proc_tree)
+    proc_tree.cgroup(SCOPE, (3,), memory__max=f"{2 << 30}\n", memory__current="40960\n", memory__stat="anon 1\n")
+    VarLog(proc_tree.root / "1" / "root").add()
+    ran = ask(proc_tree, "metrics", "--cgroup", SCOPE, "--output", str(tmp_path / "oomctl.prom"))
+    assert ran.status == 0, ran.stderr
+    checked = promtool("check", "metrics", stdin=(tmp_path / "oomctl.prom").read_text())
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    with node_exporter(tmp_path) as address:
+        served = fetched(f"{address}/metrics").splitlines()
+    assert "node_textfile_scrape_error 0" in served
+    infos = [line for line in served if line.startswith("oomctl_next_victim_info{")]
+    labels = [dict(re.findall(r'(\w+)="([^"]*)"', line)) for line in infos]
+    assert {one["scope"]: (one["comm"], one["namespace"], one["pod"], one["container"]) for one in labels} == {
+        "machine": ("backup", "", "", ""),
+        SCOPE: ("java", "shop", "cart-7d9f", "app"),
+    }
 
 
 def test_a_query_returns_the_victim_that_simulate_names(server: Prometheus) -> None:

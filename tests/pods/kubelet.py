@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from tests.proc_tree import ProcTree
 
 UID = "eded8c65-6e8e-4c6e-a889-3e427565c740"
 UID_ = UID.replace("-", "_")
@@ -19,6 +21,13 @@ POD = {
     "qos": "Burstable",
 }
 """What JSON has of it where all of that is known."""
+
+
+def cgroups_above(tree: ProcTree) -> None:
+    """Make the cgroups in which ``SCOPE`` is, as far as they are not there."""
+    for parent in reversed(list(PurePosixPath(SCOPE).parents)[:-1]):
+        if not (tree.cgroup_mount / str(parent)[1:]).is_dir():
+            tree.cgroup(str(parent))
 
 
 class VarLog:
