@@ -49,6 +49,8 @@ def report(
         failed = [change for change in failed if change.status is not Status.VANISHED]
     for message, detail in render.failures(failed):
         complain(message, detail)
+    for warning, detail in render.warnings(changes):
+        complain(f"hint: {warning}", detail)
     for persisted in unit_changes:
         if persisted.status is Status.INEFFECTIVE:
             complain(f"{persisted.path}: {persisted.reason}")

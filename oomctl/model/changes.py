@@ -40,6 +40,8 @@ class Change(NamedTuple):
     rank_after: int | None = None
     detail: str | None = None
     """More of the cause, and what would help."""
+    warning: str | None = None
+    """With ``dry-run``: why the kernel may refuse it all the same, and what would help."""
 
     @property
     def whole_reason(self) -> str | None:

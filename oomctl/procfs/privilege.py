@@ -20,6 +20,11 @@ def has_sys_resource(procfs: Procfs) -> bool:
     return match is None or bool(int(match[1], 16) & _CAP_SYS_RESOURCE)
 
 
+def may_lower(procfs: Procfs) -> bool:
+    """Whether this process may write any value: ``capable()`` asks for CAP_SYS_RESOURCE in the first user namespace."""
+    return has_sys_resource(procfs) and _in_initial_user_namespace(procfs)
+
+
 def anybody_has_sys_resource(procfs: Procfs) -> bool:
     """Whether a service here could have CAP_SYS_RESOURCE: PID 1 passes on what it may have at most."""
     return _in_initial_user_namespace(procfs) and bool(_bounding(_text(procfs, "1/status")) & _CAP_SYS_RESOURCE)

@@ -8,10 +8,12 @@ import re
 
 from oomctl.model.changes import Change, Status
 from oomctl.model.kernel import Task
-from oomctl.procfs.privilege import without_sys_resource
+from oomctl.procfs.privilege import may_lower, without_sys_resource
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
 from oomctl.procfs.statfiles import adj_at, start_ticks_at
+
+_FLOOR = "the last value that a privileged writer set (0 at first)"
 
 
 def write_adj(procfs: Procfs, task: Task, adj: int, dry_run: bool = False, only_if: int | None = None) -> Change:
@@ -68,10 +70,11 @@ def write_adj_at(
     if only_if is not None and before != only_if:
         reason = f"something else has set it to {before} since; oomctl set {adj} {task.pid} overrides that"
         return outcome._replace(after=before, status=Status.REFUSED, reason=reason)
-    if dry_run:
-        return outcome
     try:
-        _write(directory, adj)
+        if dry_run:  # to open it says who may not write, and changes nothing
+            os.close(_opened(directory))
+        else:
+            _write(directory, adj)
     except PermissionError:
         cause, detail = _denial(procfs, directory, before, adj)
         return outcome._replace(after=before, status=Status.DENIED, reason=cause, detail=detail)
@@ -80,6 +83,8 @@ def write_adj_at(
             raise
         reason, detail = f"{procfs.root} is mounted read-only", "write from outside the container, or remount it rw"
         return outcome._replace(after=before, status=Status.DENIED, reason=reason, detail=detail)
+    if dry_run:  # what is put back was there before, and with the same privilege most likely
+        return outcome._replace(warning=_warning(procfs, before, adj) if only_if is None else None)
     after = adj_at(directory)
     if after != adj:
         reason = f"something else sets it, too: the kernel took {adj}, but {after} was read back"
@@ -98,13 +103,30 @@ def _out_of_sight(procfs: Procfs, task: Task) -> Change:
     return Change(task.pid, task.comm, None, None, Status.DENIED, reason, detail=detail)
 
 
+def _opened(directory: int) -> int:
+    return os.open("oom_score_adj", os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
+
+
 def _write(directory: int, adj: int) -> None:
     # Unbuffered: the kernel's refusal must not wait for a file object to be collected.
-    fd = os.open("oom_score_adj", os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
+    fd = _opened(directory)
     try:
         os.write(fd, str(adj).encode())
     finally:
         os.close(fd)
+
+
+def _warning(procfs: Procfs, before: int, adj: int) -> str | None:
+    """Say why the kernel may refuse a value; None: it will not, or nothing can be told.
+
+    ``__set_oom_adj`` compares it with the floor (``oom_score_adj_min``), which is the value of now or less, and shown
+    nowhere. Only a write would tell, and might change something.
+    """
+    if adj >= before or may_lower(procfs):
+        return None
+    lack, help_ = without_sys_resource(procfs)
+    cause = f"the kernel may refuse it: below its floor it needs CAP_SYS_RESOURCE, and {lack}"
+    return f"{cause}; the floor, {_FLOOR}, cannot be read; {help_}"
 
 
 def _denial(procfs: Procfs, directory: int, before: int, adj: int) -> tuple[str, str]:
@@ -123,8 +145,7 @@ def _denial(procfs: Procfs, directory: int, before: int, adj: int) -> tuple[str,
             f"raising it to {adj} needs no privilege; look for the denial in the audit log",
         )
     lack, help_ = without_sys_resource(procfs)
-    below = "lowering goes below its floor, the last value that a privileged writer set (0 at first)"
-    return f"needs CAP_SYS_RESOURCE; {lack}", f"{below}; {help_}"
+    return f"needs CAP_SYS_RESOURCE; {lack}", f"lowering goes below its floor, {_FLOOR}; {help_}"
 
 
 def _owner(directory: int) -> int:

@@ -80,6 +80,16 @@ def failures(failed: Sequence[Change]) -> list[tuple[str, str | None]]:
     return [(f"{_names(stopped)}: {cause}", detail) for (cause, detail), stopped in by_cause.items()]
 
 
+def warnings(changes: Sequence[Change]) -> list[tuple[str, str]]:
+    """Return a line for each warning with all that it is about, and what more there is to say of it."""
+    warned: dict[str, list[Change]] = {}
+    for change in changes:
+        if change.warning is not None:
+            warned.setdefault(change.warning, []).append(change)
+    split = [(about, *warning.partition("; ")) for warning, about in warned.items()]
+    return [(f"{_names(about)}: {cause}", detail) for about, cause, _, detail in split]
+
+
 def _names(processes: Sequence[Named]) -> str:
     """Return ``812, 813 (sshd), 20 (java)``: each name once, behind those who have it."""
     pids: dict[str, list[str]] = {}

@@ -94,6 +94,7 @@ def test_the_document_of_a_change(server: ProcTree) -> None:
                 "reason": None,
                 "rank_before": 3,
                 "rank_after": None,
+                "warning": None,
             }
         ],
         "left_alone": [

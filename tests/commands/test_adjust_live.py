@@ -210,6 +210,63 @@ def test_the_owner_may_raise_but_not_go_below_the_floor(sleeper: Sleeper) -> Non
     assert adj_of(pid) == 0
 
 
+MAY_BE_REFUSED = "the kernel may refuse it: below its floor it needs CAP_SYS_RESOURCE, and "
+
+
+@needs_root
+@pytest.mark.parametrize("words", [("set", "-500"), ("protect",), ("set", "-500", "--json")])
+def test_a_dry_run_warns_of_what_the_kernel_then_refuses(sleeper: Sleeper, words: tuple[str, ...]) -> None:
+    pid = sleeper().pid
+    ran = program(*words, str(pid), "--dry-run", before=WITHOUT_CAPABILITY)
+    assert (ran.status, adj_of(pid)) == (0, 0)
+    assert said(ran.stderr).startswith(f"hint: {pid} (sleep): {MAY_BE_REFUSED}")
+    if "--json" in words:
+        (change,) = json.loads(ran.stdout)["changes"]
+        assert change["warning"].startswith(MAY_BE_REFUSED)
+    assert program(*words, str(pid), before=WITHOUT_CAPABILITY).status == 4
+
+
+@needs_root
+def test_a_dry_run_says_may_for_the_floor_can_be_lower(sleeper: Sleeper) -> None:
+    pid = sleeper().pid
+    assert program("set", "500", str(pid), before=WITHOUT_CAPABILITY).status == 0
+    ran = program("set", "100", str(pid), "--dry-run", before=WITHOUT_CAPABILITY)
+    assert (ran.status, MAY_BE_REFUSED in ran.stderr) == (0, True)
+    assert program("set", "100", str(pid), before=WITHOUT_CAPABILITY).status == 0
+    back = program("undo", "--dry-run", before=WITHOUT_CAPABILITY)
+    assert (back.status, back.stderr) == (0, "")
+
+
+@needs_root
+def test_a_dry_run_warns_in_a_user_namespace_whatever_is_had_there(sleeper: Sleeper) -> None:
+    ran = program("protect", str(sleeper().pid), "--dry-run", before=("unshare", "--map-root-user"))
+    assert (ran.status, f"{MAY_BE_REFUSED}this user namespace cannot give it" in ran.stderr) == (0, True)
+
+
+@needs_root
+def test_a_dry_run_does_not_warn_of_raising(sleeper: Sleeper) -> None:
+    ran = program("set", "500", str(sleeper().pid), "--dry-run", before=WITHOUT_CAPABILITY)
+    assert (ran.status, ran.stderr) == (0, "")
+
+
+@needs_root
+def test_a_dry_run_of_a_policy_warns_as_well(sleeper: Sleeper, tmp_path: Path) -> None:
+    pid = sleeper("sleep", "61.25").pid
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[rule]]\ntarget = "cmd:^sleep 61.25$"\nadj = -100\nforce = true\n')
+    ran = program("policy", "apply", "-f", str(policy), "--dry-run", before=WITHOUT_CAPABILITY)
+    assert (ran.status, ran.stderr.startswith(f"oomctl: hint: {pid} (sleep): {MAY_BE_REFUSED}")) == (0, True)
+
+
+@needs_root
+@pytest.mark.parametrize("before", [NOBODY, READ_ONLY], ids=["not one's own", "read-only"])
+def test_a_dry_run_ends_as_the_run_where_the_file_cannot_be_opened(sleeper: Sleeper, before: tuple[str, ...]) -> None:
+    pid = sleeper().pid
+    dry, earnest = (program("set", "500", str(pid), *words, before=before) for words in (("--dry-run",), ()))
+    assert dry.status == 4
+    assert dry == earnest
+
+
 @needs_root
 def test_a_container_without_the_capability_is_named_as_the_reason(sleeper: Sleeper) -> None:
     """Its PID 1 is bounded, so everything in it is."""

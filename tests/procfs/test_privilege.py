@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from oomctl.procfs.privilege import without_sys_resource
+from oomctl.procfs.privilege import may_lower, without_sys_resource
 from tests.proc_tree import ProcTree
 
 ALL, WITHOUT = "000001ffffffffff", "000001fffeffffff"
@@ -78,3 +78,17 @@ def test_who_took_it(
     proc_tree.write("self/uid_map", uid_map)
     proc_tree.write("self/cgroup", cgroup)
     assert "; ".join(without_sys_resource(proc_tree.procfs())).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("effective", "uid_map", "expected"),
+    [
+        pytest.param(ALL, HOST, True, id="it is there"),
+        pytest.param(WITHOUT, HOST, False, id="it is not"),
+        pytest.param(ALL, "0 1000 1\n", False, id="in a user namespace it does not count"),
+    ],
+)
+def test_who_may_write_any_value(proc_tree: ProcTree, effective: str, uid_map: str, expected: bool) -> None:
+    proc_tree.write("self/status", f"Name:\toomctl\nCapEff:\t{effective}\n")
+    proc_tree.write("self/uid_map", uid_map)
+    assert may_lower(proc_tree.procfs()) is expected

@@ -79,7 +79,7 @@ def test_the_document_carries_every_field() -> None:
     found = json.loads(document(Report([CHANGED, DENIED], [LeftAlone(3, "c", CHILD)], task(10, adj=7), None), "reset"))
     assert found["schema"] == "oomctl.reset/1"
     assert [sorted(change) for change in found["changes"]] == [
-        ["after", "before", "comm", "pid", "rank_after", "rank_before", "reason", "status"]
+        ["after", "before", "comm", "pid", "rank_after", "rank_before", "reason", "status", "warning"]
     ] * 2
     assert found["left_alone"] == [
         {"pid": 3, "comm": "c", "reason": "child of another match, and still a candidate (--all takes it)"}

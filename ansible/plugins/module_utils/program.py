@@ -50,6 +50,16 @@ def ask(module, argv, data=None):
     return status, document
 
 
+def warn(module, document):
+    """Pass on what a dry run could not foresee, once for all the processes that it is about."""
+    warned = {}
+    for change in document["changes"]:
+        if change.get("warning"):
+            warned.setdefault(change["warning"], []).append("%d (%s)" % (change["pid"], change["comm"]))
+    for warning, about in sorted(warned.items()):
+        module.warn("%s: %s" % (", ".join(about), warning))
+
+
 def moved(changes):
     """Return those of the document's changes that changed a value, or would."""
     return [

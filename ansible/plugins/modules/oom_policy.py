@@ -80,7 +80,9 @@ extends_documentation_fragment:
   - oomadm.oomadm.program
 attributes:
   check_mode:
-    description: Validates the rules, and says which processes would change, by the program's own dry run.
+    description:
+      - Validates the rules, and says which processes would change, by the program's own dry run.
+      - Whether the kernel permits to lower a value without CAP_SYS_RESOURCE cannot be asked; a check warns of that.
     support: full
   diff_mode:
     description: Shows the file, and the value of each process, before and after.
@@ -174,6 +176,7 @@ def main():
     failed = []
     if present and argv and module.params["apply"]:
         document = _apply(module, argv, path, after)
+        program.warn(module, document)
         moved = program.moved(document["changes"])
         changed = changed or bool(moved)
         result["changes"] = document["changes"]

@@ -62,7 +62,9 @@ extends_documentation_fragment:
   - oomadm.oomadm.program
 attributes:
   check_mode:
-    description: Says what would change, by the program's own dry run; changes nothing.
+    description:
+      - Says what would change, by the program's own dry run; changes nothing.
+      - Whether the kernel permits to lower a value without CAP_SYS_RESOURCE cannot be asked; a check warns of that.
     support: full
   diff_mode:
     description: Shows the value of each process before and after.
@@ -145,6 +147,7 @@ def main():
         argv.append("--dry-run")
     argv += ["--", str(module.params["adj"])] + module.params["target"]
     status, document = program.ask(module, argv)
+    program.warn(module, document)
 
     changes, units = document["changes"], document.get("persisted", [])
     changed = program.moved(changes)
