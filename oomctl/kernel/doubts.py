@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from oomctl.kernel.counters import all_exact, counters_differ
 from oomctl.kernel.rules import Counters
 from oomctl.kernel.scenario_rules import guessed_rules, rules_of, rules_of_reading
 from oomctl.kernel.selection import is_global
-from oomctl.model.kernel import Doubt, Doubtful, Scenario
+from oomctl.model.kernel import Doubt, Doubtful, Scenario, Task
 
 _UNSEEN = (Doubtful.HIDDEN_PROCESSES, Doubtful.UNSEEN_MEMBERS)
 
 
 def doubts_of(scenario: Scenario) -> tuple[Doubt, ...]:
     """Return every reason for which a choice by badness is not certain."""
-    found = [*scenario.doubts, *guessed_rules(scenario), *_other_counters(scenario)]
+    found = [*_of_the_choice(scenario), *guessed_rules(scenario), *_other_counters(scenario)]
     if scenario.hidden:
         found.append(Doubt(Doubtful.HIDDEN_PROCESSES, scenario.hidden))
     if _asker_decides(scenario):
@@ -28,7 +30,38 @@ def unseen_processes(scenario: Scenario) -> tuple[Doubt, ...]:
 
 def doubts_of_rules(scenario: Scenario) -> tuple[Doubt, ...]:
     """Return every reason for which even a choice that no other process has part in is not certain."""
-    return tuple(doubt for doubt in (*scenario.doubts, *guessed_rules(scenario)) if doubt.kind not in _UNSEEN)
+    return tuple(doubt for doubt in (*_of_the_choice(scenario), *guessed_rules(scenario)) if doubt.kind not in _UNSEEN)
+
+
+def unseen_sharers(killed: Sequence[Task], scenario: Scenario) -> tuple[Doubt, ...]:
+    """Return the doubt whether more die than ``killed``, where nobody could be asked who shares their memory.
+
+    Who does has the same sizes, and the same stack, where that is known.
+    """
+    if all(doubt.kind is not Doubtful.UNSEEN_SHARERS for doubt in scenario.doubts):
+        return ()
+    dead = {task.pid for task in killed}
+    stacks: dict[tuple[int, ...], set[int]] = {}
+    for task in killed:
+        if task.vsize_bytes:
+            stacks.setdefault(_sizes(task), set()).add(task.start_stack)
+    others = (task for task in scenario.tasks if task.pid not in dead and not task.kthread)
+    number = sum(_is_one_of(task.start_stack, stacks.get(_sizes(task), set())) for task in others)
+    return (Doubt(Doubtful.UNSEEN_SHARERS, number),) if number else ()
+
+
+def _sizes(task: Task) -> tuple[int, ...]:
+    return task.vsize_bytes, task.rss_pages, task.swap_pages, task.pgtables_pages
+
+
+def _is_one_of(stack: int, known: set[int]) -> bool:
+    """Whether a stack may be one of those; 0: not known."""
+    return bool(known) and (not stack or not known.isdisjoint((stack, 0)))
+
+
+def _of_the_choice(scenario: Scenario) -> tuple[Doubt, ...]:
+    """Return the doubts about who is chosen; who shares memory has no part in that."""
+    return tuple(doubt for doubt in scenario.doubts if doubt.kind is not Doubtful.UNSEEN_SHARERS)
 
 
 def _other_counters(scenario: Scenario) -> tuple[Doubt, ...]:

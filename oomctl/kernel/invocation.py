@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from oomctl.kernel.badness import ADJ_MIN, badness
 from oomctl.kernel.certainty import Assessment, assess
-from oomctl.kernel.doubts import doubts_of, doubts_of_rules, unseen_processes
+from oomctl.kernel.doubts import doubts_of, doubts_of_rules, unseen_processes, unseen_sharers
 from oomctl.kernel.execution import (
     Families,
     children_to_sacrifice,
@@ -26,6 +26,7 @@ from oomctl.model.kernel import (
     Constraint,
     Context,
     Decisive,
+    Doubt,
     Doubtful,
     Outcome,
     Round,
@@ -138,7 +139,8 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
         doubts = doubts_of_rules(scenario)
         result = result._replace(doubts=doubts, certainty=Certainty.CLOSE if doubts else Certainty.CERTAIN)
     if will_free_memory(chosen.task, scenario.tasks, rules):
-        return result._replace(outcome=Outcome.SILENT_MARK, reason=WhyEnded(Decisive.CHOSEN_IS_DYING, chosen.task))
+        result = result._replace(outcome=Outcome.SILENT_MARK, reason=WhyEnded(Decisive.CHOSEN_IS_DYING, chosen.task))
+        return _in_doubt(result, unseen_sharers([chosen.task], scenario))
     if chosen.task.zombie:  # an origin
         return result._replace(outcome=Outcome.SILENT_MARK, reason=WhyEnded(Decisive.CHOSEN_IS_GONE, chosen.task))
     victim = chosen
@@ -160,7 +162,15 @@ def _kill(allocating: Candidate | None, found: Scan, scenario: Scenario, rules: 
         )
     killed = killed_with(victim.task, scenario, rules)
     group = oom_group(victim.task, scenario.context) if rules.oom_group else None
-    return result._replace(killed=killed, group=group, freed_pages=freed_pages(killed, scenario))
+    result = result._replace(killed=killed, group=group, freed_pages=freed_pages(killed, scenario))
+    return _in_doubt(result, unseen_sharers(killed, scenario))
+
+
+def _in_doubt(result: Round, doubts: tuple[Doubt, ...]) -> Round:
+    """Return ``result``, not certain if there are further doubts."""
+    if not doubts:
+        return result
+    return result._replace(doubts=(*result.doubts, *doubts), certainty=Certainty.CLOSE, settled=False)
 
 
 def certain_of_both(results: Sequence[Round], others: Sequence[Round]) -> list[Round]:

@@ -112,6 +112,8 @@ class Doubtful(str, Enum):
     """The numbers were read on a kernel that counts differently from the one asked about."""
     OTHER_TOTALPAGES = "other_totalpages"
     """The kernel's own scores contradict the sizes of memory that this place shows."""
+    UNSEEN_SHARERS = "unseen_sharers"
+    """Of a scenario: nobody could be asked who shares memory. Of a round: so many may share that of who is killed."""
 
 
 class Probed(str, Enum):

@@ -13,7 +13,7 @@ from oomctl.errors import BadInput, ImpossibleHere
 from oomctl.kernel.constraint import confined_to_nodes, memcg_totalpages, nodes_totalpages
 from oomctl.kernel.scores import totalpages_doubts
 from oomctl.kernel.selection import scan, scan_order, why_not
-from oomctl.model.kernel import Constraint, Context, MemcgLimits, Scenario, Task
+from oomctl.model.kernel import Constraint, Context, Doubt, Doubtful, MemcgLimits, Scenario, Task
 from oomctl.procfs import nodes, reclaim
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.closer import closer_look
@@ -89,7 +89,8 @@ def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
 def as_read(scenario: Scenario, procfs: Procfs) -> Scenario:
     """Add what was found out about the kernel and its numbers while ``scenario`` was read."""
     doubts = procfs.doubts or totalpages_doubts(scenario.tasks, scenario.context, procfs.rules)
-    return scenario._replace(doubts=(*scenario.doubts, *doubts), probed=procfs.probed)
+    unasked = (Doubt(Doubtful.UNSEEN_SHARERS),) if procfs.numbers_differ else ()
+    return scenario._replace(doubts=(*scenario.doubts, *doubts, *unasked), probed=procfs.probed)
 
 
 def memory_nodes(procfs: Procfs, allowed: frozenset[int], mempolicy: bool) -> Scenario:

@@ -57,6 +57,8 @@ _DOUBTED = {
     " --kernel, or with numbers of that kernel",
     Doubtful.OTHER_TOTALPAGES: "the kernel's own scores contradict the size of memory that is shown here; ask on the"
     " host",
+    Doubtful.UNSEEN_SHARERS: "{number} of the same size may share its memory and die as well, which cannot be asked"
+    " from here; ask on the host",
 }
 _DOUBTED_SHORTLY = {
     Doubtful.HIDDEN_PROCESSES: "{number} hidden",
@@ -67,6 +69,7 @@ _DOUBTED_SHORTLY = {
     Doubtful.GUESSED_RULES: "the kernel's rules are guessed",
     Doubtful.OTHER_COUNTERS: "another kernel counts otherwise",
     Doubtful.OTHER_TOTALPAGES: "the size of memory is in doubt",
+    Doubtful.UNSEEN_SHARERS: "{number} may share its memory",
 }
 _PROBED = {
     Probed.SIGNED: "oom_score shows that negative badness keeps its order",
@@ -77,6 +80,7 @@ _PROBED = {
 _COUNTED = {
     Doubtful.HIDDEN_PROCESSES: ("process is", "processes are"),
     Doubtful.UNKNOWN_FIELDS: ("field", "fields"),
+    Doubtful.UNSEEN_SHARERS: ("process", "processes"),
 }
 
 

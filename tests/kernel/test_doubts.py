@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from oomctl.kernel.invocation import out_of_memory, rounds
-from oomctl.model.kernel import Certainty, Constraint, Doubt, Doubtful, Outcome, Scenario
+from oomctl.model.kernel import Certainty, Constraint, Doubt, Doubtful, Outcome, Scenario, Task
 from tests.tasks import round_of, scenario, task
 
 PAIR = task(10, rss=1000), task(11, rss=10)
@@ -93,3 +95,48 @@ def test_what_a_kill_frees_is_left_for_the_next_round() -> None:
     lefts = task(10, rss=1000), task(11, rss=600), task(12, rss=10)
     first, second = rounds(scenario(*lefts, cpus=2, left_pages=100), 2)
     assert (first.settled, second.settled) == (True, False)
+
+
+UNASKED = Doubt(Doubtful.UNSEEN_SHARERS)
+
+
+def sized(pid: int, **facts: Any) -> Task:
+    return task(pid, **{"rss": 1000, "vsize_bytes": 8_000_000, "start_stack": 7, **facts})
+
+
+def test_where_nobody_could_be_asked_who_shares_memory_one_of_the_same_size_may_die_as_well() -> None:
+    asked = doubted(scenario(sized(10), sized(11, adj=-1), left_pages=0), UNASKED)
+    result = out_of_memory(asked)
+    assert (result.certainty, result.doubts) == (Certainty.CLOSE, (Doubt(Doubtful.UNSEEN_SHARERS, 1),))
+    assert (result.victim and result.victim.task.pid, result.settled) == (10, False)
+    assert [contender.pid for contender in result.contenders] == [10]
+
+
+def test_a_stack_that_is_not_known_may_be_the_same() -> None:
+    asked = doubted(scenario(sized(10), sized(11, adj=-1, start_stack=0)), UNASKED)
+    assert out_of_memory(asked).certainty is Certainty.CLOSE
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        sized(11, rss=999),
+        sized(11, adj=-1, vsize_bytes=8_004_096),
+        sized(11, adj=-1, start_stack=8),
+        sized(11, kthread=True),
+    ],
+    ids=["other RSS", "other size", "other stack", "kernel thread"],
+)
+def test_who_cannot_share_the_victims_memory_is_no_doubt(other: Task) -> None:
+    result = out_of_memory(doubted(scenario(sized(10), other), UNASKED))
+    assert (result.certainty, result.doubts) == (Certainty.CERTAIN, ())
+
+
+def test_who_is_known_not_to_share_is_no_doubt() -> None:
+    assert out_of_memory(scenario(sized(10), sized(11, adj=-1))).doubts == ()
+
+
+def test_who_dies_in_any_case_with_its_cgroup_is_no_doubt() -> None:
+    pair = sized(10, memcg="/a"), sized(11, adj=-1, memcg="/a")
+    asked = scenario(*pair, memcg="/a", constraint=Constraint.MEMCG, oom_groups=frozenset({"/a"}))
+    assert out_of_memory(doubted(asked, UNASKED)).certainty is Certainty.CERTAIN

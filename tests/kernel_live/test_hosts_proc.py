@@ -50,6 +50,22 @@ def test_the_victims_are_those_that_the_host_names(toys: tuple[int, int], cgroup
         ]
 
 
+def test_who_may_share_the_victims_memory_is_a_doubt_where_it_cannot_be_asked(
+    nursery: Nursery, cgroup: ToyCgroup, tmp_path: Path
+) -> None:
+    before = container(cgroup.child("container"), tmp_path)
+    inner = cgroup.child("inner")
+    inner.limit_bytes = 64 * MIB
+    toy = nursery.start(Toy(inner, pages=8 * MIB // PAGE, sharers=1))
+    argv = ("simulate", "--cgroup", inner.path, "--json")
+    here, there = answered(program(*argv)), answered(program(*HOSTS, *argv, before=before))
+    assert {process["pid"] for process in here["killed"]} == {toy.pid, *toy.sharers}
+    assert (here["doubts"], there["certainty"]) == ([], "close")
+    (doubt,) = there["doubts"]
+    assert doubt["id"] == "unseen_sharers"
+    assert doubt["message"].startswith("1 process of the same size may share its memory and die as well")
+
+
 def test_the_whole_machine_is_listed_without_oomctl_itself(
     toys: tuple[int, int], cgroup: ToyCgroup, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from tests.proc_tree import CONTAINER, INITIAL, ProcTree
 # Above every PID that this machine can have: who shares memory is asked of the running kernel.
 A, B, C = range(1 << 23, (1 << 23) + 3)
 UNSEEN = (Doubt(Doubtful.UNSEEN_MEMBERS, detail="/m"),)
+UNASKED = (Doubt(Doubtful.UNSEEN_SHARERS),)
 
 
 def of_m(procfs: Procfs) -> tuple[list[int], int, tuple[Doubt, ...]]:
@@ -67,18 +68,18 @@ def renumbered(proc_tree: ProcTree) -> ProcTree:
 
 
 def test_where_numbers_differ_the_cgroup_of_every_process_is_asked(renumbered: ProcTree) -> None:
-    assert of_m(renumbered.procfs()) == ([A, B], 0, ())
+    assert of_m(renumbered.procfs()) == ([A, B], 0, UNASKED)
 
 
 def test_who_ends_before_it_is_asked_is_no_member(renumbered: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
     listed, hidden = renumbered.procfs().pids()
     monkeypatch.setattr(Procfs, "pids", lambda _: ([*listed, 4], hidden))
-    assert of_m(renumbered.procfs()) == ([A, B], 0, ())
+    assert of_m(renumbered.procfs()) == ([A, B], 0, UNASKED)
 
 
 def test_one_whose_cgroup_cannot_be_told_may_be_a_member(renumbered: ProcTree) -> None:
     (renumbered.root / "2" / "cgroup").unlink()
-    assert of_m(renumbered.procfs()) == ([A, B], 0, UNSEEN)
+    assert of_m(renumbered.procfs()) == ([A, B], 0, (*UNSEEN, *UNASKED))
 
 
 @needs_root
