@@ -27,6 +27,7 @@ from oomctl.procfs.cgrouproot import mount_at, own_namespace
 from oomctl.procfs.namespaces import in_first_pid_namespace
 from oomctl.procfs.opening import LISTING
 from oomctl.procfs.reader import Procfs
+from oomctl.procfs.statfiles import PF_EXITING, flags_at
 
 _LINES = re.MULTILINE | re.ASCII
 _KILL_DISABLED = re.compile(r"^oom_kill_disable 1$", re.MULTILINE)
@@ -82,12 +83,20 @@ class Memcgs:
 
     def path_of(self, directory: int) -> str | None:
         """Return the memory cgroup of the process behind an open directory of /proc."""
-        return self.path_in(cgroups_at(directory))
+        return self.path_in(cgroups_at(directory), directory)
 
-    def path_in(self, cgroups: str) -> str | None:
-        """Return the memory cgroup that the text of ``/proc/PID/cgroup`` names; None where that is not known."""
+    def path_in(self, cgroups: str, directory: int) -> str | None:
+        """Return the memory cgroup that the text of ``cgroup`` there names; None where that is not known.
+
+        Raises OSError. Whoever is ending is in ``/`` of v1 whatever the namespace (``proc_cgroup_show``), which is else
+        the cgroup that a namespace begins with.
+        """
         path = memory_path(cgroups, self.version)
-        return path if path is None or not self._mount.prefix else self._named(path)
+        if path is None or not self._mount.prefix:
+            return path
+        if path == "/" and self.version == 1 and flags_at(directory) & PF_EXITING:
+            return path
+        return self._named(path)
 
     def _named(self, path: str) -> str | None:
         """Return the name that a path seen from this process's cgroup namespace has in what is mounted here.

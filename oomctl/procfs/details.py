@@ -41,7 +41,7 @@ class DetailReader:
                     return plain
                 cgroups = cgroups_at(directory)
                 return plain._replace(
-                    cgroup=self._memcgs.path_in(cgroups) if self._memcgs else cgroup_in(cgroups),
+                    cgroup=self._memcgs.path_in(cgroups, directory) if self._memcgs else cgroup_in(cgroups),
                     unit=unit_in(cgroups),
                     manager_uid=manager_uid_in(cgroups),
                     cmdline=_cmdline(directory) if cmdline else None,

@@ -28,6 +28,7 @@ from oomctl.procfs.reading import parses, pids_in, pids_listed_at, read_at
 from oomctl.procfs.statfiles import (
     FLAGS,
     NUM_THREADS,
+    PF_EXITING,
     PF_KTHREAD,
     PPID,
     RSS,
@@ -49,7 +50,6 @@ from oomctl.procfs.statfiles import (
 )
 from oomctl.procfs.workers import shared_out
 
-_PF_EXITING = 0x00000004  # include/linux/sched.h
 _LONGEST_CHILDREN = 1 << 20  # 130,000 children at least
 _LOOKS = 8
 
@@ -265,7 +265,7 @@ class Procfs(Facts):
             zombie=not has_memory and not kthread,
             zombie_leader=bool(threads),
             running=stat[STATE] == b"R" or int(stat[NUM_THREADS]) > 1,
-            exiting=bool(flags & _PF_EXITING and not threads) or is_sigkilled(status),
+            exiting=bool(flags & PF_EXITING and not threads) or is_sigkilled(status),
             cap_sys_admin=is_admin(status),
             start_stack=int(stat[STARTSTACK]),
         )

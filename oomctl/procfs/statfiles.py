@@ -20,7 +20,8 @@ VSIZE = 20
 RSS = 21
 STARTSTACK = 25
 
-PF_KTHREAD = 0x00200000  # include/linux/sched.h
+PF_EXITING = 0x00000004  # include/linux/sched.h
+PF_KTHREAD = 0x00200000
 START_BITS = 41  # of clock ticks, in 64 bits of the kernel's nanoseconds
 _SIGKILL_PENDING = 1 << 8
 _CAP_SYS_ADMIN = 1 << 21  # include/uapi/linux/capability.h
@@ -54,6 +55,12 @@ def start_ticks_at(directory: int) -> int:
 def state_at(directory: int) -> str:
     """Return the state's letter: R, S, D, Z, …"""
     return stat_at(directory)[1][STATE].decode()
+
+
+@parses
+def flags_at(directory: int) -> int:
+    """Return the flags of the task: ``PF_EXITING``, …"""
+    return int(stat_at(directory)[1][FLAGS])
 
 
 @parses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,16 @@ def test_the_whole_machine_is_listed_without_oomctl_itself(
     by_pid = {task["pid"]: task for task in listed}
     assert by_pid[toys[0]]["cgroup"] == f"{cgroup.path}/inner"
     own = f"{cgroup.path}/container"
-    # Of whoever is ending v1 says "/" (proc_cgroup_show), which is the container's own; such have no command line.
-    members = {task["comm"] for task in listed if task["cgroup"] == own and task["cmdline"]}
-    assert members == {"unshare"}  # which waits for oomctl
+    assert {task["comm"] for task in listed if task["cgroup"] == own} == {"unshare"}  # which waits for oomctl
+
+
+def test_who_has_ended_is_not_in_the_container(sleeper: Sleeper, cgroup: ToyCgroup, tmp_path: Path) -> None:
+    process = sleeper("true")
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    argv = ("top", str(process.pid), "--json")
+    before = container(cgroup.child("container"), tmp_path)
+    (here,), (there,) = (answered(ran)["processes"] for ran in (program(*argv), program(*HOSTS, *argv, before=before)))
+    assert there["cgroup"] == here["cgroup"] != f"{cgroup.path}/container"
 
 
 def test_who_is_in_the_container_is_known_by_the_hosts_name_of_its_cgroup(
