@@ -16,7 +16,8 @@ function __oomadm_complete
             case value prefix
                 printf '%s\t%s\n' $part[2] "$part[3]"
             case file
-                __fish_complete_path (commandline -ct)
+                set -l option (commandline -ct | string match -r -- '^--[^=]*=')
+                __fish_complete_path (string replace -- "$option" '' (commandline -ct)) | string replace -r -- '^' "$option"
             case dir
                 __fish_complete_directories (commandline -ct)
             case command

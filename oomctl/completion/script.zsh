@@ -19,8 +19,8 @@ _PROGRAM() {
                 if [[ $kind == value ]] { values+=("$value"); helps+=("$help") }
                 if [[ $kind == prefix ]] { open+=("$value"); opened+=("$help") }
                 ;;
-            (file) _files ;;
-            (dir) _files -/ ;;
+            (file) compset -P 1 '--*='; _files ;; # of --option=begun what is behind the =
+            (dir) compset -P 1 '--*='; _files -/ ;;
             (command) if [[ $line == */* ]] { _files } else { _command_names -e } ;;
         esac
     done < <(_OOMCTL_COMPLETE=zsh_complete OOMCTL_LINE=$line ${~words[1]} 2>/dev/null)

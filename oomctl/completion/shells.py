@@ -1,8 +1,8 @@
 """What bash, zsh and fish send for a TAB and how they want to be answered; their scripts.
 
 A script passes the line up to the cursor in OOMCTL_LINE and gets one line for each candidate: kind, value, help,
-between tabs. ``value`` is a whole word, ``prefix`` one that goes on (no space behind it); ``file`` and ``command``
-ask the shell to complete by its own means.
+between tabs. ``value`` is a whole word, ``prefix`` one that goes on (no space behind it); ``file``, ``dir`` and
+``command`` ask the shell to complete by its own means.
 
 Candidates are names that somebody else has chosen. zsh and fish quote them for the quote that is open; bash inserts
 what it gets, so ``bashwords`` writes them.
@@ -93,7 +93,7 @@ class Bash(_OwnComplete):
 
     def complete(self) -> str:
         items = self.get_completions(*self.get_completion_args())
-        shells_own = [item for item in items if item.type in ("file", "command")]
+        shells_own = [item for item in items if item.type in ("file", "dir", "command")]
         words = self._words([item for item in items if item not in shells_own])
         quoted = [CompletionItem("".join(word), type=item.type, help=item.help) for word, item in words.items()]
         return "\n".join(self.format_completion(item) for item in shells_own + quoted)

@@ -68,6 +68,7 @@ CANDIDATES = {
     "an imagined process": ("oomctl simulate --add 8G@-99", "oomctl simulate --add 8G@-999 "),
     "the next field": ("oomctl top -o pid,rank,kil", "oomctl top -o pid,rank,killable "),
     "a file": ("oomctl simulate --from snap", "oomctl simulate --from snapshot.json "),
+    "a file behind an equals sign": ("oomctl simulate --from=snap", "oomctl simulate --from=snapshot.json "),
     "a program to run": ("oomctl run -n 500 zz-a", "oomctl run -n 500 zz-a-program "),
     "behind a pipe": ("true | oomctl expl", "true | oomctl explain "),
     "behind sudo": ("sudo oomctl protect jav", "sudo oomctl protect java "),
@@ -122,3 +123,29 @@ def test_a_name_with_a_space_stays_one_word(terminal: Terminal) -> None:
     terminal.wait_for("firefox")
     terminal.type("--json --cgroup /nowhere\r")
     terminal.wait_for("no such memory cgroup")
+
+
+def test_behind_proc_directories_are_offered_and_then_what_is_in_that_proc(terminal: Terminal, tmp_path: Path) -> None:
+    host = ProcTree(tmp_path / "home" / "host")
+    host.add(7001, "hostd", 50_000, score=700, uid=0)
+    (tmp_path / "home" / "host" / "program").touch()  # which is no directory
+    for typed, line in {
+        "oomctl --proc host/p": "oomctl --proc host/proc/",
+        "oomctl --proc host/": "oomctl --proc host/proc/",
+        "oomctl --proc=host/p": "oomctl --proc=host/proc/",
+        "oomctl explain --proc host/p": "oomctl explain --proc host/proc/",
+        "oomctl --proc host/proc explain 7": "oomctl --proc host/proc explain 7001 ",
+        "oomctl --proc=host/proc explain hos": "oomctl --proc=host/proc explain hostd ",
+        "oomctl explain --proc host/proc 7": "oomctl explain --proc host/proc 7001 ",
+    }.items():
+        terminal.type(typed + TAB)
+        terminal.wait_for_line(line)
+        terminal.type(CLEAR_LINE)
+        terminal.wait_for_line("")
+
+
+def test_behind_proc_directories_are_offered_before_anything_is_typed(terminal: Terminal, tmp_path: Path) -> None:
+    only = tmp_path / "home" / "only"
+    (only / "procs").mkdir(parents=True)
+    terminal.type(f"cd {only}\roomctl --proc {TAB}")
+    terminal.wait_for("oomctl --proc procs/")
