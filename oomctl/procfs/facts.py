@@ -61,6 +61,7 @@ class Facts:
         the user named as that of the cgroups.
         """
         self.root = root
+        self.on_purpose = on_purpose
         self.cgroup_root = cgroup_root
         self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
         """Bytes."""

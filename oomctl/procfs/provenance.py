@@ -90,9 +90,13 @@ def _own_namespaces(procfs: Procfs) -> list[str]:
 
 
 def _filesystem_of(procfs: Procfs) -> str:
-    """Return what stands before a path of the place that ``procfs`` shows: nothing, or the root of its PID 1."""
+    """Return what stands before a path of the place that ``procfs`` shows: nothing, or the root of its PID 1.
+
+    The numbers alone do not tell: a pod with hostPID has those of its node, and files of its own. Who names the /proc
+    means its place.
+    """
     root = f"{procfs.root}/1/root"
-    return root if not procfs.is_own and os.path.isdir(root) else ""
+    return root if (procfs.on_purpose or not procfs.is_own) and os.path.isdir(root) else ""
 
 
 def _is_here(path: str, file: os.stat_result, replaced: bool) -> bool:
