@@ -37,6 +37,7 @@ IN_WHEEL = (
     *("lib/systemd/system/oomctl-policy.service", "share/oomctl/policy/server.toml"),
     *(f"lib/systemd/system/oomctl-metrics.{kind}" for kind in ("service", "timer")),
     *("share/oomctl/prometheus/alerts.yml", "share/oomctl/prometheus/dashboard.json"),
+    *(f"share/oomctl/kubernetes/{name}" for name in ("README.md", "kustomization.yaml", "policy.toml")),
     *("share/oomctl/monitoring/nagios.cfg", "share/oomctl/monitoring/checkmk-oom"),
     *("oomctl/api.py", "share/man/man3/oomctl-api.3"),
     *("share/man/man5/oomctl-json.5", "share/man/man5/oomctl-policy.5", "share/man/man7/oomctl-oom.7"),
