@@ -26,6 +26,8 @@ IN_SDIST = (
     *(
         "ansible/galaxy.yml",
         *(f"ansible/plugins/modules/{name}.py" for name in ("oom_score_adj", "oom_facts", "oom_policy")),
+        *(f"ansible/roles/oomadm/{name}.yml" for name in ("meta/argument_specs", "tasks/main", "tasks/package")),
+        "ansible/roles/oomadm/files/oomctl-policy.service",
     ),
     *("packaging/build_deb.sh", "packaging/try_deb.sh", "packaging/debian/rules", "packaging/oomadm.spec"),
 )

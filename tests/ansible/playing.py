@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,13 @@ class Ansible:
         self.programs, self.home = programs, home
 
     def run(
-        self, program: str, *words: str, status: int = 0, before: tuple[str, ...] = (), **environment: str
+        self,
+        program: str,
+        *words: str,
+        status: int = 0,
+        before: tuple[str, ...] = (),
+        seconds: int = 120,
+        **environment: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run one of its programs, ``before`` which other words may stand. Fails unless it ends with ``status``."""
         own = {
@@ -47,11 +54,19 @@ class Ansible:
             "XDG_STATE_HOME": str(self.home),
         }
         argv = [*before, str(self.programs / program), *words]
+        told = {**own, **environment}
         done = subprocess.run(
-            argv, capture_output=True, text=True, env={**own, **environment}, cwd=self.home, timeout=120, check=False
+            argv, capture_output=True, text=True, env=told, cwd=self.home, timeout=seconds, check=False
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done
+
+    def install_collection(self) -> None:
+        """Build the collection of this checkout and install it."""
+        home = str(self.home)
+        built = self.run("ansible-galaxy", "collection", "build", str(PROJECT / "ansible"), "--output-path", home)
+        [archive] = re.findall(r"\S+/oomadm-oomadm-\S+\.tar\.gz", built.stdout)
+        self.run("ansible-galaxy", "collection", "install", archive, "-p", str(self.home / "collections"))
 
     def play(self, tasks: list[dict[str, Any]], *options: str, status: int = 0) -> Played:
         """Run ``tasks`` on this machine; each registers under its name."""
@@ -72,9 +87,21 @@ class Ansible:
         path = self.home / "play.yml"
         path.write_text(json.dumps(play))  # JSON is YAML
         done = self.run("ansible-playbook", "-c", "local", str(path), *options, status=status)
-        [recap] = re.findall(r"^localhost +: (.*)$", done.stdout, re.MULTILINE)
-        counts = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", recap)}
+        counts = recaps(done.stdout)["localhost"]
         return Played(done.stdout + done.stderr, json.loads(results.read_text()), counts)
+
+
+def installed() -> list[str]:
+    """Return the directories with an ``ansible-playbook``: that of PATH, and those of OOMCTL_ANSIBLE (``DIR:DIR``)."""
+    found = shutil.which("ansible-playbook")
+    others = [name for name in os.environ.get("OOMCTL_ANSIBLE", "").split(os.pathsep) if name]
+    return [*([os.path.dirname(found)] if found else []), *others]
+
+
+def recaps(output: str) -> dict[str, dict[str, int]]:
+    """Return ``changed``, ``failed`` and the like by host, from what a playbook says at its end."""
+    lines = re.findall(r"^(\S+) +: (ok=.*)$", output, re.MULTILINE)
+    return {host: {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)} for host, line in lines}
 
 
 def wrapper(path: Path, command: str) -> Path:
