@@ -11,6 +11,7 @@ in $XDG_CACHE_HOME/oomctl-vm. OOMCTL_WHEEL names a built wheel to test instead o
 - ``foreign`` builds and runs guests of other architectures, only with ``--architectures``.
 - ``programs`` builds and runs a Debian with PostgreSQL, Redis and a JVM, only with ``--all-kernels``; inside,
   ``programs`` is its script and ``software`` starts them.
+- ``debian`` builds and boots a whole Debian, or two that Ansible reaches by ssh, in which ``host`` is the script.
 - ``guest`` is what runs inside: ``boot`` is PID 1 and starts one script (``machine``, ``memcg``, ``numa``,
   ``panic``, ``settings``, ``life`` with ``limits``, ``container``, ``v1``); ``judge`` asks oomctl, lets the kernel
   choose and reports, ``verdict`` says what that means; ``toys`` are the victims, ``memory`` what they are made of

@@ -6,21 +6,24 @@ a throw-away copy. The guest runs a script of ``tests.vm.guest`` as a service an
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.vm import initramfs, kernels, qemu
+from tests.vm.guest.host import ADDRESS, NETWORK
 from tests.vm.kernels import NotHere, cache_directory
 
 SUITE = "bookworm"
@@ -30,12 +33,14 @@ _PACKAGES = (
     *("linux-image-cloud-amd64", "initramfs-tools", "zstd"),
     *("earlyoom", "systemd-oomd", "sudo"),
     *("python3-click", "python3-psutil", "python3-rich"),  # what the Debian package depends on
+    "python3-apt",  # by which Ansible installs it
 )
 _NEEDED = {
     "debootstrap": "debootstrap",
     "chroot": "coreutils",
 }
 _BUILD_SECONDS = 1500
+_SSH_SECONDS = 180
 _IMAGE_MIB = 2560
 PROJECT = "/opt/oomctl"
 _START = f"export PYTHONPATH={PROJECT} HOME=/root\nexec python3 -m tests.vm.guest.%s\n"
@@ -90,24 +95,116 @@ def boot(
         old.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="oomctl-vm-") as directory:
         project = project_disk(Path(directory), {**(files or {}), "start": (_START % script).encode()})
-        # fmt: off
-        command = [
-            "setpriv", "--pdeathsig", "KILL",
-            "nice", "qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off",
-            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-smp", "2", "-m", f"{memory_mib}M",
-            "-kernel", str(system / "vmlinuz"), "-initrd", str(system / "initrd"),
-            "-append", "root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off random.trust_cpu=on net.ifnames=0",
-            "-serial", f"file:{console}", "-serial", f"file:{results}",
-            "-drive", f"file={system / 'image'},format=raw,if=virtio,snapshot=on",
-            "-drive", f"file={project},format=raw,if=virtio,snapshot=on",
-            "-device", "virtio-rng-pci",
-        ]
-        # fmt: on
         began = time.monotonic()
-        said = _run_until(command, deadline)
+        said = _run_until(_emulator(system, project, console, results, f"{memory_mib}M", cpus=2), deadline)
     with console.open("a") as file:
         file.write(said)
     return Boot(qemu.events(results), console, time.monotonic() - began)
+
+
+def _emulator(system: Path, project: Path, console: Path, results: Path, memory: str, cpus: int) -> list[str]:
+    """Return the command that starts the guest; its disks are as they were after it."""
+    # fmt: off
+    return [
+        "setpriv", "--pdeathsig", "KILL",
+        "nice", "qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off",
+        "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-smp", str(cpus), "-m", memory,
+        "-kernel", str(system / "vmlinuz"), "-initrd", str(system / "initrd"),
+        "-append", "root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off random.trust_cpu=on net.ifnames=0",
+        "-serial", f"file:{console}", "-serial", f"file:{results}",
+        "-drive", f"file={system / 'image'},format=raw,if=virtio,snapshot=on",
+        "-drive", f"file={project},format=raw,if=virtio,snapshot=on",
+        "-device", "virtio-rng-pci",
+    ]
+    # fmt: on
+
+
+class Host(NamedTuple):
+    """A guest that runs, and that others reach as they would any other host."""
+
+    name: str
+    port: int
+    """Of loopback, behind which its sshd is."""
+    key: Path
+    """With which root may log in."""
+    console: Path
+
+    def ssh(self, script: str) -> str:
+        """Return what the guest's Python prints for ``script``."""
+        known = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
+        command = ("ssh", *known, "-i", str(self.key), "-p", str(self.port), "root@127.0.0.1", "python3", "-")
+        done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=_SSH_SECONDS, check=False)
+        assert done.returncode == 0, f"{self.name}: {done.stderr}"
+        return done.stdout
+
+
+@contextlib.contextmanager
+def running(names: Sequence[str], deadline: int = 400) -> Iterator[list[Host]]:
+    """Boot a guest of each name, all at once, without oomctl in them; end them when the context ends.
+
+    They have no way out of their network, and the only way in is a port of loopback each. Raises NotHere where they
+    cannot be built or run, or did not come up before ``deadline``, in seconds.
+    """
+    if shutil.which("ssh-keygen") is None:
+        raise NotHere("not installed: openssh-client")
+    system = _system()
+    logs = cache_directory() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oomctl-vm-")))
+        key = directory / "key"
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+        started = [stack.enter_context(_started(system, directory, name, key, logs)) for name in names]
+        _wait_for_hosts(started, time.monotonic() + deadline)
+        yield [host for host, _ in started]
+
+
+_Started = tuple[Host, "subprocess.Popen[bytes]"]
+
+
+@contextlib.contextmanager
+def _started(system: Path, directory: Path, name: str, key: Path, logs: Path) -> Iterator[_Started]:
+    console, results = logs / f"debian-{name}.console", logs / f"debian-{name}.jsonl"
+    site = directory / f"{name}.site"
+    files = {
+        "start": (_START % "host").encode(),
+        "name": name.encode(),
+        "authorized_keys": key.with_suffix(".pub").read_bytes(),
+    }
+    _put_scripts(site, files)
+    qemu.make_ext4(directory / name, 16, site)
+    host = Host(name, _free_port(), key, console)
+    for old in (console, results):
+        old.unlink(missing_ok=True)
+    forwarded = f"user,id=net,restrict=on,net={NETWORK},hostfwd=tcp:127.0.0.1:{host.port}-{ADDRESS}:22"
+    command = _emulator(system, directory / name, console, results, "512M", cpus=1)
+    command.remove("nice")  # Ansible waits for the answers
+    command += ["-netdev", forwarded, "-device", "virtio-net-pci,netdev=net"]
+    with (logs / f"debian-{name}.qemu").open("wb") as complaints:
+        emulator = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=complaints, stderr=subprocess.STDOUT)
+    try:
+        yield host, emulator
+    finally:
+        emulator.kill()
+        emulator.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for_hosts(started: Sequence[_Started], until: float) -> None:
+    """Wait until each says that it can be reached. Raises NotHere for the first that ended, or when it is too late."""
+    for host, emulator in started:
+        results = host.console.with_suffix(".jsonl")
+        while not any(event["event"] == "finished" for event in qemu.events(results)):
+            if emulator.poll() is not None or time.monotonic() > until:
+                said = host.console.read_text(errors="replace").splitlines() if host.console.exists() else []
+                raise NotHere(f"{host.name} did not come up: {qemu.events(results)}\n" + "\n".join(said[-20:]))
+            time.sleep(0.2)
 
 
 def booted(script: str = "services", files: Mapping[str, bytes] | None = None) -> Boot:
@@ -179,15 +276,20 @@ def project_disk(directory: Path, files: Mapping[str, bytes]) -> Path:
     # The guest's Python is Debian 12's; what is not pure has to be built for it, or for every Python 3.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(site)]
     run(*pip, "--python-version", "3.11", "--only-binary=:all:", str(initramfs.wheel()))
+    _put_scripts(site, files)
+    _unpack_units(site)
+    qemu.make_ext4(directory / "project", 64, site)
+    return directory / "project"
+
+
+def _put_scripts(site: Path, files: Mapping[str, bytes]) -> None:
+    """Put the guest's scripts and ``files`` into ``site``."""
     package = site / initramfs.GUEST_PACKAGE
     shutil.copytree(initramfs.GUEST, package, ignore=shutil.ignore_patterns("__pycache__"))
     for parent in (package.parent, package.parent.parent):
         (parent / "__init__.py").touch()
     for name, content in files.items():
         (site / name).write_bytes(content)
-    _unpack_units(site)
-    qemu.make_ext4(directory / "project", 64, site)
-    return directory / "project"
 
 
 def _unpack_units(site: Path) -> None:
