@@ -197,7 +197,7 @@ def test_no_run_fails_or_loses_a_host(runs: Runs) -> None:
 
 def test_a_check_where_nothing_is_installed_tells_what_would_change_and_writes_nothing(runs: Runs) -> None:
     assert changed(runs, "check") == [PACKAGED, COPIED]
-    assert '+target = "postgres"\n' in runs.told["check"]
+    assert '+target = ["postgres"]\n' in runs.told["check"]
     assert runs.files[0] == runs.files[1]
     assert runs.states["check"] == {PACKAGED: UNTOUCHED, COPIED: UNTOUCHED}
 
