@@ -12,7 +12,7 @@ import click
 
 from oomctl.cli.options import cgroup_option, color_option, format_options, output_format
 from oomctl.cli.parameters import TARGET, NumbersAsArguments
-from oomctl.console import emit_parts, in_colour, this_run
+from oomctl.console import complain, emit_parts, in_colour, this_run
 from oomctl.errors import BadInput
 from oomctl.kernel.selection import ranked_rows, scan
 from oomctl.live.ask import Ask, has_cmdlines, has_interactive_view, shows_cmdlines
@@ -23,6 +23,7 @@ from oomctl.procfs.machine import machine_line, machine_procfs
 from oomctl.procfs.podnames import PodNames
 from oomctl.procfs.reader import Procfs
 from oomctl.render import fields, palette, podnames, ranking
+from oomctl.targets.matching import nobody_visible
 from oomctl.targets.words import Target, names_cgroup
 
 _LINES_AROUND = 4  # the summary, the header, the note below and the prompt
@@ -203,6 +204,8 @@ def _once(ask: Ask, output: str) -> int:
     )
     highest = order.ranking[0].badness if order.ranking else 0
     emit_parts(ranking.render(rows, ask.fields, machine, highest, output, in_colour()))
+    if not rows and scenario.hidden and output != "json":  # which has the number
+        complain(*nobody_visible(scenario.hidden))
     return 0
 
 

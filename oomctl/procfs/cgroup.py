@@ -154,7 +154,8 @@ class Memcgs:
         if inside is None:
             raise ImpossibleHere(
                 f"cgroup {path}: no such memory cgroup under {self.mount_point}, which shows only a part of them"
-                " (as in a container or cgroup namespace); ask on the host"
+                " (as in a container or cgroup namespace); ask on the host, or mount its"
+                " /sys/fs/cgroup and say --cgroup-root DIR"
             )
         return os.path.normpath(self.mount_point + "/" + inside)
 

@@ -9,30 +9,37 @@ from oomctl.procfs.details import unit_in
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
 
-_CAP_SYS_RESOURCE = 1 << 24  # include/uapi/linux/capability.h
+# include/uapi/linux/capability.h
+CAP_DAC_OVERRIDE = 1 << 1
+_CAP_SYS_RESOURCE = 1 << 24
 _WHOLE_ID_RANGE = 4294967295
 _LONGEST = 1 << 20  # a status with 65,536 groups
 
 
 def has_sys_resource(procfs: Procfs) -> bool:
     """Whether this process has CAP_SYS_RESOURCE; yes where that is not said."""
+    return has_capability(procfs, _CAP_SYS_RESOURCE)
+
+
+def has_capability(procfs: Procfs, capability: int) -> bool:
+    """Whether this process has it, in its own user namespace; yes where that is not said."""
     match = re.search(r"^CapEff:\s*([0-9a-f]{1,16})$", _text(procfs, "self/status"), re.MULTILINE)
-    return match is None or bool(int(match[1], 16) & _CAP_SYS_RESOURCE)
+    return match is None or bool(int(match[1], 16) & capability)
 
 
 def may_lower(procfs: Procfs) -> bool:
     """Whether this process may write any value: ``capable()`` asks for CAP_SYS_RESOURCE in the first user namespace."""
-    return has_sys_resource(procfs) and _in_initial_user_namespace(procfs)
+    return has_sys_resource(procfs) and in_initial_user_namespace(procfs)
 
 
 def anybody_has_sys_resource(procfs: Procfs) -> bool:
     """Whether a service here could have CAP_SYS_RESOURCE: PID 1 passes on what it may have at most."""
-    return _in_initial_user_namespace(procfs) and bool(_bounding(_text(procfs, "1/status")) & _CAP_SYS_RESOURCE)
+    return in_initial_user_namespace(procfs) and bool(_bounding(_text(procfs, "1/status")) & _CAP_SYS_RESOURCE)
 
 
 def without_sys_resource(procfs: Procfs) -> tuple[str, str]:
     """Say who lacks CAP_SYS_RESOURCE here, in a few words, and then what would help."""
-    if not _in_initial_user_namespace(procfs):
+    if not in_initial_user_namespace(procfs):
         return (
             "this user namespace cannot give it",
             "it counts only in the initial one, which this is not (rootless container, unshare): write from the host",
@@ -71,7 +78,8 @@ def _bounding(status: str) -> int:
     return int(match[1], 16) if match else -1
 
 
-def _in_initial_user_namespace(procfs: Procfs) -> bool:
+def in_initial_user_namespace(procfs: Procfs) -> bool:
+    """Whether this process has every user of the machine in its namespace; yes where that is not said."""
     uid_map = _text(procfs, "self/uid_map").split()
     return not uid_map or uid_map == ["0", "0", str(_WHOLE_ID_RANGE)]
 

@@ -8,7 +8,13 @@ import re
 
 from oomctl.model.changes import Change, Status
 from oomctl.model.kernel import Task
-from oomctl.procfs.privilege import may_lower, without_sys_resource
+from oomctl.procfs.privilege import (
+    CAP_DAC_OVERRIDE,
+    has_capability,
+    in_initial_user_namespace,
+    may_lower,
+    without_sys_resource,
+)
 from oomctl.procfs.reader import Procfs
 from oomctl.procfs.reading import read_at
 from oomctl.procfs.statfiles import adj_at, start_ticks_at
@@ -138,7 +144,16 @@ def _denial(procfs: Procfs, directory: int, before: int, adj: int) -> tuple[str,
             return "it gave up being inspected (not dumpable)", "its files belong to root: write as root"
         if you != 0:
             return f"it belongs to uid {owner}, not to you (uid {you})", "write as that user or as root"
-        return f"it belongs to uid {owner}, and root here lacks CAP_DAC_OVERRIDE", "write as that user or from the host"
+        if not has_capability(procfs, CAP_DAC_OVERRIDE):
+            return (
+                f"it belongs to uid {owner}, and root here lacks CAP_DAC_OVERRIDE",
+                "write as that user or from the host",
+            )
+        if not in_initial_user_namespace(procfs):
+            return (
+                "its user is not one of this user namespace",
+                "root here has power over those only (rootless container, --userns): write from the host",
+            )
     if adj > before:
         return (
             "a security module refused it (SELinux, AppArmor)",

@@ -36,6 +36,13 @@ def no_match(word: str, hidden: int) -> str:
     return f"{word}: no process matches{hint}"
 
 
+def nobody_visible(hidden: int) -> tuple[str, str]:
+    """Say that no process at all can be seen of so many, and what would help."""
+    why, where = why_hidden()
+    seen = f"no process is visible from here: {hidden} {'is' if hidden == 1 else 'are'} hidden from you ({why})"
+    return seen, f"{where}, or mount the host's /proc and say --proc DIR: oomctl-guide(7)"
+
+
 def why_hidden() -> tuple[str, str]:
     """Say what hides processes from this user, and where to ask to see them."""
     if os.geteuid() == 0:

@@ -319,6 +319,17 @@ def test_root_that_lost_its_power_over_files_is_told_so(sleeper: Sleeper) -> Non
 
 
 @needs_root
+def test_root_of_a_user_namespace_is_told_that_others_are_not_its_own(sleeper: Sleeper) -> None:
+    process = sleeper(*NOBODY, "sleep", "60")
+    ran = program("set", "500", str(process.pid), before=("unshare", "--user", "--map-root-user"))
+    assert ran.status == 4
+    assert said(ran.stderr).splitlines() == [
+        f"{process.pid} (sleep): its user is not one of this user namespace",
+        "  root here has power over those only (rootless container, --userns): write from the host",
+    ]
+
+
+@needs_root
 def test_a_read_only_proc_is_named_as_the_reason(sleeper: Sleeper) -> None:
     pid = sleeper().pid
     ran = program("set", "500", str(pid), before=READ_ONLY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -190,3 +191,12 @@ def test_what_a_cgroup_below_disables_does_not_matter(nursery: Nursery, cgroup: 
     fills = nursery.start(writer(cgroup, below))
     result = overflow(frozenset(), cgroup, [toy, fills])
     assert (result.prediction["victim"]["pid"], result.victim) == (toy.pid, toy.pid)
+
+
+def test_where_nobody_can_be_seen_the_empty_list_is_explained() -> None:
+    alone = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    ran = program("top", "--once", before=alone)
+    assert (ran.status, len(ran.stdout.splitlines())) == (0, 1)
+    assert re.match(r"oomctl: no process is visible from here: \d+ are hidden from you \(in other PID ", ran.stderr)
+    assert "mount the host's /proc and say --proc DIR" in ran.stderr
+    assert program("top", "--json", before=alone).stderr == ""
