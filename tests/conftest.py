@@ -28,6 +28,7 @@ REQUIRED = {
     "OOMCTL_REQUIRE_MONITORING": ("monitoring",),
     "OOMCTL_REQUIRE_ANSIBLE": ("ansible",),
     "OOMCTL_REQUIRE_KUBERNETES": ("kubernetes",),
+    "OOMCTL_REQUIRE_CONTAINERS": ("container",),
 }
 """Variable -> markers of tests that need something of the machine: a kernel to ask, a terminal, shells to type into."""
 
