@@ -10,7 +10,7 @@ import click
 
 from oomctl.audit import config, counted
 from oomctl.audit.catalogue import CHECKS, IDS, WATCHING, findings
-from oomctl.audit.facts import Asked, Look
+from oomctl.audit.facts import Asked
 from oomctl.audit.growth import SOON_SECONDS
 from oomctl.audit.look import look
 from oomctl.cli import namesake
@@ -116,6 +116,7 @@ def check(
         for name in WATCHING & frozenset(only):
             raise BadInput(f"--only {name}: one look does not tell; --over 30s watches for it")
         ids -= WATCHING
+    _say_who_is_missing(targets)
     podnames.ask(PodNames())
     forecasts = _watched(over) if over is not None and ids & WATCHING else ()
     procfs = machine_procfs()
@@ -125,7 +126,7 @@ def check(
         complain(f"{seen.units_unknown}; no unit was checked")
     found = findings(seen, ids)
     if targets:
-        found = _about(found, targets, seen, procfs)
+        found = _about(found, targets, procfs)
     told = [finding for finding in found if finding.severity.rank >= Severity(least).rank]
     status = _tell(told, len(ids), procfs, wanted, as_json)
     untold = {finding.id for finding in found} - {finding.id for finding in told}
@@ -173,17 +174,24 @@ def _rows(found: Sequence[Finding], procfs: Procfs) -> dict[int, Row]:
     return {row.task.pid: row for row in with_details([Row(task) for task in tasks], procfs, cmdline=True)}
 
 
-def _about(found: Sequence[Finding], targets: Sequence[Target], seen: Look, procfs: Procfs) -> list[Finding]:
-    """Return what concerns any of ``targets``."""
-    tasks = procfs.tasks().read
-    matches = matching(targets, tasks, procfs)
+def _say_who_is_missing(targets: Sequence[Target]) -> None:
+    """Complain of each target that matches nobody, before anything takes long. NothingMatched: none matches anybody."""
+    if not targets:
+        return
+    procfs = machine_procfs()
+    tasks = procfs.tasks()
+    matches = matching(targets, tasks.read, procfs)
     unmatched = [target for target, matched in matches.items() if not matched]
     for target in unmatched:
-        message = no_match(target.word, seen.scenario.hidden)
+        message = no_match(target.word, tasks.hidden)
         if len(unmatched) == len(matches) and target is unmatched[-1]:
             raise NothingMatched(message)
         complain(message)
-    pids = {task.pid for matched in matches.values() for task in matched}
+
+
+def _about(found: Sequence[Finding], targets: Sequence[Target], procfs: Procfs) -> list[Finding]:
+    """Return what concerns any of ``targets``, also one that began while limits were watched."""
+    pids = {task.pid for matched in matching(targets, procfs.tasks().read, procfs).values() for task in matched}
     return [finding for finding in found if finding.pids & pids]
 
 

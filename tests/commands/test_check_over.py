@@ -115,3 +115,10 @@ def test_on_a_terminal_it_says_how_long_it_still_watches() -> None:
         screen.press("\x03")
         screen.wait_for(lambda text: "a rate needs 12" in text)
         assert screen.ended(process) == 130
+
+
+def test_a_target_that_matches_nobody_is_told_before_anything_is_watched(server: ProcTree) -> None:
+    before = time.monotonic()
+    ran = ask(server, "check", "--over", "60s", "no-such-name")
+    assert (ran.status, ran.stdout, ran.stderr) == (1, "", "oomctl: no-such-name: no process matches\n")
+    assert time.monotonic() - before < 30
