@@ -76,21 +76,11 @@ def write_adj_at(
     if only_if is not None and before != only_if:
         reason = f"something else has set it to {before} since; oomctl set {adj} {task.pid} overrides that"
         return outcome._replace(after=before, status=Status.REFUSED, reason=reason)
-    try:
-        if dry_run:  # to open it says who may not write, and changes nothing
-            os.close(_opened(directory))
-        else:
-            _write(directory, adj)
-    except PermissionError:
-        cause, detail = _denial(procfs, directory, before, adj)
-        return outcome._replace(after=before, status=Status.DENIED, reason=cause, detail=detail)
-    except OSError as error:
-        if error.errno != errno.EROFS:
-            raise
-        reason, detail = f"{procfs.root} is mounted read-only", "write from outside the container, or remount it rw"
-        return outcome._replace(after=before, status=Status.DENIED, reason=reason, detail=detail)
-    if dry_run:  # what is put back was there before, and with the same privilege most likely
-        return outcome._replace(warning=_warning(procfs, before, adj) if only_if is None else None)
+    refusal = _refusal(procfs, directory, before, adj, dry_run)
+    if dry_run:
+        return outcome._replace(warning=_warning(procfs, before, adj, refusal, was_there=only_if is not None))
+    if refusal is not None:
+        return outcome._replace(after=before, status=Status.DENIED, reason=refusal[0], detail=refusal[1])
     after = adj_at(directory)
     if after != adj:
         reason = f"something else sets it, too: the kernel took {adj}, but {after} was read back"
@@ -122,13 +112,35 @@ def _write(directory: int, adj: int) -> None:
         os.close(fd)
 
 
-def _warning(procfs: Procfs, before: int, adj: int) -> str | None:
-    """Say why the kernel may refuse a value; None: it will not, or nothing can be told.
+def _refusal(procfs: Procfs, directory: int, before: int, adj: int, dry_run: bool) -> tuple[str, str] | None:
+    """Write the value; return why it was refused and what would help, None where it was not.
+
+    A dry run only opens the file: that changes nothing, and says who may not write.
+    """
+    try:
+        if dry_run:
+            os.close(_opened(directory))
+        else:
+            _write(directory, adj)
+    except PermissionError:
+        return _denial(procfs, directory, before, adj)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return f"{procfs.root} is mounted read-only", "write from outside the container, or remount it rw"
+    return None
+
+
+def _warning(procfs: Procfs, before: int, adj: int, refusal: tuple[str, str] | None, was_there: bool) -> str | None:
+    """Say why a value would or may be refused; None: it will not, or nothing can be told.
 
     ``__set_oom_adj`` compares it with the floor (``oom_score_adj_min``), which is the value of now or less, and shown
-    nowhere. Only a write would tell, and might change something.
+    nowhere. Only a write would tell, and might change something. What was there before was most likely set with the
+    same privilege.
     """
-    if adj >= before or may_lower(procfs):
+    if refusal is not None:
+        return "it would be refused: {}; {}".format(*refusal)
+    if was_there or adj >= before or may_lower(procfs):
         return None
     lack, help_ = without_sys_resource(procfs)
     cause = f"the kernel may refuse it: below its floor it needs CAP_SYS_RESOURCE, and {lack}"

@@ -260,11 +260,14 @@ def test_a_dry_run_of_a_policy_warns_as_well(sleeper: Sleeper, tmp_path: Path) -
 
 @needs_root
 @pytest.mark.parametrize("before", [NOBODY, READ_ONLY], ids=["not one's own", "read-only"])
-def test_a_dry_run_ends_as_the_run_where_the_file_cannot_be_opened(sleeper: Sleeper, before: tuple[str, ...]) -> None:
+def test_a_dry_run_says_what_would_be_refused_and_shows_the_change(sleeper: Sleeper, before: tuple[str, ...]) -> None:
     pid = sleeper().pid
     dry, earnest = (program("set", "500", str(pid), *words, before=before) for words in (("--dry-run",), ()))
-    assert dry.status == 4
-    assert dry == earnest
+    assert (dry.status, earnest.status) == (0, 4)
+    assert said(dry.stderr).replace(f"hint: {pid} (sleep): it would be refused: ", f"{pid} (sleep): ") == said(
+        earnest.stderr
+    )
+    assert f"{pid}" in dry.stdout
 
 
 @needs_root
