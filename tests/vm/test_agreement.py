@@ -70,6 +70,8 @@ CONTAINER = (
     "container, meminfo",
     "container, meminfo, limit",
     "container, host's proc",
+    "container, mounted",
+    "container, mounted, limit",
     "container, hidepid",
 )
 NUMA = ("numa, cpuset", "numa, policy")

@@ -15,10 +15,15 @@ from tests.vm.guest.toys import PAGE, Nursery, Recipe
 _RANDOM = random.Random(int(boot.parameter("seed", "1")))
 _ROOT = "/sys/fs/cgroup"
 _GROUP = "/container"
+_ASKER = "/asker"
+"""Of who asks from a container beside that one."""
 _PLAIN_USER = 1000
 _SHOWN_BYTES = 96 << 20
 """What the container's own meminfo says that it has."""
 _STEP = 16
+_HOSTS = {"/proc": "/mnt/proc", _ROOT: "/mnt/cgroup"}
+"""Where a container has what is the machine's."""
+_MEANING_THE_HOST = ("--proc", _HOSTS["/proc"], "--cgroup-root", _HOSTS[_ROOT])
 
 
 class Container(NamedTuple):
@@ -29,12 +34,15 @@ class Container(NamedTuple):
     user: bool = False
     own_meminfo: bool = False
     own_proc: bool = True
+    mounted: bool = False
+    """The machine's /proc and cgroups are below /mnt, and those are asked about."""
 
 
 def main() -> None:
     rounds = int(boot.parameter("rounds", "2"))
     boot.write(f"{_ROOT}/cgroup.subtree_control", "+memory")
     os.mkdir(_ROOT + _GROUP)
+    os.mkdir(_ROOT + _ASKER)
     judge = Judge()
     for number, (name, container) in enumerate(KINDS.items()):
         if not boot.wanted(name):
@@ -58,6 +66,9 @@ def _enter(container: Container) -> None:
         confined.enter_user_namespace()
     confined.unshare(NEW_CGROUP | NEW_PIDS)
     confined.own_mounts()
+    for source, place in _HOSTS.items() if container.mounted else ():
+        os.makedirs(place, exist_ok=True)
+        boot.mount("none", place, flags=confined.BIND, source=source)
     confined.go_on_in_a_child()
     if container.own_proc:
         boot.mount("proc", "/proc")
@@ -91,10 +102,13 @@ def _one(judge: Judge, name: str, inside: Nursery, container: Container, limited
     member = judge.toys[0].pid
 
     def enter() -> None:
+        if container.mounted:
+            boot.write(f"{_ROOT}{_ASKER}/cgroup.procs", "0")
+            confined.unshare(NEW_CGROUP)
         confined.join(member, *(["user"] if container.user else []), *container.joined)
 
     def place(*words: str) -> Answer:
-        return _with_our_numbers(ask_in(enter, *words), container)
+        return _with_our_numbers(ask_in(enter, *(_MEANING_THE_HOST if container.mounted else ()), *words), container)
 
     if not limited:
         judge.compare(name, (), boot.sysrq_f, sudden=True, place=place)
@@ -103,7 +117,8 @@ def _one(judge: Judge, name: str, inside: Nursery, container: Container, limited
     with open(f"{_ROOT}{_GROUP}/memory.current", encoding="ascii") as file:
         limit = int(file.read()) + 300 * PAGE
     boot.write(f"{_ROOT}{_GROUP}/memory.max", str(limit))
-    judge.compare(name, ("--cgroup", "/"), lambda: filler.order("exhaust", _STEP), "memcg", place=place)
+    path = _GROUP if container.mounted else "/"
+    judge.compare(name, ("--cgroup", path), lambda: filler.order("exhaust", _STEP), "memcg", place=place)
     boot.write(f"{_ROOT}{_GROUP}/memory.max", "max")
     filler.dismiss()
 
@@ -115,7 +130,7 @@ def _member() -> Recipe:
 
 def _with_our_numbers(answer: Answer, container: Container) -> Answer:
     """Turn the PIDs of a container's own /proc into those of the machine."""
-    if not container.own_proc:
+    if container.mounted or not container.own_proc:
         return answer
     ours = {numbers[-1]: numbers[0] for numbers in _numbers() if len(numbers) > 1}
     document = dict(answer.document)
@@ -162,5 +177,6 @@ KINDS = {
     "container, user": Container(user=True),
     "container, meminfo": Container(user=True, own_meminfo=True),
     "container, host's proc": Container(joined=("cgroup", "pid"), own_proc=False),
+    "container, mounted": Container(joined=("mnt", "pid"), mounted=True),
 }
 HIDDEN = "container, hidepid"
