@@ -6,6 +6,7 @@ and this checkout; nothing else of the machine is in it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -250,5 +251,18 @@ def _remove_cgroups(cgroup: ToyCgroup) -> None:
         if top == cgroup.directory or not top.is_dir():
             continue
         for path, _, _ in os.walk(top, topdown=False):
-            with suppress(OSError):
-                os.rmdir(path)
+            _remove_cgroup(path)
+
+
+def _remove_cgroup(path: str) -> None:
+    """Remove one; waits for who was killed in it and is not gone yet."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            os.rmdir(path)
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
