@@ -97,13 +97,16 @@ class Facts:
 
     @cached_property
     def has_names_of_here(self) -> bool:
-        """Whether its users have the names that they have here: not where its PID 1 has another list of them."""
-        if not self.numbers_differ:
+        """Whether its users have the names that they have here: not where its PID 1 has another list of them.
+
+        So it is in a pod that has its node's PIDs, and files of its own.
+        """
+        if not self.numbers_differ and not self.on_purpose:
             return True
         try:
             return os.path.samefile(f"{self.root}/1/root/etc/passwd", "/etc/passwd")
-        except OSError:
-            return False
+        except OSError:  # not for this user to see
+            return not self.numbers_differ
 
     @cached_property
     def scores_keep_order(self) -> bool:

@@ -146,6 +146,19 @@ def test_nothing_is_written_where_nobody_said_that_the_hosts_proc_is_meant(sleep
     assert adj_of(pid) == 321
 
 
+@pytest.mark.parametrize(("options", "user"), [((), "toor"), (("--proc", "/proc"), "0")], ids=["here", "its place"])
+def test_users_have_no_name_in_a_place_whose_files_are_others(
+    tmp_path: Path, options: tuple[str, ...], user: str
+) -> None:
+    """As in a pod that has its node's PIDs."""
+    passwd = tmp_path / "passwd"
+    passwd.write_text("toor:x:0:0::/:/bin/sh\n")
+    other_files = 'unshare -m sh -ec \'mount --bind "$0" /etc/passwd; exec "$@"\' "$0" "$@"; exit $?'
+    before = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", other_files, str(passwd))
+    listed = answered(program("top", "--once", "--json", *options, before=before))["processes"]
+    assert [task["user"] for task in listed if task["pid"] == 1] == [user]
+
+
 def test_processes_are_not_started_where_they_have_other_numbers() -> None:
     ran = program("selftest", "--proc", "/proc", before=HOSTS_PROC)
     assert (ran.status, ran.stderr) == (
