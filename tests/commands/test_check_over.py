@@ -17,7 +17,7 @@ from tests.documents import errors_in
 from tests.growing import growing
 from tests.proc_tree import ProcTree
 
-SOON = ("--over", "600ms", "--only", "runs-out-soon")
+SOON = ("--over", "1500ms", "--only", "runs-out-soon")
 
 
 def leak(tree: ProcTree, seconds: float) -> None:
