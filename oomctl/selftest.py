@@ -82,12 +82,16 @@ def _cgroup(memcgs: Memcgs) -> Iterator[str]:
         path = f"{parent.rstrip('/')}/{name}"
         directory = memcgs.directory(path)
         _remove_leftovers(os.path.dirname(directory))
+        # Between its making and the block that removes it, it must not be forgotten.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
         try:
             os.mkdir(directory)
         except OSError as error:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTIONS)
             refusal = f"{directory}: {error.strerror}"
             continue
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTIONS)
             try:
                 _write(f"{directory}/{limit_file}", str(_LIMIT_BYTES))
             except OSError:

@@ -62,11 +62,20 @@ def begun(process: subprocess.Popen[bytes]) -> list[str]:
 
 
 def gone_by_itself(process: subprocess.Popen[bytes], directory: str) -> None:
-    """Wait until the toys of a self-test that was killed have ended, too."""
+    """Wait until the toys of a self-test that was killed have ended, too, those that were still to join as well."""
     process.wait()
     deadline = time.monotonic() + 30
-    while Path(directory, "cgroup.procs").read_text() and time.monotonic() < deadline:
+    while time.monotonic() < deadline and (is_group(process.pid) or Path(directory, "cgroup.procs").read_text()):
         time.sleep(0.005)
+
+
+def is_group(leader: int) -> bool:
+    """Whether somebody is left of the session that ``leader`` began."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.mark.kernel
