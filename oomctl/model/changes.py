@@ -41,12 +41,21 @@ class Change(NamedTuple):
     detail: str | None = None
     """More of the cause, and what would help."""
     warning: str | None = None
-    """With ``dry-run``: why the kernel may refuse it all the same, and what would help."""
+    """With ``dry-run``: why it would or may be refused all the same; ``detail`` is then about that."""
 
     @property
     def whole_reason(self) -> str | None:
         """All that is known of why, in one line."""
-        return f"{self.reason}; {self.detail}" if self.detail else self.reason
+        return _whole(self.reason, self.detail)
+
+    @property
+    def whole_warning(self) -> str | None:
+        """All that is known of why it would or may be refused, in one line."""
+        return _whole(self.warning, self.detail)
+
+
+def _whole(cause: str | None, detail: str | None) -> str | None:
+    return f"{cause}; {detail}" if cause and detail else cause
 
 
 class Doubt(Enum):

@@ -78,7 +78,8 @@ def write_adj_at(
         return outcome._replace(after=before, status=Status.REFUSED, reason=reason)
     refusal = _refusal(procfs, directory, before, adj, dry_run)
     if dry_run:
-        return outcome._replace(warning=_warning(procfs, before, adj, refusal, was_there=only_if is not None))
+        warning, detail = _warning(procfs, before, adj, refusal, was_there=only_if is not None)
+        return outcome._replace(warning=warning, detail=detail)
     if refusal is not None:
         return outcome._replace(after=before, status=Status.DENIED, reason=refusal[0], detail=refusal[1])
     after = adj_at(directory)
@@ -131,20 +132,22 @@ def _refusal(procfs: Procfs, directory: int, before: int, adj: int, dry_run: boo
     return None
 
 
-def _warning(procfs: Procfs, before: int, adj: int, refusal: tuple[str, str] | None, was_there: bool) -> str | None:
-    """Say why a value would or may be refused; None: it will not, or nothing can be told.
+def _warning(
+    procfs: Procfs, before: int, adj: int, refusal: tuple[str, str] | None, was_there: bool
+) -> tuple[str | None, str | None]:
+    """Say why a value would or may be refused, and what would help; None: it will not, or nothing can be told.
 
     ``__set_oom_adj`` compares it with the floor (``oom_score_adj_min``), which is the value of now or less, and shown
     nowhere. Only a write would tell, and might change something. What was there before was most likely set with the
     same privilege.
     """
     if refusal is not None:
-        return "it would be refused: {}; {}".format(*refusal)
+        return f"it would be refused: {refusal[0]}", refusal[1]
     if was_there or adj >= before or may_lower(procfs):
-        return None
+        return None, None
     lack, help_ = without_sys_resource(procfs)
     cause = f"the kernel may refuse it: below its floor it needs CAP_SYS_RESOURCE, and {lack}"
-    return f"{cause}; the floor, {_FLOOR}, cannot be read; {help_}"
+    return cause, f"the floor, {_FLOOR}, cannot be read; {help_}"
 
 
 def _denial(procfs: Procfs, directory: int, before: int, adj: int) -> tuple[str, str]:

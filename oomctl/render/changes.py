@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from oomctl.model.changes import Change, Follower, LeftAlone, Persisted, Recorded, Status, WhyLeftAlone
@@ -69,25 +69,24 @@ def document(report: Report, command: str) -> str:
 def _change(change: Change) -> dict[str, Any]:
     document = change._asdict()
     del document["detail"]
-    return document | {"reason": change.whole_reason}
+    return document | {"reason": change.whole_reason, "warning": change.whole_warning}
 
 
 def failures(failed: Sequence[Change]) -> list[tuple[str, str | None]]:
     """Return a line for each cause with all that it stopped, and what more there is to say of it."""
-    by_cause: dict[tuple[str | None, str | None], list[Change]] = {}
-    for change in failed:
-        by_cause.setdefault((change.reason, change.detail), []).append(change)
-    return [(f"{_names(stopped)}: {cause}", detail) for (cause, detail), stopped in by_cause.items()]
+    return _by_cause((change.reason, change) for change in failed)
 
 
-def warnings(changes: Sequence[Change]) -> list[tuple[str, str]]:
+def warnings(changes: Sequence[Change]) -> list[tuple[str, str | None]]:
     """Return a line for each warning with all that it is about, and what more there is to say of it."""
-    warned: dict[str, list[Change]] = {}
-    for change in changes:
-        if change.warning is not None:
-            warned.setdefault(change.warning, []).append(change)
-    split = [(about, *warning.partition("; ")) for warning, about in warned.items()]
-    return [(f"{_names(about)}: {cause}", detail) for about, cause, _, detail in split]
+    return _by_cause((change.warning, change) for change in changes if change.warning is not None)
+
+
+def _by_cause(found: Iterable[tuple[str | None, Change]]) -> list[tuple[str, str | None]]:
+    alike: dict[tuple[str | None, str | None], list[Change]] = {}
+    for cause, change in found:
+        alike.setdefault((cause, change.detail), []).append(change)
+    return [(f"{_names(changes)}: {cause}", detail) for (cause, detail), changes in alike.items()]
 
 
 def _names(processes: Sequence[Named]) -> str:
