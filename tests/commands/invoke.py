@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -38,3 +39,9 @@ def program(*argv: str, before: Sequence[str] = (), env: Mapping[str, str] | Non
     whole = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
     ran = subprocess.run([*before, *OOMCTL, *argv], env=whole, text=True, timeout=60, check=False, **how)
     return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+def answered(ran: Ran) -> Any:
+    """Return the JSON of a command that must have succeeded."""
+    assert ran.status == 0, ran
+    return json.loads(ran.stdout)

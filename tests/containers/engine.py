@@ -7,11 +7,11 @@ import re
 import resource
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.commands.invoke import ROOT, Ran
+from tests.debian_package import package
 
 PAGE = ROOT / "packaging" / "container" / "README.md"
 BASE = "docker.io/library/debian:bookworm-slim"
@@ -113,18 +113,4 @@ def why_impossible() -> str | None:
     missing = [name for name in ("podman", "runc", "debootstrap", "make", "dpkg-deb") if shutil.which(name) is None]
     if missing:
         return f"needs apt-get install podman runc debootstrap make dpkg: no {', '.join(missing)}"
-    packages = sorted((ROOT / "dist").glob("oomadm_*_all.deb"))
-    if len(packages) != 1:
-        return f"needs one package in dist, not {len(packages)}: packaging/build_deb.sh"
-    return None if _holds_this_tree(packages[0]) else f"{packages[0].name} is of another state: packaging/build_deb.sh"
-
-
-def _holds_this_tree(package: Path) -> bool:
-    with tempfile.TemporaryDirectory() as name:
-        subprocess.run(["dpkg-deb", "--extract", package, name], check=True)
-        theirs = Path(name, "usr/lib/python3/dist-packages/oomctl")
-        return _modules(theirs) == _modules(ROOT / "oomctl")
-
-
-def _modules(directory: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*.py"))}
+    return None if package() else "needs the package of this tree, and no other, in dist: packaging/build_deb.sh"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.commands.invoke import ROOT, Ran, program
+from tests.commands.invoke import ROOT, answered, program
 from tests.containers.engine import BASE, Engine, asking, documented, replaced
-from tests.kernel_live.kernel_log import KernelLog
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy
-from tests.kernel_live.trials import PACE
+from tests.kernel_live.trials import kill_at_limit, large_and_small
 from tests.privileges import NOBODY
 from tests.processes import Sleeper, adj_of
 
@@ -31,18 +28,10 @@ WITHOUT_PROC = replaced(LOOK, {" -v /proc:/host/proc:ro": ""})
 SAME = ("outcome", "certainty", "constraint", "memcg", "totalpages", "error_bound_pages")
 
 
-def answered(ran: Ran) -> Any:
-    assert ran.status == 0, ran
-    return json.loads(ran.stdout)
-
-
 @pytest.fixture
 def toys(nursery: Nursery, cgroup: ToyCgroup) -> tuple[int, int]:
     """A large one and a small one in a cgroup with a limit."""
-    inner = cgroup.child("inner")
-    inner.limit_bytes = 64 * MIB
-    large = nursery.start(Toy(inner, pages=24 * MIB // PAGE))
-    return large.pid, nursery.start(Toy(inner, pages=4 * MIB // PAGE)).pid
+    return large_and_small(nursery, cgroup)
 
 
 @pytest.fixture
@@ -116,11 +105,7 @@ def test_who_looks_cannot_write(engine: Engine, sleeper: Sleeper, user: str, why
 
 def test_the_kernel_s_log_has_the_host_s_kills(engine: Engine, cgroup: ToyCgroup, nursery: Nursery) -> None:
     toy = nursery.start(Toy(cgroup, grows_pages=64 * MIB // PAGE, name="grower"))
-    cgroup.limit_bytes = 32 * MIB
-    with KernelLog() as log:
-        PACE.wait()
-        toy.poke()
-        log.wait_for_kill(cgroup.path, frozenset({toy.pid}))
+    kill_at_limit(cgroup, toy)
     for line in (KERNEL_LOG, PIPED_LOG):
         events = answered(engine.shell(f"{line} --json"))["events"]
         assert [event["victim"]["pid"] for event in events if event["memcg"] == cgroup.path] == [toy.pid]

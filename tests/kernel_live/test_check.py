@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from tests.commands.invoke import OOMCTL, ROOT
-from tests.kernel_live.kernel_log import KernelLog
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.places import HOSTS_PROC, OWN_PROC
 from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy
-from tests.kernel_live.trials import PACE
+from tests.kernel_live.trials import kill_at_limit
 from tests.privileges import NOBODY, why_only_root
 from tests.processes import Sleeper, adj_of, ready
 
@@ -101,11 +100,7 @@ def test_a_kill_is_told_once(cgroup: ToyCgroup, nursery: Nursery, shell: dict[st
     shell["XDG_STATE_HOME"] = str(tmp_path)
     check(shell, "kills-seen")
     toy = nursery.start(Toy(cgroup, grows_pages=64 * MIB // PAGE))
-    cgroup.limit_bytes = 32 * MIB
-    with KernelLog() as log:
-        PACE.wait()
-        toy.poke()
-        log.wait_for_kill(cgroup.path, frozenset({toy.pid}))
+    kill_at_limit(cgroup, toy)
     (finding,) = check(shell, "kills-seen")
     ran = run(shell, "sh", "-c", finding["remedy"])
     assert (ran.returncode, "was killed" in ran.stdout) == (0, True)

@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 
 from tests.commands.invoke import OOMCTL, ROOT
-from tests.kernel_live.kernel_log import KernelLog
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy
-from tests.kernel_live.trials import PACE
+from tests.kernel_live.trials import kill_at_limit
 
 pytestmark = pytest.mark.kernel
 
@@ -46,11 +45,7 @@ def kill(cgroup: ToyCgroup, nursery: Nursery) -> Callable[[], int]:
     def killed() -> int:
         cgroup.limit_bytes = 256 * MIB
         toy = nursery.start(Toy(cgroup, grows_pages=64 * MIB // PAGE, name="grower"))
-        cgroup.limit_bytes = 32 * MIB
-        with KernelLog() as log:
-            PACE.wait()
-            toy.poke()
-            log.wait_for_kill(cgroup.path, frozenset({toy.pid}))
+        kill_at_limit(cgroup, toy)
         return toy.pid
 
     return killed

@@ -9,20 +9,15 @@ import sys
 
 import pytest
 
-from tests.kernel_live.kernel_log import KernelLog
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy
-from tests.kernel_live.trials import PACE
+from tests.kernel_live.trials import kill_at_limit
 
 
 @pytest.mark.kernel
 def test_a_kill_shows_up_at_once(cgroup: ToyCgroup, nursery: Nursery) -> None:
     toy = nursery.start(Toy(cgroup, grows_pages=64 * MIB // PAGE, name="grower"))
-    cgroup.limit_bytes = 32 * MIB
-    with KernelLog() as log:
-        PACE.wait()
-        toy.poke()
-        log.wait_for_kill(cgroup.path, frozenset({toy.pid}))
+    kill_at_limit(cgroup, toy)
     command = [sys.executable, "-m", "oomctl", "history", "-n", "5", "--json"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     events = [event for event in json.loads(result.stdout)["events"] if event["memcg"] == cgroup.path]

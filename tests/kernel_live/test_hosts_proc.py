@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.commands.invoke import Ran, program
+from tests.commands.invoke import answered, program
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.places import HOSTS_PROC, container
 from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy
+from tests.kernel_live.trials import large_and_small
 from tests.processes import Sleeper
 
 pytestmark = pytest.mark.kernel
 
 HOSTS = ("--proc", "/mnt/proc", "--cgroup-root", "/mnt/cgroup")
-
-
-def answered(ran: Ran) -> Any:
-    assert ran.status == 0, ran
-    return json.loads(ran.stdout)
 
 
 def adj_of(pid: int) -> int:
@@ -32,10 +26,7 @@ def adj_of(pid: int) -> int:
 @pytest.fixture
 def toys(nursery: Nursery, cgroup: ToyCgroup) -> tuple[int, int]:
     """A large one and a small one in a cgroup with a limit."""
-    inner = cgroup.child("inner")
-    inner.limit_bytes = 64 * MIB
-    large = nursery.start(Toy(inner, pages=24 * MIB // PAGE))
-    return large.pid, nursery.start(Toy(inner, pages=4 * MIB // PAGE)).pid
+    return large_and_small(nursery, cgroup)
 
 
 def test_the_victims_are_those_that_the_host_names(toys: tuple[int, int], cgroup: ToyCgroup, tmp_path: Path) -> None:

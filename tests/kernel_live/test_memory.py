@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.kernel_live.kernel_log import KernelLog
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy
-from tests.kernel_live.trials import PACE
+from tests.kernel_live.trials import kill_at_limit
 
 pytestmark = pytest.mark.kernel
 
@@ -43,11 +42,7 @@ def test_the_private_memory_of_a_cgroup_is_told_up_to_its_limit(cgroup: ToyCgrou
 
 def test_a_real_kill_of_a_cgroup_is_told_with_where_its_memory_was(cgroup: ToyCgroup, nursery: Nursery) -> None:
     toy = nursery.start(Toy(cgroup, grows_pages=64 * MIB // PAGE, name="grower"))
-    cgroup.limit_bytes = 32 * MIB
-    with KernelLog() as log:
-        PACE.wait()
-        toy.poke()
-        log.wait_for_kill(cgroup.path, frozenset({toy.pid}))
+    kill_at_limit(cgroup, toy)
     (event,) = (one for one in asked("history", "-n", "5")["events"] if one["memcg"] == cgroup.path)
     memory = event["memory"]
     assert adds_up(memory)

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands.invoke import program
-from tests.kernel_live.kernel_log import KernelLog
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.toys import MIB, PAGE, Nursery, Toy
-from tests.kernel_live.trials import PACE
+from tests.kernel_live.trials import kill_at_limit
 from tests.pods.kubelet import ID, POD, UID, UID_, VarLog
 
 
@@ -27,11 +26,7 @@ def test_a_kill_in_a_pod_is_told_by_its_name(cgroup: ToyCgroup, nursery: Nursery
     explained = program("explain", str(toy.pid), before=mounted).stdout
     assert f"  pod: shop/cart-7d9f, container app, QoS class Burstable, UID {UID}\n" in explained
     assert "  set by: the kubelet: pod of QoS class Burstable" in explained
-    container.limit_bytes = 32 * MIB
-    with KernelLog() as log:
-        PACE.wait()
-        toy.poke()
-        log.wait_for_kill(container.path, frozenset({toy.pid}))
+    kill_at_limit(container, toy)
     told = json.loads(program("history", "-n", "5", "--json", before=mounted).stdout)
     event = next(event for event in told["events"] if event["memcg"] == container.path)
     assert (event["memcg_pod"], event["victim"]["pod"]) == (POD, POD)

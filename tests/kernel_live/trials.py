@@ -155,6 +155,27 @@ def overflowed(nursery: Nursery, cgroup: ToyCgroup, *toys: Toy, limit_pages: int
     return overflow(frozenset(), cgroup, started), started
 
 
+def kill_at_limit(cgroup: ToyCgroup, grower: Started) -> None:
+    """Limit the cgroup to 32 MiB, have a toy grow beyond that, and wait until the kernel has told of it and it is gone.
+
+    What it has is given back then: otherwise a lower limit may be refused (EBUSY).
+    """
+    cgroup.limit_bytes = 32 * MIB
+    with KernelLog() as log:
+        PACE.wait()
+        grower.poke()
+        log.wait_for_kill(cgroup.path, frozenset({grower.pid}))
+    _wait_until(lambda: not is_alive(grower.pid))
+
+
+def large_and_small(nursery: Nursery, cgroup: ToyCgroup) -> tuple[int, int]:
+    """Start one of 24 and one of 4 MiB in a cgroup ``inner`` with a limit of 64 MiB; return their PIDs."""
+    inner = cgroup.child("inner")
+    inner.limit_bytes = 64 * MIB
+    large = nursery.start(Toy(inner, pages=24 * MIB // PAGE))
+    return large.pid, nursery.start(Toy(inner, pages=4 * MIB // PAGE)).pid
+
+
 def run(line_up: Callable[[ToyCgroup], LineUp], nursery: Nursery) -> Result:
     """Start a line-up in a cgroup of its own and let the kernel choose."""
     with toy_cgroup() as cgroup:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.ansible.playing import PROJECT, Ansible, installed, recaps
+from tests.debian_package import package
 from tests.vm import debian
 from tests.vm.debian import Host
 from tests.vm.guest.host import COLLECTED
@@ -170,10 +171,11 @@ class Fleet:
 
 
 def _deb() -> Path:
-    """The package as packaging/build_deb.sh has left it in dist; made where it has not been."""
-    if not [*(PROJECT / "dist").glob("oomadm_*_all.deb")]:
+    """The package of this tree; built where it is not in dist."""
+    if package() is None:
         subprocess.run([PROJECT / "packaging/build_deb.sh"], env={**os.environ, "PYTHON": sys.executable}, check=True)
-    [deb] = (PROJECT / "dist").glob("oomadm_*_all.deb")
+    deb = package()
+    assert deb is not None, "dist has another package as well"
     return deb
 
 
