@@ -15,6 +15,7 @@ import click
 
 from oomctl import __version__, errors
 from oomctl.cli import failing
+from oomctl.cli.encoding import spare_the_encoding
 from oomctl.cli.options import accept_elsewhere, color_option, elsewhere_options
 from oomctl.cli.summaries import BareGroup, WholeSummaries
 from oomctl.console import complain, discard_stdout, this_run
@@ -232,8 +233,5 @@ cli.params += elsewhere_options()
 def main() -> None:
     """Run the program: what ``oomctl.__main__`` opens."""
     gc.set_threshold(_OBJECTS_BEFORE_A_COLLECTION)
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no reason to die
+    spare_the_encoding()
     cli()

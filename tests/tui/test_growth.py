@@ -35,7 +35,7 @@ async def looks(user: Driver, tree: ProcTree, since: int, count: int, cgroup: st
 
 @pytest.fixture(autouse=True)
 def _evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks are two seconds apart, whatever the machine has to do: what grows between uneven ones is rightly unclear."""
+    """Looks are two seconds apart, whatever the machine has to do: between uneven ones growth is rightly unclear."""
     monkeypatch.setattr("oomctl.live.shot.time", SimpleNamespace(monotonic=count(0, 2).__next__))
 
 
