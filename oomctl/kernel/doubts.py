@@ -34,11 +34,13 @@ def doubts_of_rules(scenario: Scenario) -> tuple[Doubt, ...]:
 
 
 def unseen_sharers(killed: Sequence[Task], scenario: Scenario) -> tuple[Doubt, ...]:
-    """Return the doubt whether more die than ``killed``, where nobody could be asked who shares their memory.
+    """Return the doubt whether more die than ``killed``, where it could not be asked who shares their memory.
 
-    Who does has the same sizes, and the same stack, where that is known.
+    Who does has the same sizes, and the same stack, where that is known. Where it was asked about some, it was about
+    all whose stack is known.
     """
-    if all(doubt.kind is not Doubtful.UNSEEN_SHARERS for doubt in scenario.doubts):
+    unasked = [doubt.number for doubt in scenario.doubts if doubt.kind is Doubtful.UNSEEN_SHARERS]
+    if not unasked:
         return ()
     dead = {task.pid for task in killed}
     stacks: dict[tuple[int, ...], set[int]] = {}
@@ -46,7 +48,8 @@ def unseen_sharers(killed: Sequence[Task], scenario: Scenario) -> tuple[Doubt, .
         if task.vsize_bytes:
             stacks.setdefault(_sizes(task), set()).add(task.start_stack)
     others = (task for task in scenario.tasks if task.pid not in dead and not task.kthread)
-    number = sum(_is_one_of(task.start_stack, stacks.get(_sizes(task), set())) for task in others)
+    nobody_asked = 0 in unasked
+    number = sum(_may_be_one_of(task.start_stack, stacks.get(_sizes(task), set()), nobody_asked) for task in others)
     return (Doubt(Doubtful.UNSEEN_SHARERS, number),) if number else ()
 
 
@@ -54,9 +57,9 @@ def _sizes(task: Task) -> tuple[int, ...]:
     return task.vsize_bytes, task.rss_pages, task.swap_pages, task.pgtables_pages
 
 
-def _is_one_of(stack: int, known: set[int]) -> bool:
-    """Whether a stack may be one of those; 0: not known."""
-    return bool(known) and (not stack or not known.isdisjoint((stack, 0)))
+def _may_be_one_of(stack: int, stacks: set[int], nobody_asked: bool) -> bool:
+    """Whether a stack may be one of ``stacks``; 0: not known."""
+    return bool(stacks) and (not stack or 0 in stacks or (nobody_asked and stack in stacks))
 
 
 def _of_the_choice(scenario: Scenario) -> tuple[Doubt, ...]:

@@ -113,7 +113,8 @@ class Doubtful(str, Enum):
     OTHER_TOTALPAGES = "other_totalpages"
     """The kernel's own scores contradict the sizes of memory that this place shows."""
     UNSEEN_SHARERS = "unseen_sharers"
-    """Of a scenario: nobody could be asked who shares memory. Of a round: so many may share that of who is killed."""
+    """Of a scenario: so many (0: all) could not be asked about who shares their memory; where some could, those have no
+    ``start_stack``. Of a round: so many may share the memory of who is killed."""
 
 
 class Probed(str, Enum):
@@ -232,7 +233,7 @@ class Task(NamedTuple):
     inode: int | None = None
     """Number of its directory under /proc, the same for as long as that is open: start times are ticks of 10 ms."""
     start_stack: int = 0
-    """Field 28 of ``stat``: where the stack of its memory map begins; 0: not shown to everybody."""
+    """Field 28 of ``stat``: where the stack of its memory map begins; 0: not shown to this user, or not known."""
 
 
 class MemcgLimits(NamedTuple):

@@ -34,8 +34,8 @@ _KCMP_VM = 1  # include/uapi/linux/kcmp.h
 def with_shared_memory(tasks: Iterable[Task], of: Task | None = None) -> list[Task]:
     """Return ``tasks`` with ``mm`` set where several have the same memory map.
 
-    With ``of``, only those that share with it are looked for. Without permission, on a kernel
-    without CONFIG_KCMP, or with a Python that has no ctypes, nobody is known to share.
+    With ``of``, only those that share with it are looked for. Who cannot be asked about although another is like it
+    (without permission, on a kernel without CONFIG_KCMP, with a Python that has no ctypes) has no ``start_stack``.
     """
     tasks = list(tasks)
     alike: dict[tuple[int, ...], list[Task]] = defaultdict(list)
@@ -44,33 +44,37 @@ def with_shared_memory(tasks: Iterable[Task], of: Task | None = None) -> list[Ta
             alike[_size(task)].append(task)
     if of is not None:
         alike = {_size(of): alike.get(_size(of), [])}
-    names: dict[int, str] = {}
+    found: dict[int, Task] = {}
     for group in alike.values():
         if len(group) > 1:
-            names |= _shared(group, of)
-    return [task._replace(mm=names[task.pid]) if task.pid in names else task for task in tasks]
+            names, unasked = _shared(group, of)
+            found |= {task.pid: task._replace(mm=names[task.pid]) for task in group if task.pid in names}
+            found |= {task.pid: task._replace(start_stack=0) for task in group if task.pid in unasked}
+    return [found.get(task.pid, task) for task in tasks]
 
 
 def _size(task: Task) -> tuple[int, ...]:
     return task.vsize_bytes, task.rss_pages, task.swap_pages, task.pgtables_pages, task.start_stack
 
 
-def _shared(group: list[Task], of: Task | None) -> dict[int, str]:
-    """Name the memory map of every task of ``group`` that is not alone on it."""
+def _shared(group: list[Task], of: Task | None) -> tuple[dict[int, str], set[int]]:
+    """Name the memory map of every task of ``group`` that is not alone on it; return whom nothing was said of, too."""
     pids = [task.pid for task in group]
     if of is not None:
-        same = [pid for pid in pids if pid == of.pid or compare_memory(of.pid, pid) == 0]
-        return dict.fromkeys(same, f"mm of {of.pid}") if len(same) > 1 else {}
-    names: dict[int, str] = {}
-    # Left out: who ended meanwhile, and who belongs to somebody else.
-    pids = [pid for pid in pids if compare_memory(pid, pid) == 0]
+        said = {pid: 0 if pid == of.pid else compare_memory(of.pid, pid) for pid in pids}
+        same = [pid for pid in pids if said[pid] == 0]
+        names = dict.fromkeys(same, f"mm of {of.pid}") if len(same) > 1 else {}
+        return names, {pid for pid in pids if said[pid] is None}
+    # The others belong to somebody else, or ended meanwhile.
+    asked = [pid for pid in pids if compare_memory(pid, pid) == 0]
     # The kernel orders memory maps, so equal ones end up side by side.
-    pids.sort(key=functools.cmp_to_key(_order))
-    for one, other in zip(pids, pids[1:]):
+    asked.sort(key=functools.cmp_to_key(_order))
+    names = {}
+    for one, other in zip(asked, asked[1:]):
         if compare_memory(one, other) == 0:
             names.setdefault(one, f"mm of {one}")
             names[other] = names[one]
-    return names
+    return names, set(pids).difference(asked)
 
 
 def _order(one: int, other: int) -> int:

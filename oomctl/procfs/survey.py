@@ -89,8 +89,16 @@ def memcg(procfs: Procfs, path: str) -> tuple[Scenario, Memcgs]:
 def as_read(scenario: Scenario, procfs: Procfs) -> Scenario:
     """Add what was found out about the kernel and its numbers while ``scenario`` was read."""
     doubts = procfs.doubts or totalpages_doubts(scenario.tasks, scenario.context, procfs.rules)
-    unasked = (Doubt(Doubtful.UNSEEN_SHARERS),) if procfs.numbers_differ else ()
-    return scenario._replace(doubts=(*scenario.doubts, *doubts, *unasked), probed=procfs.probed)
+    doubts = (*scenario.doubts, *doubts, *_unasked(scenario.tasks, procfs))
+    return scenario._replace(doubts=doubts, probed=procfs.probed)
+
+
+def _unasked(tasks: Sequence[Task], procfs: Procfs) -> tuple[Doubt, ...]:
+    """Return the doubt whether some share memory that could not be asked about: another place's, or other users'."""
+    if procfs.numbers_differ:
+        return (Doubt(Doubtful.UNSEEN_SHARERS),)
+    number = sum(1 for task in tasks if task.vsize_bytes and not task.start_stack) if procfs.is_own else 0
+    return (Doubt(Doubtful.UNSEEN_SHARERS, number),) if number else ()
 
 
 def memory_nodes(procfs: Procfs, allowed: frozenset[int], mempolicy: bool) -> Scenario:

@@ -58,7 +58,7 @@ _DOUBTED = {
     Doubtful.OTHER_TOTALPAGES: "the kernel's own scores contradict the size of memory that is shown here; ask on the"
     " host",
     Doubtful.UNSEEN_SHARERS: "{number} of the same size may share its memory and die as well, which cannot be asked"
-    " from here; ask on the host",
+    " from here; ask as root on the host",
 }
 _DOUBTED_SHORTLY = {
     Doubtful.HIDDEN_PROCESSES: "{number} hidden",

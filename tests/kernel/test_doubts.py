@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -115,6 +116,15 @@ def test_where_nobody_could_be_asked_who_shares_memory_one_of_the_same_size_may_
 def test_a_stack_that_is_not_known_may_be_the_same() -> None:
     asked = doubted(scenario(sized(10), sized(11, adj=-1, start_stack=0)), UNASKED)
     assert out_of_memory(asked).certainty is Certainty.CLOSE
+
+
+def test_where_some_could_be_asked_only_one_whose_stack_is_not_known_may_die_as_well() -> None:
+    some_asked = UNASKED._replace(number=3)
+    assert out_of_memory(doubted(scenario(sized(10), sized(11, adj=-1)), some_asked)).doubts == ()
+    for pair in permutations((7, 0)):
+        ten, eleven = (sized(pid, start_stack=stack) for pid, stack in zip((10, 11), pair))
+        asked = doubted(scenario(ten, eleven._replace(adj=-1)), some_asked)
+        assert out_of_memory(asked).doubts == (UNASKED._replace(number=1),)
 
 
 @pytest.mark.parametrize(

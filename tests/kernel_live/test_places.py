@@ -12,7 +12,7 @@ import pytest
 from oomctl.procfs import survey
 from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
-from tests.commands.invoke import Ran, program
+from tests.commands.invoke import Ran, answered, program
 from tests.kernel_live.kernel_log import KernelLog
 from tests.kernel_live.memcgs import ToyCgroup
 from tests.kernel_live.places import HOSTS_PROC, cgroup_namespace, hiding, inside, limits_from, survey_from
@@ -67,6 +67,30 @@ def test_a_pid_namespace_with_the_hosts_proc_is_answered_with_the_hosts_numbers(
         from_there = program("simulate", "--cgroup", cgroup.path, "--json", before=HOSTS_PROC)
         result = overflow(frozenset(), cgroup, [small, large, Started(toy.pid, (), (), None, ()), fills])
     assert json.loads(from_there.stdout)["victim"]["pid"] == result.victim == large.pid
+
+
+def test_whom_a_user_cannot_ask_about_may_share_the_victims_memory(nursery: Nursery, cgroup: ToyCgroup) -> None:
+    cgroup.limit_bytes = LIMIT_BYTES
+    toy = nursery.start(Toy(cgroup, pages=24 * MIB // PAGE, sharers=1))
+    small = nursery.start(Toy(cgroup, pages=4 * MIB // PAGE))
+    fills = nursery.start(writer(cgroup))
+    argv = ("simulate", "--cgroup", cgroup.path, "--json")
+    ours, theirs = answered(program(*argv)), answered(program(*argv, before=NOBODY))
+    assert {process["pid"] for process in ours["killed"]} == {toy.pid, *toy.sharers}
+    (doubt,) = theirs["doubts"]
+    assert (doubt["id"], theirs["certainty"], ours["doubts"]) == ("unseen_sharers", "close", [])
+    assert doubt["message"].endswith("; ask as root on the host")
+    overflow(frozenset(), cgroup, [toy, small, fills])
+    assert not any(map(is_alive, (toy.pid, *toy.sharers)))
+
+
+def test_a_user_is_certain_where_nobody_is_like_the_victim(nursery: Nursery, cgroup: ToyCgroup) -> None:
+    cgroup.limit_bytes = LIMIT_BYTES
+    nursery.start(Toy(cgroup, pages=24 * MIB // PAGE))
+    for _ in range(2):
+        nursery.start(Toy(cgroup, pages=4 * MIB // PAGE))
+    found = answered(program("simulate", "--cgroup", cgroup.path, "--json", before=NOBODY))
+    assert (found["certainty"], found["doubts"]) == ("certain", [])
 
 
 @pytest.mark.parametrize("how", [1, 2])

@@ -145,7 +145,7 @@ def test_what_another_meminfo_says_bounds_nothing(proc_tree: ProcTree) -> None:
     (proc_tree.root / "self").rename(proc_tree.root / str(os.getpid()))
     (proc_tree.root / "self").symlink_to(str(os.getpid()))
     found = survey.machine(proc_tree.procfs())
-    assert found.doubts == (Doubt(Doubtful.OTHER_TOTALPAGES),)
+    assert found.doubts[0] == Doubt(Doubtful.OTHER_TOTALPAGES)
     assert (found.context.left_pages, found.context.file_lru_pages) == (None, None)
     assert found.context.totalpages == Procfs().totalpages
 

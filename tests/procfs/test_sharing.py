@@ -92,6 +92,18 @@ def test_one_that_ended_does_not_hide_the_others(sharers: tuple[int, int]) -> No
     assert found[1] == found[2] is not None
 
 
+def test_who_cannot_be_asked_about_shows_it(
+    sharers: tuple[int, int], loner: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alike = [task._replace(vsize_bytes=4096, rss_pages=5, pgtables_pages=2, start_stack=7) for task in read(*sharers)]
+    other = read(loner)[0]
+    monkeypatch.setattr("oomctl.procfs.sharing._kcmp", lambda: (None, None))  # as by a Python without ctypes
+    for of in (None, alike[0]):
+        found = with_shared_memory([*alike, other], of)
+        assert maps_of(found) == [None] * 3
+        assert [task.start_stack for task in found][of is not None :] == [0, 0, other.start_stack][of is not None :]
+
+
 def test_sizes_that_differ_are_not_asked_about() -> None:
     me = os.getpid()
     tasks = [Task(me, "me", rss_pages=5, vsize_bytes=4096), Task(me, "me", rss_pages=6, vsize_bytes=4096)]
