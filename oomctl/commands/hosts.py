@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from oomctl.commands.asking import Asked, answered, status_of
 from oomctl.console import complain, emit, emit_parts, terminal_width
 from oomctl.errors import ANSWER_IS_NO, DONE, PARTLY_DONE, BadInput, OomctlError
+from oomctl.oomlog import sources
 from oomctl.render import hosts as render
 from oomctl.render.simulation import Answer, Origin
 from oomctl.scenario.files import files_of, host_of
@@ -51,7 +52,7 @@ class _Lines:
     def __init__(self, files: Sequence[str], asked: Asked, output: str) -> None:
         self._output = output
         self._supposes = any(asked.supposed)
-        self._table = render.Table([host_of(file) for file in files], self._supposes, terminal_width())
+        self._table = render.Table([_origin(file) for file in files], self._supposes, terminal_width())
         self._waiting: list[render.Host] = []
         self._begun = False
 
@@ -85,15 +86,21 @@ def _refuse_what_none_can_say(asked: Asked) -> None:
 
 def _ask(file: str, asked: Asked) -> render.Host:
     """Ask one host; a target that is not there is left out of the what-if."""
-    origin = Origin(host_of(file), file)
+    origin = _origin(file)
     try:
         question = from_file(file, asked.scope)
         asked, missing = _of_those_there(question, asked)
         return render.Host(origin._replace(missing=missing), answered(question, asked))
     except OomctlError as error:
         message = str(error)
-        named = message if file in message else f"{file}: {message}"
+        called = sources.called(file)
+        is_named = message.startswith((f"{called}: ", f"{called.rpartition('#')[0]}: "))  # of FILE#2 it is FILE
+        named = message if is_named else f"{called}: {message}"
         return render.Host(origin, render.Failure(named, error.detail, error.exit_status))
+
+
+def _origin(file: str) -> Origin:
+    return Origin(host_of(file), file)
 
 
 def _of_those_there(question: Question, asked: Asked) -> tuple[Asked, tuple[str, ...]]:

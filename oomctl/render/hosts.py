@@ -66,10 +66,11 @@ def document(host: Host) -> Iterator[str]:
 class Table:
     """A line for each host, laid out before the others are known."""
 
-    def __init__(self, hosts: Sequence[str], supposes: bool, width: int | None) -> None:
-        """``hosts``: all their names; ``supposes``: there is a before; ``width``: of the terminal, None: any."""
+    def __init__(self, hosts: Sequence[simulation.Origin], supposes: bool, width: int | None) -> None:
+        """``hosts``: all of them; ``supposes``: there is a before; ``width``: of the terminal, None: any."""
         self._supposes, self._width = supposes, width
-        self._widest = (max((visible(host) for host in hosts), key=len, default=""), *_WIDEST[1:])
+        self._bearers = Counter(origin.host for origin in hosts)
+        self._widest = (max((visible(self._name(origin)) for origin in hosts), key=len, default=""), *_WIDEST[1:])
 
     def heading(self) -> str:
         """Return the titles."""
@@ -77,7 +78,12 @@ class Table:
 
     def line(self, host: Host) -> str:
         """Return the line of one host."""
-        return self._lines([tuple(visible(cell) for cell in _cells(host))])[2] + "\n"
+        cells = (self._name(host.origin), *_cells(host))
+        return self._lines([tuple(visible(cell) for cell in cells)])[2] + "\n"
+
+    def _name(self, origin: simulation.Origin) -> str:
+        """Return the name of a host; of several with one name the file, which tells them apart."""
+        return (origin.host if self._bearers[origin.host] == 1 else origin.file) or ""
 
     def _lines(self, rows: list[tuple[str, ...]]) -> list[str]:
         columns: tuple[Column, ...] = _COLUMNS
@@ -146,20 +152,20 @@ def _kind(host: Host) -> str:
 
 
 def _cells(host: Host) -> tuple[str, ...]:
-    name = host.origin.host or ""
+    """Return what stands behind the name."""
     if isinstance(host.answer, Failure):
-        return (name, "-", "-", "-", "not answered")
+        return ("-", "-", "-", "not answered")
     answer = host.answer
     first, *others = answer.rounds
     missing = "".join(f"; no {word}" for word in host.origin.missing)
     before = _named(answer.baseline or first)
     arrow = "→ " if _is_changed(answer) else ""
     if first.victim is None:
-        return (name, before, f"{arrow}-", "-", f"{verdict.of_round(first, answer.scenario.page_size)}{missing}")
+        return (before, f"{arrow}-", "-", f"{verdict.of_round(first, answer.scenario.page_size)}{missing}")
     freed = size(sum(result.freed_pages for result in answer.rounds) * answer.scenario.page_size)
     victims = verdict.names_in_turn(answer.rounds) if others else _named(first)
     sure = verdict.sure_in_turn(answer.rounds) if others else _certainty(first)
-    return (name, before, f"{arrow}{victims}", freed, f"{sure}{missing}")
+    return (before, f"{arrow}{victims}", freed, f"{sure}{missing}")
 
 
 def _certainty(result: Round) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from os.path import isdir
 
 from oomctl.errors import BadInput, NotPermitted
 from oomctl.oomlog import sources
@@ -14,7 +15,7 @@ _SNAPSHOT = re.compile(r"\.json(?:\.gz|\.xz)?$")
 
 def are_several(given: tuple[str, ...]) -> bool:
     """Whether more than one machine may be asked about; a directory with one snapshot is no other case."""
-    return len(given) > 1 or any(map(os.path.isdir, given))
+    return len(given) > 1 or any(map(isdir, given))
 
 
 def files_of(given: Iterable[str]) -> list[str]:
@@ -24,7 +25,7 @@ def files_of(given: Iterable[str]) -> list[str]:
     """
     files: list[str] = []
     for name in given:
-        files += _snapshots_in(name) if os.path.isdir(name) else [name]
+        files += _snapshots_in(name) if isdir(name) else [name]
     return files
 
 
@@ -36,7 +37,8 @@ def host_of(file: str) -> str:
 def _snapshots_in(directory: str) -> list[str]:
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if _SNAPSHOT.search(entry.name) and not entry.is_dir())
+            # Not entry.is_dir(): it raises an error for a link that leads to itself, and the others would be lost.
+            names = sorted(entry.name for entry in entries if _SNAPSHOT.search(entry.name) and not isdir(entry))
     except PermissionError:
         raise NotPermitted(f"{directory}: reading the directory was refused") from None
     except OSError as error:

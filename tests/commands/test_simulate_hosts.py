@@ -182,6 +182,37 @@ def test_a_fifo_is_not_waited_for(hosts: Path) -> None:
     assert (ran.status, ran.stderr) == (3, f"oomctl: {hosts / 'a.json'}: a FIFO; expected a regular file\n")
 
 
+@pytest.mark.parametrize("target", ["a.json", "nowhere"])
+def test_a_link_that_leads_nowhere_is_one_host_without_an_answer(hosts: Path, target: str) -> None:
+    (hosts / "a.json").symlink_to(target)
+    ran = simulate("--from", hosts)
+    assert (ran.status, ran.stderr.count("\n")) == (3, 1)
+    assert ran.stderr.startswith(f"oomctl: {hosts / 'a.json'}: ")
+    assert ran.stdout.splitlines()[-1] == "3 hosts: 2 certain, 1 not answered"
+
+
+def test_hosts_of_the_same_name_are_told_apart_by_their_files(hosts: Path, tmp_path: Path) -> None:
+    (other := tmp_path / "other").mkdir()
+    (other / "db1.json").write_text(snapshot(java=5000))
+    assert [line[0] for line in cells(simulate("--from", hosts, "--from", other))] == [
+        str(hosts / "db1.json"),
+        "web1",
+        str(other / "db1.json"),
+    ]
+    assert {one["host"] for one in documents("--from", hosts, "--from", other)} == {"db1", "web1"}
+
+
+def test_every_failure_begins_with_the_file_even_where_its_name_is_a_letter_of_the_sentence(
+    hosts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(hosts)
+    Path("e").write_text(snapshot(java=5))
+    ran = simulate("--from", "e", "--from", "-", "--cgroup", "/x", stdin=snapshot(java=5))
+    said = "cgroup /x: the document has no limits for it"
+    assert ran.stderr == f"oomctl: e: {said}\noomctl: stdin: {said}\n"
+    assert simulate("--from", "e", "--from", "-", stdin="").stderr.startswith("oomctl: stdin: empty; ")
+
+
 def test_where_nothing_can_be_answered_nothing_is_printed(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.json").write_text("{")
