@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ansible.playing import PROJECT, Ansible, wrapper
+from tests.ansible.playing import PROJECT, Ansible, recaps, wrapper
 
 pytestmark = pytest.mark.ansible
 FLEET = PROJECT / "examples/fleet"
@@ -25,14 +25,14 @@ def test_all_hosts_stand_in_one_table_and_a_name_cannot_move_the_cursor(
         "certainty": "close",
         "settled": True,
     }
-    answer["findings"] = [{"id": "victim-precious", "severity": "critical"}]
+    answer["findings"] = [{"id": "victim-precious", "severity": "critical"}] * 2
     (tmp_path / "answer").write_text(json.dumps(answer))
     toy = wrapper(tmp_path / "toy", f"cat {tmp_path}/answer #")
     hosts = {"a-toy": toy, "local": oomadm, "without": "/nonexistent/oomadm"}
     inventory = "".join(f"{host} ansible_connection=local program={path}\n" for host, path in hosts.items())
     (tmp_path / "hosts").write_text(inventory)
     words = ("all", "-i", str(tmp_path / "hosts"), "-m", "oomadm.oomadm.oom_facts", "-a", "executable={{program}}")
-    done = ansible.run("ansible", *words, status=2, ANSIBLE_CONFIG=str(FLEET / "ansible.cfg"))
+    done = ansible.run("ansible", *words, status=2, ANSIBLE_CONFIG=str(FLEET / "table.cfg"))
     titles, *rows = (line.split("  ") for line in done.stdout.splitlines())
     cells = [[cell.strip() for cell in row if cell] for row in rows]
     assert titles[0].strip() == "HOST"
@@ -40,6 +40,12 @@ def test_all_hosts_stand_in_one_table_and_a_name_cannot_move_the_cursor(
     assert cells[1][0] == "local"
     assert cells[2][0] == "without"
     assert cells[2][1].startswith("failed: /nonexistent/oomadm is not installed on this host")
+
+
+def test_a_playbook_that_is_run_where_it_lies_says_what_it_does(ansible: Ansible, oomadm: Path, tmp_path: Path) -> None:
+    words = ("-i", "one,", "-c", "local", "-e", f"oomadm={oomadm}", "-e", f"snapshots={tmp_path}/", "snapshots.yml")
+    done = ansible.run("ansible-playbook", *words, before=("env", "-C", str(FLEET)))
+    assert recaps(done.stdout)["one"]["changed"] == 1, done.stdout
 
 
 def test_the_snapshots_of_all_hosts_are_kept_and_can_be_asked(ansible: Ansible, oomadm: Path, tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ class CallbackModule(CallbackBase):
 
 
 def _row(oom):
-    worst = ", ".join(finding["id"] for finding in oom["findings"] if finding["severity"] != "info") or "-"
+    found = [finding["id"] for finding in oom["findings"] if finding["severity"] != "info"]
+    worst = ", ".join(sorted(set(found), key=found.index)) or "-"
     victim = oom["victim"]
     if victim is None:
         return ["nobody (%s)" % oom["outcome"], "-", "-", "-", "-", worst]
