@@ -13,6 +13,7 @@ from tests.processes import adj_of, sleepers
 
 pytestmark = pytest.mark.ansible
 MODULE = "oomadm.oomadm.oom_score_adj"
+NO_PID = 4_194_303  # the last one that a kernel can give
 
 
 class Runs(NamedTuple):
@@ -44,6 +45,11 @@ def runs(ansible: Ansible, oomadm: Path, oomadm_without_capability: Path, tmp_pa
                 "ignore_errors": True,
             },
             {
+                "name": "partly_demanded",
+                MODULE: {"target": [raised, NO_PID], "adj": 700, "missing_ok": False, "executable": str(oomadm)},
+                "ignore_errors": True,
+            },
+            {
                 "name": "lowered",
                 MODULE: {"target": floored, "adj": -500, "executable": str(oomadm_without_capability)},
                 "ignore_errors": True,
@@ -65,7 +71,7 @@ def runs(ansible: Ansible, oomadm: Path, oomadm_without_capability: Path, tmp_pa
                 "ignore_errors": True,
             },
         ]
-        check = ansible.play([tasks[0], tasks[1], tasks[3], tasks[-1]], "--check", "--diff")
+        check = ansible.play([tasks[0], tasks[1], tasks[4], tasks[-1]], "--check", "--diff")
         value_after_check = adj_of(raised)
         first = ansible.play(tasks, "--diff")
         yield Runs(raised, check, value_after_check, first, adj_of(raised), ansible.play(tasks[:2], "--diff"))
@@ -93,6 +99,8 @@ def test_a_target_that_does_not_run_fails_no_host_unless_it_is_demanded(runs: Ru
     for played in (runs.check, runs.first):
         assert (played.results["missing"]["failed"], played.results["missing"]["missing"]) == (False, ["no-such-name"])
     assert runs.first.results["demanded"]["msg"] == "no-such-name: no process matches"
+    assert runs.first.results["partly_demanded"]["failed"]
+    assert runs.first.results["partly_demanded"]["msg"].startswith(f"{NO_PID}: no process matches")
 
 
 def test_a_refusal_of_the_kernel_fails_with_its_cause(runs: Runs) -> None:

@@ -8,6 +8,7 @@ __metaclass__ = type
 
 import json
 import os
+import re
 import sys
 
 # Where packages, a wheel and the single file put it. Never plain "oomctl" of PATH: that may be systemd-oomd's.
@@ -35,19 +36,22 @@ def find(module):
     return module.fail_json(msg="%s; install it, or name it with executable" % missing)
 
 
-def ask(module, argv, data=None):
-    """Run it with --json; return its exit status and its document. Fails with its sentence where it has none."""
+def ask(module, argv, data=None, **done):
+    """Run it with --json; return its exit status, its document, and the sentences on stderr.
+
+    Fails with its sentence where it has no document; ``done`` is what the module has to say then of what it did before.
+    """
     status, out, err = module.run_command(argv, data=data)
     try:
         document = json.loads(out)
         schema = document["schema"]
     except (ValueError, KeyError, TypeError):
         said = err.strip() or out.strip() or "it printed nothing"
-        module.fail_json(msg="%s: %s" % (" ".join(argv[:3]), said), rc=status, stdout=out, stderr=err)
+        module.fail_json(msg="%s: %s" % (" ".join(argv[:3]), said), rc=status, stdout=out, stderr=err, **done)
     if schema.startswith("oomctl.error/"):
         sentence = ". ".join(part for part in (document["error"], document.get("detail")) if part)
-        module.fail_json(msg=sentence, rc=status)
-    return status, document
+        module.fail_json(msg=sentence, rc=status, **done)
+    return status, document, re.findall("^oomctl: (?!hint: )(.+)$", err, re.MULTILINE)
 
 
 def warn(module, document):

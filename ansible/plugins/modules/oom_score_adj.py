@@ -146,7 +146,7 @@ def main():
     if module.check_mode:
         argv.append("--dry-run")
     argv += ["--", str(module.params["adj"])] + module.params["target"]
-    status, document = program.ask(module, argv)
+    status, document, said = program.ask(module, argv)
     program.warn(module, document)
 
     changes, units = document["changes"], document.get("persisted", [])
@@ -161,6 +161,8 @@ def main():
         diff=dict((when, _values(changed, changed_units, when)) for when in ("before", "after")),
     )
     failed = program.failures(document)
+    if not module.params["missing_ok"]:
+        failed += [one for one in said if one.startswith(tuple(word + ": " for word in module.params["target"]))]
     if status and not failed:
         failed = ["%d (%s): %s" % (one["pid"], one["comm"], one["reason"]) for one in document["left_alone"]]
         failed = failed or ["oomadm ended with status %d" % status]
