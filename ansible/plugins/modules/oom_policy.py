@@ -158,6 +158,8 @@ def main():
         supports_check_mode=True,
     )
     path, present = module.params["path"], module.params["state"] == "present"
+    _check_place(module, path, present)
+    systemctl = _systemctl(module)
     before, after = _read(module, path), _wanted(module) if present else None
     argv = program.find(module)
     if present and argv:
@@ -170,29 +172,42 @@ def main():
         if present:
             _put(module, path, after)
         else:
-            os.unlink(path)
+            _remove(module, path)
     diff = [dict(before_header=path, after_header=path, before=before or "", after=after or "")]
-    result = dict(path=path, changes=[], diff=diff)
+    result = dict(path=path, changes=[], diff=diff, changed=changed)
     failed = []
     if present and argv and module.params["apply"]:
-        document = _apply(module, argv, path, after)
+        document = _apply(module, argv, path, after, result)
         program.warn(module, document)
         moved = program.moved(document["changes"])
-        changed = changed or bool(moved)
-        result["changes"] = document["changes"]
+        result.update(changed=changed or bool(moved), changes=document["changes"])
         if moved:
             diff.append(dict((when, program.values(moved, when)) for when in ("before", "after")))
         failed = program.failures(document)
-    result["changed"] = _serve(module, before != after) or changed
+    if systemctl and _serve(module, systemctl, before != after, result):
+        result["changed"] = True
     if failed:
         module.fail_json(msg="; ".join(failed), **result)
     module.exit_json(**result)
+
+
+def _check_place(module, path, present):
+    """Fail, in a check as in a run, where no file can be put."""
+    if not os.path.isabs(path):
+        module.fail_json(msg="path: expected an absolute path, got %s" % (path or "nothing"))
+    above = os.path.dirname(path)
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if present and not os.path.isdir(above):
+        module.fail_json(msg="cannot write %s: %s is not a directory" % (path, above))
 
 
 def _read(module, path):
     """Return the text of a file, None where there is none."""
     if not os.path.exists(path):
         return None
+    if not os.path.isfile(path):  # to open a FIFO would wait for its writer
+        return module.fail_json(msg="cannot read %s: not a regular file" % path)
     try:
         with open(path, "rb") as file:
             return to_text(file.read())
@@ -240,7 +255,10 @@ def _validate(module, argv, text):
 def _put(module, path, text):
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
-        os.makedirs(directory, 0o755)
+        try:
+            os.makedirs(directory, 0o755)
+        except (IOError, OSError) as error:
+            module.fail_json(msg="cannot write %s: %s" % (path, error))
     descriptor, name = tempfile.mkstemp(dir=module.tmpdir)
     with os.fdopen(descriptor, "wb") as file:
         file.write(to_bytes(text))
@@ -249,8 +267,18 @@ def _put(module, path, text):
     module.set_mode_if_different(path, MODE, False)
 
 
-def _apply(module, argv, path, text):
-    """Apply all files the program reads, or the one given; in a check as if this one were in place."""
+def _remove(module, path):
+    try:
+        os.unlink(path)
+    except (IOError, OSError) as error:
+        module.fail_json(msg="cannot remove %s: %s" % (path, error))
+
+
+def _apply(module, argv, path, text, done):
+    """Apply all files the program reads, or the one given; in a check as if this one were in place.
+
+    ``done``: what the module has to say if it fails.
+    """
     first = DIRECTORY + "/policy.toml"
     if path == first or os.path.dirname(path) == DIRECTORY + "/policy.d":
         files = [first] + sorted(set(glob.glob(DIRECTORY + "/policy.d/*.toml") + [path]) - set([first]))
@@ -264,19 +292,27 @@ def _apply(module, argv, path, text):
             words += ["-f", "-" if module.check_mode else file]
         elif os.path.exists(file):
             words += ["-f", file]
-    return program.ask(module, words, data=text if module.check_mode else None)[1]
+    return program.ask(module, words, data=text if module.check_mode else None, **done)[1]
 
 
-def _serve(module, is_new):
-    """Bring the service to what ``watch`` says, let a running one read a new file; return whether it was changed."""
-    watch = module.params["watch"]
+def _systemctl(module):
+    """Return the program; None where systemd does not run. Fails where it is needed, before anything is written."""
     systemctl = module.get_bin_path("systemctl")
-    if systemctl is None or not os.path.isdir("/run/systemd/system"):
-        if watch:
-            module.fail_json(
-                msg="watch needs systemd, and this host was not booted by it; start oomadm policy watch otherwise"
-            )
-        return False
+    if systemctl is not None and os.path.isdir("/run/systemd/system"):
+        return systemctl
+    if module.params["watch"]:
+        module.fail_json(
+            msg="watch needs systemd, and this host was not booted by it; start oomadm policy watch otherwise"
+        )
+    return None
+
+
+def _serve(module, systemctl, is_new, done):
+    """Bring the service to what ``watch`` says, let a running one read a new file; return whether it was changed.
+
+    ``done``: what the module has to say if it fails.
+    """
+    watch = module.params["watch"]
     runs = module.run_command([systemctl, "is-active", "--quiet", SERVICE])[0] == 0
     enabled = module.run_command([systemctl, "is-enabled", "--quiet", SERVICE])[0] == 0
     change = []
@@ -289,7 +325,7 @@ def _serve(module, is_new):
     if change and not module.check_mode:
         status, out, err = module.run_command([systemctl] + change)
         if status:
-            module.fail_json(msg="systemctl %s: %s" % (" ".join(change), (err or out).strip()), rc=status)
+            module.fail_json(msg="systemctl %s: %s" % (" ".join(change), (err or out).strip()), rc=status, **done)
     return change[:1] in (["enable"], ["disable"])
 
 
