@@ -49,8 +49,11 @@ def test_a_playbook_that_is_run_where_it_lies_says_what_it_does(ansible: Ansible
 
 
 def test_the_snapshots_of_all_hosts_are_kept_and_can_be_asked(ansible: Ansible, oomadm: Path, tmp_path: Path) -> None:
-    words = ("-i", "one,", "-c", "local", "-e", f"oomadm={oomadm}", "-e", f"snapshots={tmp_path}/")
-    ansible.run("ansible-playbook", *words, str(FLEET / "snapshots.yml"))
-    asked = [str(oomadm), "simulate", "--json", "--from", str(tmp_path / "one.json")]
+    words = ("-i", "one,", "-c", "local", "-e", f"oomadm={oomadm}", "-e", f"snapshots={tmp_path}/new")
+    play = ("ansible-playbook", *words, str(FLEET / "snapshots.yml"))
+    ansible.run(*play, "--check")
+    assert not (tmp_path / "new").exists()
+    ansible.run(*play)
+    asked = [str(oomadm), "simulate", "--json", "--from", str(tmp_path / "new/one.json")]
     done = subprocess.run(asked, capture_output=True, check=True)
     assert json.loads(done.stdout)["outcome"] == "kill"
