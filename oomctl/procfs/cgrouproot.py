@@ -25,8 +25,12 @@ def mount_at(directory: str, proc_root: str) -> Mount:
 
     Raises ImpossibleHere where there are none, or it cannot be known which they are.
     """
-    if not os.path.isdir(directory):
-        raise ImpossibleHere(f"cgroup root {directory}: no such directory")
+    try:
+        os.stat(f"{directory}/.")
+    except PermissionError:
+        raise ImpossibleHere(f"cgroup root {directory}: Permission denied; this user may not look into it") from None
+    except OSError:
+        raise ImpossibleHere(f"cgroup root {directory}: no such directory") from None
     known = mounts(proc_root)
     found = [_mount(os.path.realpath(f"{directory}{name}"), known) for name in ("", "/memory", "/unified")]
     usable = [mount for mount in found if mount is not None and _has_memory(mount)]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from oomctl.cli.main import cli
-from oomctl.errors import Refused
+from oomctl.errors import ImpossibleHere, Refused
 from oomctl.guard.elsewhere import said
+from oomctl.procfs.cgrouproot import mount_at
 from oomctl.procfs.machine import machine_procfs
 from tests.commands.invoke import Ran, ask
 from tests.privileges import needs_root
@@ -99,6 +100,19 @@ def test_the_cgroup_root_tells_which_version_it_is(
         ran = cgroup_root(proc_tree, place, "simulate", *argv)
         assert ran.stdout.startswith("7 (big) would die"), ran
         assert "the memory cgroup /pod hits its limit" in ran.stdout
+
+
+@needs_root
+def test_a_cgroup_root_that_may_not_be_looked_into_is_said_to_be_that(tmp_path: Path) -> None:
+    (closed := tmp_path / "cg").mkdir()
+    tmp_path.chmod(0)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ImpossibleHere, match="Permission denied; this user may not look into it"):
+            mount_at(str(closed), "/proc")
+    finally:
+        os.seteuid(0)
+        tmp_path.chmod(0o700)
 
 
 @pytest.mark.parametrize(
