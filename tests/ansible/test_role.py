@@ -162,6 +162,7 @@ def test_a_timer_that_is_not_there_does_not_have_to_be_stopped(machine: Machine)
         pytest.param({"oomadm_install": "file"}, "oomadm_install needs oomadm_source", id="source"),
         pytest.param({"oomadm_policy_rules": [{"target": "x"}]}, "required arguments: adj", id="rule"),
         pytest.param({"oomadm_policy_watch": True}, "oomadm_policy_watch needs one", id="watch"),
+        pytest.param({"oomadm_metrics": True, "oomadm_metrics_directory": "x"}, "absolute", id="directory"),
     ],
 )
 def test_variables_that_make_no_sense_are_refused_before_anything_is_done(
