@@ -19,7 +19,8 @@ import pytest
 from tests.commands.invoke import OOMCTL, ROOT, program
 from tests.oomlog.messages import GROUP, syslog_kill
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+"""For a machine that is busy with other things; nothing waits that long unless something is broken."""
 SILENCE_S = 1.6
 """Longer than a kill waits for more lines of its report."""
 
@@ -56,6 +57,10 @@ class Following:
     def next(self, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         event: dict[str, Any] = json.loads(self.lines.get(timeout=timeout_s))
         return event
+
+    def has_open(self, path: Path) -> bool:
+        """Whether it reads the file that has that name now: its last look was after it got it."""
+        return any(os.path.realpath(link) == str(path) for link in Path(f"/proc/{self.process.pid}/fd").iterdir())
 
     def pids(self, count: int) -> list[int]:
         return [self.next()["victim"]["pid"] for _ in range(count)]
@@ -132,7 +137,7 @@ def test_a_kill_is_told_about_a_second_after_its_line_although_none_follows(
     said = time.monotonic()
     say(log, syslog_kill(3))
     one.next()
-    assert time.monotonic() - said < 5, "2 is usual; a busy machine takes longer"
+    assert time.monotonic() - said < 20, "2 is usual, a busy machine takes longer; a report that is not over waits 30"
 
 
 def test_a_report_in_pieces_is_one_event(log: Path, follow: Callable[..., Following]) -> None:
@@ -208,7 +213,7 @@ def test_many_kills_through_many_rotations_are_each_told_once(log: Path, follow:
         if pid % 10 == 0:
             log.rename(log.with_suffix(f".{pid}"))
             log.touch()
-            time.sleep(0.7)  # logrotate does not rotate twice between two looks
+            wait_until(lambda: one.has_open(log))  # logrotate does not rotate twice between two looks
     assert one.pids(40) == list(range(3, 43))
     assert one.silent()
 
