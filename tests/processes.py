@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 Sleeper = Callable[..., "subprocess.Popen[bytes]"]
 """The fixture ``sleeper``: a command (else ``sleep 60``) and the keywords of Popen to a process."""
+_PATIENCE_S = 60.0
 _CLONE_VM = 0x100  # include/uapi/linux/sched.h
 _TOY = "import sys, time; open('/proc/self/comm', 'w').write(sys.argv[1]); print(flush=True); time.sleep(600)"
 
@@ -23,6 +25,8 @@ def sleepers() -> Iterator[Sleeper]:
 
     def start(*argv: str, **how: object) -> subprocess.Popen[bytes]:
         started.append(subprocess.Popen(argv or ("sleep", "60"), **how))  # type: ignore[call-overload]
+        if argv[:1] == ("setpriv",):
+            _become(started[-1].pid, "setpriv")
         return started[-1]
 
     try:
@@ -31,6 +35,14 @@ def sleepers() -> Iterator[Sleeper]:
         for process in started:
             process.kill()
             process.wait()
+
+
+def _become(pid: int, before: str) -> None:
+    """Wait until a process is the command behind ``before``, and with that somebody else's."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while Path(f"/proc/{pid}/comm").read_text() == f"{before}\n":
+        assert time.monotonic() < deadline, f"{pid} is still {before}"
+        time.sleep(0.002)
 
 
 def toy(start: Sleeper, name: str) -> int:
