@@ -21,8 +21,9 @@ REUSES = int(os.environ.get("OOMCTL_REUSES", "200"))
 def test_a_pid_that_was_taken_over_is_never_written(how: str) -> None:
     inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
     argv = [*inside, sys.executable, "-m", "tests.hostile.reuse", how, str(REUSES)]
-    ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60 + REUSES / 20)
+    ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120 + REUSES / 20)
     assert ran.stderr == ""
     reuses, same_tick, wrong, vanished = map(int, ran.stdout.split())
-    assert (reuses, wrong, vanished) == (REUSES, 0, REUSES)
-    assert same_tick > REUSES // 4, "too few were within one tick; the machine is too busy to tell"
+    assert (wrong, vanished) == (0, reuses)
+    assert reuses >= REUSES
+    assert same_tick > REUSES // 4
