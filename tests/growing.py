@@ -4,43 +4,56 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 from tests.proc_tree import ProcTree
 
-_EVERY_S = 0.004
+_TICK_S = 0.0001
+"""What passes between two looks at the clock."""
 
 
 @contextmanager
-def growing(proc_tree: ProcTree, grow: Callable[[ProcTree, float], None]) -> Iterator[None]:
-    """Call ``grow`` again and again with a tree of its own, and the seconds since the block began.
+def growing(
+    proc_tree: ProcTree, grow: Callable[[ProcTree, float], None], ctrl_c_after_s: float = float("inf")
+) -> Iterator[None]:
+    """Call ``grow`` whenever the watching command in this process waits, with a tree of its own and the seconds so far.
 
-    What it writes there takes the place of what was there as a whole: no kernel shows a file that is half written.
+    The seconds are those of a clock that the command has instead of the machine's: it goes on only while the command
+    waits, whatever the machine has to do. What ``grow`` writes takes the place of what was there as a whole: no kernel
+    shows a file that is half written.
     """
-    ended = threading.Event()
     drawn = ProcTree(proc_tree.root.parent / "drawn")
     shutil.rmtree(drawn.root)  # what is in the other tree already stays as it is
     drawn.cgroup_mount.mkdir(parents=True)
-    begun = time.monotonic()
+    clock = _Clock()
 
-    def replay() -> None:
-        while not ended.wait(_EVERY_S):
-            grow(drawn, time.monotonic() - begun)
-            _put(drawn.root, proc_tree.root)
-            _put(drawn.cgroup_mount, proc_tree.cgroup_mount)
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+        if clock.now >= ctrl_c_after_s:
+            raise KeyboardInterrupt
+        show()
 
-    grow(drawn, 0)
-    thread = threading.Thread(target=replay)
-    thread.start()
-    try:
+    def show() -> None:
+        grow(drawn, clock.now)
+        _put(drawn.root, proc_tree.root)
+        _put(drawn.cgroup_mount, proc_tree.cgroup_mount)
+
+    show()
+    with patch("oomctl.commands.watching.time", SimpleNamespace(monotonic=clock.monotonic, sleep=sleep)):
         yield
-    finally:
-        ended.set()
-        thread.join()
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += _TICK_S
+        return self.now
 
 
 def _put(source: Path, target: Path) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.commands.invoke import OOMCTL, ROOT, Ran, ask
+from tests.commands.invoke import Ran, ask
 from tests.commands.terminal import terminal
 from tests.documents import errors_in
 from tests.growing import growing
 from tests.proc_tree import ProcTree
 
-SOON = ("--over", "1500ms", "--only", "runs-out-soon")
+SOON = ("--over", "5s", "--only", "runs-out-soon")
 
 
 def leak(tree: ProcTree, seconds: float) -> None:
@@ -68,7 +66,9 @@ def test_with_a_target_only_what_concerns_it_is_told(server: ProcTree, target: s
 
 
 def test_where_nothing_grows_nothing_is_found(server: ProcTree) -> None:
-    assert ask(server, "check", *SOON) == Ran(0, "1 check, nothing found\n", "")
+    with growing(server, lambda tree, seconds: None):
+        ran = ask(server, "check", *SOON)
+    assert ran == Ran(0, "1 check, nothing found\n", "")
 
 
 def test_what_the_file_ignores_is_not_watched_for(server: ProcTree, tmp_path: Path) -> None:
@@ -95,17 +95,10 @@ def test_too_short_a_time_is_refused_as_by_forecast(server: ProcTree) -> None:
 
 
 def test_ctrl_c_answers_with_what_was_seen(server: ProcTree) -> None:
-    argv = [*OOMCTL, "check", "--over", "10s", "--only", "runs-out-soon"]
-    env = {"PYTHONPATH": str(ROOT), "OOMCTL_PROC": str(server.root)}
-    with (
-        growing(server, leak),
-        subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
-    ):
-        time.sleep(8)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (1, "")
-    assert "the machine's memory is used up in " in out
+    with growing(server, leak, ctrl_c_after_s=40):
+        ran = ask(server, "check", "--over", "60s", "--only", "runs-out-soon")
+    assert (ran.status, ran.stderr) == (1, "")
+    assert "the machine's memory is used up in " in ran.stdout
 
 
 def test_on_a_terminal_it_says_how_long_it_still_watches() -> None:

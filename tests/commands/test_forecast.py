@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import subprocess
 import time
 from typing import Any
 
@@ -13,7 +11,8 @@ import pytest
 
 from oomctl.procfs.growth import Watch
 from oomctl.procfs.reader import Procfs
-from tests.commands.invoke import OOMCTL, ROOT, Ran, ask
+from oomctl.trend.line import LEAST
+from tests.commands.invoke import Ran, ask
 from tests.commands.terminal import terminal
 from tests.documents import PROCESS, assert_has, errors_in
 from tests.growing import growing
@@ -167,17 +166,6 @@ def test_a_cgroup_that_goes_away_is_told_as_that(limited: ProcTree) -> None:
     assert ran == Ran(7, "", "oomctl: tomcat.service: it went away while it was watched\n")
 
 
-def interrupted(server: ProcTree, after_s: float) -> Ran:
-    """Watch for a minute, and press Ctrl-C so long after."""
-    argv = [*OOMCTL, "forecast", "--over", "60s", "--every", "50ms"]
-    env = {"PYTHONPATH": str(ROOT), "OOMCTL_PROC": str(server.root)}
-    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(after_s)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    return Ran(process.returncode, out, err)
-
-
 def test_where_looks_take_long_there_are_enough_of_them_all_the_same(
     server: ProcTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,9 +181,12 @@ def test_where_looks_take_long_there_are_enough_of_them_all_the_same(
 
 
 def test_ctrl_c_answers_with_what_it_has(server: ProcTree) -> None:
-    ran = interrupted(server, 4)
-    assert (ran.status, ran.stderr) == (1, "")
-    assert ran.stdout.startswith("nothing grows: no limit is reached within 24 h (watched for ")
+    with terminal() as screen:
+        process = screen.start("forecast", "--over", "60s", "--every", "50ms", OOMCTL_PROC=str(server.root))
+        screen.wait_for(lambda text: text.count("watching: ") > LEAST)  # once with each look
+        screen.press("\x03")
+        screen.wait_for(lambda text: "nothing grows: no limit is reached within 24 h (watched for " in text)
+        assert screen.ended(process) == 1
 
 
 def test_ctrl_c_before_there_is_enough_says_so() -> None:
