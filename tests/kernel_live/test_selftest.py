@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,16 @@ from oomctl.procfs.reader import Procfs
 from tests.documents import errors_in
 
 COMMAND = [sys.executable, "-m", "oomctl", "selftest"]
+HELD = """
+import sys, oomctl.selftest
+overflow = oomctl.selftest._overflow
+oomctl.selftest._overflow = lambda toys: sys.stdin.read(1) and overflow(toys)
+from oomctl.cli.main import main
+main()
+"""
+HELD_COMMAND = [sys.executable, "-c", HELD, "selftest"]
+"""One that waits for a word on stdin before it has anybody killed: until then it is not over."""
+PATIENCE_S = 60
 
 
 def leftovers(pid: int) -> list[str]:
@@ -43,28 +54,33 @@ def test_this_kernel_chooses_as_predicted() -> None:
 @pytest.mark.usefixtures("_possible")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_leaves_nothing_behind(number: signal.Signals, status: int) -> None:
-    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
-        deadline = time.monotonic() + 30
-        while not leftovers(process.pid) and time.monotonic() < deadline:
-            time.sleep(0.005)
+    with held(stderr=subprocess.PIPE) as process:
+        begun(process)
         os.kill(process.pid, number)
-        out, err = process.communicate(timeout=30)
+        assert process.stdin is not None
+        with process.stdin:  # open until it ends: the end of it would be a word, too
+            process.wait(PATIENCE_S)
+        out, err = (stream.read() for stream in (process.stdout, process.stderr) if stream is not None)
     assert (process.returncode, out, err) == (status, b"", b"")
     assert leftovers(process.pid) == []
 
 
+def held(**how: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(HELD_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, **how)
+
+
 def begun(process: subprocess.Popen[bytes]) -> list[str]:
     """Wait until a self-test has its cgroup, and return that."""
-    deadline = time.monotonic() + 30
-    while not leftovers(process.pid) and time.monotonic() < deadline:
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := leftovers(process.pid)) and time.monotonic() < deadline:
         time.sleep(0.005)
-    return leftovers(process.pid)
+    return found
 
 
 def gone_by_itself(process: subprocess.Popen[bytes], directory: str) -> None:
     """Wait until the toys of a self-test that was killed have ended, too, those that were still to join as well."""
     process.wait()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and (is_group(process.pid) or Path(directory, "cgroup.procs").read_text()):
         time.sleep(0.005)
 
@@ -81,10 +97,10 @@ def is_group(leader: int) -> bool:
 @pytest.mark.kernel
 @pytest.mark.usefixtures("_possible")
 def test_what_a_killed_one_left_is_removed_by_the_next() -> None:
-    killed = subprocess.Popen(COMMAND, stdout=subprocess.DEVNULL, start_new_session=True)
-    [left] = begun(killed)
-    killed.kill()
-    gone_by_itself(killed, left)
+    with held() as killed:
+        [left] = begun(killed)
+        killed.kill()
+        gone_by_itself(killed, left)
     assert leftovers(killed.pid) == [left]
     assert subprocess.run(COMMAND, capture_output=True, timeout=60, check=False).returncode == 0
     assert leftovers(killed.pid) == []
@@ -93,13 +109,11 @@ def test_what_a_killed_one_left_is_removed_by_the_next() -> None:
 @pytest.mark.kernel
 @pytest.mark.usefixtures("_possible")
 def test_one_that_runs_keeps_its_cgroup() -> None:
-    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, start_new_session=True) as running:
+    with held() as running:
         [own] = begun(running)
-        os.kill(running.pid, signal.SIGSTOP)
         assert subprocess.run(COMMAND, capture_output=True, timeout=60, check=False).returncode == 0
         assert leftovers(running.pid) == [own]
-        os.kill(running.pid, signal.SIGCONT)
-        running.communicate(timeout=60)
+        running.communicate(b"!", timeout=PATIENCE_S)
     assert running.returncode == 0
 
 
