@@ -18,8 +18,11 @@ from oomctl.render import fields
 from oomctl.tui.app import TopApp
 from tests.proc_tree import ProcTree
 
-PATIENCE = 1000
+PATIENCE = 3000
 """Turns of 20 ms: for a machine that is busy with other things."""
+PATIENCE_S = 60.0
+HOPS = 6
+"""A message goes up from a widget to the screen and the app, and what they do about it comes down again."""
 Steps = Callable[["Driver"], Awaitable[None]]
 
 
@@ -31,7 +34,14 @@ class Driver:
         self.pilot = pilot
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        """Press one after the other, each when all that the one before has led to is done.
+
+        The pilot waits until the process takes no CPU time, which it does not either where others have the CPU.
+        """
+        for key in keys:
+            await self.pilot.press(key)
+            for _ in range(HOPS):
+                await self.pilot._wait_for_screen(PATIENCE_S)
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:

@@ -31,11 +31,11 @@ class Tmux:
             name: value for name, value in os.environ.items() if name not in ("TMUX", "NO_COLOR", "COLUMNS", "LINES")
         }
         start = ("tmux", "-S", self._socket, "-f", os.devnull, "new-session", "-d", *size, command)
-        subprocess.run(start, check=True, timeout=30, env={**env, "TERM": "xterm-256color", "SHELL": "/bin/sh"})
+        subprocess.run(start, check=True, timeout=60, env={**env, "TERM": "xterm-256color", "SHELL": "/bin/sh"})
 
     def __call__(self, *command: str) -> str:
         ran = subprocess.run(
-            ("tmux", "-S", self._socket, *command), capture_output=True, text=True, timeout=30, check=True
+            ("tmux", "-S", self._socket, *command), capture_output=True, text=True, timeout=60, check=True
         )
         return ran.stdout
 
