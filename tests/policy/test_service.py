@@ -26,7 +26,7 @@ from tests.privileges import NOBODY, needs_root
 from tests.processes import Sleeper, adj_of
 
 pytestmark = pytest.mark.live
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 class Service:
@@ -275,7 +275,7 @@ def test_neither_what_is_no_file_nor_what_others_could_change_is_waited_for_or_f
 def test_a_broken_file_at_the_start_ends_it(tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text("[[rule]")
     command = [*OOMCTL, "policy", "watch", "-f", str(tmp_path / "p.toml")]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 2
     assert ran.stderr.startswith(f"oomctl: {tmp_path}/p.toml:1: not TOML")
 
@@ -358,11 +358,12 @@ def test_a_user_with_many_nested_processes_delays_nobody_else(service: Start, sl
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as chain:
         assert chain.stdout is not None
         assert chain.stdout.readline() == "up\n"
-        before = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         watch.set(sleeper(str(program), "60"))
         assert watch.end() == 0
-        # Some 0.1 s where it has a CPU to itself; it was 20 s and more, of which a busy machine cannot be taken for.
-        assert time.monotonic() - before < 5
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)  # with all that the service has taken, and nobody else
+        # Some 0.5 s from its start on, whoever else has the CPU meanwhile; it was 20 s and more.
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
         chain.kill()
 
 
