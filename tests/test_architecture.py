@@ -264,7 +264,7 @@ sys.argv = ["oomctl", *{argv!r}]
 from oomctl.cli.main import main
 main()
 """
-    ran = subprocess.run([sys.executable, "-c", spied], capture_output=True, text=True, timeout=30, check=False)
+    ran = subprocess.run([sys.executable, "-c", spied], capture_output=True, text=True, timeout=60, check=False)
     assert ran.stderr.splitlines()[-1] == "[]"
 
 
@@ -294,6 +294,6 @@ from oomctl.cli.main import main
 main()
 """
     env = {**os.environ, "_OOMCTL_COMPLETE": "zsh_complete", "OOMCTL_LINE": line}
-    ran = subprocess.run([sys.executable, "-c", spied], capture_output=True, text=True, timeout=30, env=env, check=True)
+    ran = subprocess.run([sys.executable, "-c", spied], capture_output=True, text=True, timeout=60, env=env, check=True)
     assert ran.stdout
     assert ran.stderr.splitlines()[-1] == str([f"oomctl.commands.{name}" for name in commands])

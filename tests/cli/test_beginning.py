@@ -42,11 +42,11 @@ def test_other_questions_are_not_taken_for_one(line: str) -> None:
     ("words", "status"), [(["--version"], 0), (["nonsense"], 2), (["top", "oomctl-no-such-process"], 1)]
 )
 def test_its_status_is_that_of_the_command(words: list[str], status: int) -> None:
-    assert subprocess.run([*OOMCTL, *words], capture_output=True, timeout=30, check=False).returncode == status
+    assert subprocess.run([*OOMCTL, *words], capture_output=True, timeout=60, check=False).returncode == status
 
 
 def test_all_of_a_long_answer_is_written() -> None:
-    whole = subprocess.run([*OOMCTL, "history", "--help"], capture_output=True, timeout=30, check=True).stdout
+    whole = subprocess.run([*OOMCTL, "history", "--help"], capture_output=True, timeout=60, check=True).stdout
     source, sink = os.pipe()
     with subprocess.Popen([*OOMCTL, "history", "--help"], stdout=sink) as process, open(source, "rb") as answer:
         os.close(sink)
@@ -58,7 +58,7 @@ def test_all_of_a_long_answer_is_written() -> None:
 def test_an_answer_that_cannot_be_written_is_a_failure() -> None:
     with open("/dev/full", "w") as full:
         ran = subprocess.run(
-            [*OOMCTL, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+            [*OOMCTL, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
         )
     assert ran.returncode == 1
     assert "cannot write the output: No space left on device" in ran.stderr

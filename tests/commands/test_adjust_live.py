@@ -68,7 +68,7 @@ def test_a_name_takes_processes_by_their_executable_too(sleeper: Sleeper, tmp_pa
 
 def test_the_shell_that_runs_oomctl_can_be_set_by_its_pid() -> None:
     script = f"{sys.executable} -m oomctl set 500 $$ && cat /proc/$$/oom_score_adj"
-    ran = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    ran = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     assert ran.stdout.splitlines()[-1] == "500"
 
 
@@ -121,7 +121,7 @@ second.wait()
 @needs_root
 def test_a_pid_that_is_really_reused_is_not_written() -> None:
     in_namespace = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", REUSE]
-    ran = subprocess.run(in_namespace, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    ran = subprocess.run(in_namespace, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (ran.stdout.split(), ran.stderr) == (["pinned", "vanished", "0"], "")
 
 
@@ -371,7 +371,7 @@ def test_a_process_that_is_hidden_has_not_vanished(sleeper: Sleeper, hidepid: in
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     assert ran.stderr == ""
     assert ran.stdout.startswith("denied: /proc hides it from you (mounted with hidepid=)")

@@ -18,7 +18,7 @@ OWN_ADJ = ("cat", "/proc/self/oom_score_adj")
 def test_the_command_keeps_oomctl_s_pid() -> None:
     how = {"cwd": ROOT, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([*OOMCTL, "run", "sh", "-c", "echo $$"], **how) as process:  # type: ignore[call-overload]
-        assert process.communicate(timeout=30)[0] == f"{process.pid}\n"
+        assert process.communicate(timeout=60)[0] == f"{process.pid}\n"
 
 
 def test_the_default_is_500() -> None:

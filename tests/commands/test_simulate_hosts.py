@@ -317,7 +317,7 @@ def test_a_line_is_printed_before_the_next_snapshot_is_there(hosts: Path) -> Non
         assert process.stdout is not None
         assert process.stdout.readline().startswith("HOST")
         assert process.stdout.readline().startswith("db1")
-        rest, _ = process.communicate(snapshot(java=5000), timeout=30)
+        rest, _ = process.communicate(snapshot(java=5000), timeout=60)
     assert rest.splitlines()[0].split()[:3] == ["stdin", "10", "(java)"]
     assert process.returncode == 0
 

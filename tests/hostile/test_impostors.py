@@ -189,6 +189,6 @@ def test_a_yes_on_a_terminal_raises_many(sleeper: Sleeper, binary: str, name: st
             asked += os.read(controller, 1024)
         assert b"set: 21 processes would be raised at once; go on?" in asked
         os.write(controller, answer)
-        assert process.wait(timeout=30) == (0 if expected else 6)
+        assert process.wait(timeout=60) == (0 if expected else 6)
         os.close(controller)
         assert {adj_of(pid) for pid in pids} == {expected}

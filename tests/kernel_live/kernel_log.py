@@ -57,7 +57,7 @@ class KernelLog:
     ) -> None:
         os.close(self._fd)
 
-    def wait_for_kill(self, memcg: str, pids: frozenset[int], timeout_s: float = 10.0) -> KernelKill:
+    def wait_for_kill(self, memcg: str, pids: frozenset[int], timeout_s: float = 60.0) -> KernelKill:
         """Return the first kill because of the limit of ``memcg``; ``pids`` are the ids of all its threads.
 
         A second one right after it is none of it: its report may lack all lines but the last (see `Pace`).

@@ -14,7 +14,7 @@ from oomctl.procfs.cgroup import Memcgs
 from oomctl.procfs.reader import Procfs
 
 _serial = itertools.count(1)
-_REMOVAL_S = 10.0
+_REMOVAL_S = 60.0
 
 
 class ToyCgroup:

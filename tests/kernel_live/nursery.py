@@ -27,7 +27,7 @@ MADV_NOHUGEPAGE = 15
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 SYS_EXIT = 60 if os.uname().machine == "x86_64" else 93  # of one thread; 93 in include/uapi/asm-generic/unistd.h
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.clone.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 4)

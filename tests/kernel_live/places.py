@@ -137,4 +137,4 @@ def inside(cgroup: ToyCgroup, size_bytes: int) -> Iterator[Inside]:
         yield Inside(pid, ("nsenter", f"--pid=/proc/{pid}/ns/pid", f"--mount=/proc/{pid}/ns/mnt"))
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)

@@ -19,7 +19,7 @@ def test_a_kill_shows_up_at_once(cgroup: ToyCgroup, nursery: Nursery) -> None:
     toy = nursery.start(Toy(cgroup, grows_pages=64 * MIB // PAGE, name="grower"))
     kill_at_limit(cgroup, toy)
     command = [sys.executable, "-m", "oomctl", "history", "-n", "5", "--json"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     events = [event for event in json.loads(result.stdout)["events"] if event["memcg"] == cgroup.path]
     assert [event["victim"]["pid"] for event in events] == [toy.pid]
     assert events[0]["replay"]["agrees"] is True

@@ -111,7 +111,7 @@ class Nursery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
 
     def start(self, toy: Toy) -> Started:
         """Start a toy and what belongs to it; back when all of them rest."""

@@ -23,7 +23,7 @@ from tests.kernel_live.toys import MIB, PAGE, Nursery, Started, Toy, is_alive
 _TOP_PAGES = 60 * MIB // PAGE
 _TOTAL_PAGES = 300 * MIB // PAGE
 _OVERHEAD_PAGES = 300  # charged for a process besides what it was asked to touch: page tables, stacks, kernel memory
-_DEATH_S = 5.0
+_DEATH_S = 30.0
 # What a CPU may hold in stock (MEMCG_CHARGE_BATCH in include/linux/memcontrol.h), and as much again.
 _GROWTH_IN_DOUBT_PAGES = 2 * 64 * (os.cpu_count() or 1)
 

@@ -65,7 +65,7 @@ class Pod:
 
     def wait_for(self, text: str) -> str:
         """Wait until it has printed that; return all that it printed."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while text not in self.output():
             assert self._process.poll() is None, self.output()
             assert time.monotonic() < deadline, self.output()
@@ -74,7 +74,7 @@ class Pod:
 
     def ended(self) -> int:
         """Wait until it ends by itself; return its status."""
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=60)
 
     def run(self, *command: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         """Run a command in it, as `kubectl exec` does."""
@@ -130,7 +130,7 @@ def pod(
                 process.kill()
             else:
                 _end(directory)
-            process.wait(timeout=30)
+            process.wait(timeout=60)
             _remove_cgroups(cgroup)
 
 
@@ -256,7 +256,7 @@ def _remove_cgroups(cgroup: ToyCgroup) -> None:
 
 def _remove_cgroup(path: str) -> None:
     """Remove one; waits for who was killed in it and is not gone yet."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             os.rmdir(path)

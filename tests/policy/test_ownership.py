@@ -173,7 +173,7 @@ EXPECTED = {
 def test_what_is_no_file_is_a_mistake_and_nothing_is_waited_for(odd: Path) -> None:
     expected = "".join(f"{odd}/{name}.toml: {message}\n" for name, message in EXPECTED.items())
     command = [*OOMCTL, "policy", "check", "-f", str(odd)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, expected, "")
 
 

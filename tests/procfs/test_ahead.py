@@ -111,5 +111,5 @@ before = set(sys.modules)
 import oomctl.cli.descriptors, oomctl.procfs.ahead
 print(*sorted(name for name in set(sys.modules) - before if not name.startswith("oomctl")))
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert set(ran.stdout.split()) <= {"__future__", "marshal"}

@@ -72,4 +72,4 @@ def test_the_numbers_of_this_process_tell_whose_proc_it_is(
 def test_a_namespace_made_here_is_not_the_first() -> None:
     asked = "from oomctl.procfs.namespaces import in_first_pid_namespace as first; print(first('/proc'))"
     unshare = ["unshare", "--pid", "--mount-proc", "--fork", sys.executable, "-c", asked]
-    assert subprocess.run(unshare, capture_output=True, text=True, timeout=30, check=True).stdout == "False\n"
+    assert subprocess.run(unshare, capture_output=True, text=True, timeout=60, check=True).stdout == "False\n"

@@ -19,7 +19,7 @@ from types import TracebackType
 import pyte
 
 ROWS, COLUMNS = 50, 110
-PATIENCE_S = 12
+PATIENCE_S = 60
 TAB = "\t"
 PROMPT = "READY>"
 

@@ -220,7 +220,7 @@ def test_patterns_match_neither_oomctl_nor_the_shell_that_started_it() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=30,
+            timeout=60,
         )
     finally:
         other.kill()
