@@ -564,4 +564,6 @@ def run(ask: Ask, sampler: Sampler, delay_s: float, first: Shot, theme_name: str
     """Show the interactive view until the user has seen enough; return the exit status."""
     app = TopApp(ask, sampler, delay_s, first, theme_name=theme_name)
     status = app.run()
-    return app.return_code or status or 0
+    if status is None:  # none of its own ends: asyncio cancels what runs on SIGINT
+        status = 128 + signal.SIGINT
+    return app.return_code or status

@@ -62,6 +62,18 @@ def test_ended_while_the_interactive_view_is_loaded_the_terminal_is_left_in_orde
     assert_left_in_order(screen)
 
 
+@pytest.mark.skipif(find_spec("textual") is None, reason="needs the extra oomctl[tui]")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ended_by_a_signal_the_interactive_view_says_so_in_its_status(
+    screen: Terminal, server: ProcTree, number: signal.Signals, status: int
+) -> None:
+    process = screen.start("top", OOMCTL_PROC=str(server.root))
+    screen.wait_for(lambda text: "next: 20 (java)" in text)
+    os.kill(process.pid, number)
+    assert screen.ended(process) == status
+    assert_left_in_order(screen)
+
+
 def test_it_refreshes(screen: Terminal, shown: subprocess.Popen[bytes], server: ProcTree) -> None:
     server.add(50, "newcomer", 95_000, score=730)
     screen.wait_for(lambda text: "next: 50 (newcomer)" in text)
