@@ -99,9 +99,8 @@ def opened(path: str) -> Iterator[io.BufferedReader]:
         hint = "; sudo closes it, pipe into - instead" if _DESCRIPTOR.fullmatch(path) else ""
         raise BadInput(f"{path}: no such file{hint}") from None
     except PermissionError:
-        raise NotPermitted(
-            f"{path}: reading it was refused; kernel logs are usually open to root and group adm"
-        ) from None
+        hint = "; kernel logs are usually open to root and group adm" if path.startswith("/var/log/") else ""
+        raise NotPermitted(f"{path}: reading it was refused{hint}") from None
     except ValueError as error:  # a null byte in the name
         raise BadInput(f"{path}: {error}") from None
     except OSError as error:

@@ -66,6 +66,22 @@ def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path) -> None:
         list(file_blocks(str(tmp_path)))
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/var/log/kern.log", "reading it was refused; kernel logs are usually open to root and group adm"),
+        ("/srv/db1.json", "reading it was refused"),
+    ],
+)
+def test_who_may_read_a_log_is_said_of_logs_only(monkeypatch: pytest.MonkeyPatch, path: str, said: str) -> None:
+    def refuse(_: str) -> int:
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr("oomctl.oomlog.sources.open_regular", refuse)
+    with pytest.raises(NotPermitted, match=f"^{path}: {said}$"):
+        list(file_blocks(path))
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
 def test_blocks_end_at_line_ends_however_the_chunks_fall(size: int) -> None:
     chunks = [TEXT[start : start + size] for start in range(0, len(TEXT), size)]
