@@ -24,12 +24,12 @@ from oomctl.targets import oldscale
 from oomctl.targets.words import Target, TargetKind, parse_target
 
 MOST_BYTES = 1 << 16
-_MOST_LINES = 200
-"""Of one statement: each further line of it is another attempt to parse."""
 SCOPES = tuple(scope.value for scope in RuleScope)
 KEYS = ("target", "adj", "scope", "reason", "force")
-_MOST_BYTES_TRIED = 1 << 20
-"""Of all statements, counted anew with each attempt: what stands behind them has no line."""
+_MOST_BYTES_TRIED = 1 << 19
+"""Of all statements, counted anew with each attempt to parse: what stands behind them has no line."""
+_MAY_END = re.compile(r"""[]}]|\"{3}|'{3}""")
+"""In the last line of a statement that has several: a list, a table or a long string ends there."""
 _MOST_DOTS = 1000
 """In a line: the time that a key of so many parts takes grows with the square of their number."""
 _DECODE_ERROR = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
@@ -76,14 +76,14 @@ def _statements(text: str) -> Iterator[_Statement]:
     for number, line in enumerate(text.split("\n"), start=1):
         waiting.append(line)
         waiting_bytes += len(line) + 1
+        if len(waiting) > 1 and not _MAY_END.search(line):
+            continue
         tried_bytes += waiting_bytes
         if tried_bytes > _MOST_BYTES_TRIED:
             return
         try:
             content = tomllib.loads("\n".join(waiting))
         except (ValueError, RecursionError):  # goes on in the next line
-            if len(waiting) == _MOST_LINES:
-                return
             continue
         if content:  # no comment or empty line
             yield _Statement(number - len(waiting) + 1, waiting[0].lstrip().startswith("["), content)

@@ -113,6 +113,21 @@ def test_all_mistakes_of_a_file_are_found_at_once() -> None:
     assert [mistake.place.line for mistake in read(text).mistakes] == [3, 8, 9]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[\n" + '"a",\n' * 3000 + "]",
+        '"""\n' + "a\n" * 3000 + '"""',
+        "'''\n" + "a\n" * 3000 + "'''",
+        "[\n" + "[1],\n" * 300 + "]",
+    ],
+    ids=["list", "string", "literal string", "list of lists"],
+)
+def test_a_mistake_behind_a_long_value_has_its_line(value: str) -> None:
+    text = f"x = {value}\ny = 1\n"
+    assert [mistake.place.line for mistake in read(text).mistakes] == [1, value.count("\n") + 2]
+
+
 def test_what_only_looks_like_a_rule_does_not_count_as_a_line() -> None:
     first = '[[rule]]\ntarget = "a"\nadj = 0\nreason = """\n[[rule]]\nadj = 3\n"""\n'
     [mistake] = mistakes(first + '# [[rule]]\n[[rule]]\ntarget = "b"\nadj = 1001')
