@@ -13,9 +13,9 @@ from tests.ansible.playing import Ansible, Played, wrapper
 pytestmark = pytest.mark.ansible
 MODULE = "oomadm.oomadm.oom_policy"
 _RULES = [{"target": "no-such-name", "adj": 5}]
-# Finds no mistake, and cannot apply.
+# Reads what it is told as the program does, finds no mistake, and cannot apply.
 _TOY = """sh -c 'case $1 in
-check) echo "{\\"schema\\": \\"oomctl.policy/1\\", \\"mistakes\\": []}" ;;
+check) cat >/dev/null; echo "{\\"schema\\": \\"oomctl.policy/1\\", \\"mistakes\\": []}" ;;
 *) echo "oomctl: no /proc" >&2; exit 7 ;;
 esac'"""
 
