@@ -69,7 +69,10 @@ def at_a_terminal(adj: int) -> Iterator[int]:
 
 
 def _is_login_shell(pid: int) -> bool:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"-sh\0")
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"-sh\0")
+    except (FileNotFoundError, ProcessLookupError):  # a program of PAM's or of login's that has ended
+        return False
 
 
 def comm(pid: int) -> str:
