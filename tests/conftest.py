@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from oomctl.procfs.reader import Procfs
+from oomctl.render import podnames
 from tests.privileges import why_only_root
 from tests.proc_tree import ProcTree
 from tests.processes import Sleeper, adj_of, sleepers, toy
@@ -66,6 +67,13 @@ def pytest_runtest_makereport(
             report.outcome = "failed"
             report.longrepr = f"{variable}=1, but the test was skipped: {reason}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def pods_without_names() -> Iterator[None]:
+    """A command leaves behind where it asks for names, and tests that run at the same time come in any order."""
+    yield
+    podnames.ask(None)
 
 
 @pytest.fixture

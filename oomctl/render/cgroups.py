@@ -89,7 +89,9 @@ def _joined(named: tuple[Place, ...]) -> str:
 
 
 def _called(pod: Place, inside: Place | None) -> Named | None:
-    """Return what a pod and the container in it are called."""
+    """Return what the kubelet calls a pod and the container in it."""
+    if pod.of_a_user:
+        return None
     is_container = inside is not None and inside.kind in _OF_A_POD and is_id(inside.name)
     return podnames.named(pod.name, inside.name if inside is not None and is_container else None)
 

@@ -59,6 +59,8 @@ class Place(NamedTuple):
     """``docker``, ``pod``, ``user``, …; ``unit`` and ``path`` are not said."""
     name: str
     """Whole: all digits of an id."""
+    of_a_user: bool = False
+    """It is below a user's place; he may have called it so himself."""
 
     def __str__(self) -> str:
         """Return it as people are told, ids shortened, harmless whatever it is called."""
@@ -147,7 +149,8 @@ class _Walk:
             self._places = [place for place in self._places if place.kind not in ("unit", "path")]
         self._user()
         self._slices, self._unknown = [], []
-        self._places += found
+        of_a_user = any(place.kind == "user" for place in self._places)
+        self._places += [place._replace(of_a_user=of_a_user) for place in found]
 
     def _unit(self, part: str) -> None:
         if self._unknown:

@@ -52,6 +52,12 @@ UID_2 = "11111111-2222-3333-4444-555555555555"
             id="a pod in a pod",
         ),
         pytest.param(f"/kubepods/burstable/pod{UID}/{ID}/init.scope", Pod(UID, "Burstable", ID), id="systemd inside"),
+        pytest.param(f"/user.slice/user-1000.slice/user@1000.service{SCOPE}", None, id="a user's own pod"),
+        pytest.param(
+            f"/kubepods/pod{UID}/{ID}/user.slice/user-0.slice/user@0.service/kubepods/pod{UID_2}",
+            Pod(UID, "Guaranteed", ID),
+            id="a user's own pod in a pod",
+        ),
         pytest.param("/kubepods/burstable", None, id="a class"),
         pytest.param(f"/kubepods/burstable/pod{UID[:-1]}/{ID}", None, id="no UID"),
         pytest.param(f"/burstable/pod{UID}/{ID}", None, id="not below kubepods"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,8 +210,13 @@ def test_of_a_pod_with_a_name_the_name_stays_longest(named_pod: None, path: str,
     assert short_name_within(path, room) == name
 
 
+@pytest.mark.parametrize("room", [60, 44, 20])
+def test_what_a_user_calls_by_another_s_pod_does_not_get_its_name(named_pod: None, room: int) -> None:
+    name = short_name_within(f"/user.slice/user-1000.slice/user@1000.service/{POD}/cri-containerd-{ID}.scope", room)
+    assert "cart" not in name
+    assert "shop" not in name
+
+
 @pytest.fixture
-def named_pod() -> Iterator[None]:
+def named_pod() -> None:
     podnames.ask(lambda uid, container_id: Named("shop", "cart-7d9f", "app" if container_id == ID else None))
-    yield
-    podnames.ask(None)
