@@ -17,7 +17,7 @@ test-quick:
 	$(PYTHON) -m pytest -q $(QUICK)
 
 vm:
-	$(PYTHON) -m pytest -m vm
+	$(PYTHON) -m pytest -m vm --lab
 
 pyz:
 	$(PYTHON) packaging/pyz.py

@@ -30,7 +30,7 @@ def test_make_has_the_targets_of_contributing() -> None:
         ("lint", ["-m ruff check .", "-m ruff format --check .", "-m mypy"]),
         ("test", ["-m pytest"]),
         ("test-quick", ["-m pytest -q $(QUICK)"]),
-        ("vm", ["-m pytest -m vm"]),
+        ("vm", ["-m pytest -m vm --lab"]),
         ("pyz", ["packaging/pyz.py"]),
         ("release", ["packaging/release.py $(VERSION)"]),
     ],

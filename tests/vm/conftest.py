@@ -180,7 +180,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, instead of skipping, what has to be asked for."""
     unasked_fixtures = {fixture for fixture, option in _ASKED_FOR_BY.items() if not config.getoption(option)}
-    unasked = [item for item in items if unasked_fixtures & {*getattr(item, "fixturenames", ())}]
+    unasked = [
+        item
+        for item in items
+        if unasked_fixtures & {*getattr(item, "fixturenames", ())}
+        or (item.get_closest_marker("lab") and not config.getoption("--lab"))
+    ]
     if unasked:
         items[:] = [item for item in items if item not in unasked]
         config.hook.pytest_deselected(items=unasked)

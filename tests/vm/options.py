@@ -11,6 +11,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--kills", type=int, default=42, help="about so many kills by each kernel")
     group.addoption("--cpus", type=int, default=2, help="CPUs of each guest")
     group.addoption("--seed", type=int, default=1, help="another seed, other processes")
+    group.addoption("--lab", action="store_true", help="also what takes many minutes, or an idle machine")
     group.addoption(
         "--architectures", default="", help="boot kernels of these, too: arm64-16k,ppc64el-64k,i386-pae, or all"
     )

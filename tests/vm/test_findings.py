@@ -25,6 +25,7 @@ def boot() -> debian.Boot:
     return debian.booted_or_skipped("findings")
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("name", CHECKS)
 def test_finding(boot: debian.Boot, name: str) -> None:
     found = [check for check in boot.of("check") if check["name"] == name]
@@ -32,6 +33,7 @@ def test_finding(boot: debian.Boot, name: str) -> None:
     assert found[0]["passed"], f"{found[0]['detail']}\n{[one for one in boot.of('tried') if one['name'] == name]}"
 
 
+@pytest.mark.lab
 def test_what_a_fresh_debian_is_told(boot: debian.Boot) -> None:
     """One line, and no false alarm: sysrq-oom.
 
@@ -57,6 +59,7 @@ def test_what_a_fresh_debian_is_told(boot: debian.Boot) -> None:
     }
 
 
+@pytest.mark.lab
 def test_every_check_of_the_guest_is_a_test(boot: debian.Boot) -> None:
     assert boot.of("finished"), boot.console_tail()
     assert tuple(check["name"] for check in boot.of("check")) == CHECKS

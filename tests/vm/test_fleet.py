@@ -19,7 +19,7 @@ from tests.vm.debian import Host
 from tests.vm.guest.host import COLLECTED
 from tests.vm.kernels import NotHere
 
-pytestmark = [pytest.mark.vm, pytest.mark.ansible]
+pytestmark = [pytest.mark.vm, pytest.mark.lab, pytest.mark.ansible]
 PLAYBOOK = PROJECT / "examples/fleet/keep.yml"
 PACKAGED, COPIED = "db1", "db2"
 POLICY = "/etc/oomctl/policy.toml"

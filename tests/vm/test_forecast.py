@@ -11,7 +11,7 @@ from tests.vm.conftest import Guests
 from tests.vm.forecasts import misses
 from tests.vm.kernels import Release
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.lab]
 INSIDE = 0.9
 """Of the forecasts; 0.95 is what the interval is made for, of a rate that stays as it is. That of processes that share
 an emulated CPU with a forecast and with each other does not."""
