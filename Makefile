@@ -10,8 +10,9 @@ QUICK = tests/kernel tests/render tests/live tests/origins tests/scenario tests/
 lint:
 	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
 
+# Those that touch the machine one after the other, then the rest two at a time.
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -m machine && $(PYTHON) -m pytest -n 2 -m 'not machine'
 
 test-quick:
 	$(PYTHON) -m pytest -q $(QUICK)

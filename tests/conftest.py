@@ -34,6 +34,18 @@ REQUIRED = {
 """Variable -> markers of tests that need something of the machine: a kernel to ask, a terminal, shells to type into."""
 
 
+OF_THE_MACHINE = (
+    *("live", "kernel", "vm", "terminal", "unprivileged"),
+    *("monitoring", "ansible", "kubernetes", "container"),
+)
+"""Markers of tests that have to run one after the other."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if any(map(item.get_closest_marker, OF_THE_MACHINE)):
+        item.add_marker("machine")
+
+
 def pytest_configure() -> None:
     """Undo what the tests' own processes would inherit from whoever runs them.
 

@@ -28,7 +28,7 @@ def test_make_has_the_targets_of_contributing() -> None:
     ("target", "runs"),
     [
         ("lint", ["-m ruff check .", "-m ruff format --check .", "-m mypy"]),
-        ("test", ["-m pytest"]),
+        ("test", ["-m pytest -m machine", "-m pytest -n 2 -m 'not machine'"]),
         ("test-quick", ["-m pytest -q $(QUICK)"]),
         ("vm", ["-m pytest -m vm --lab"]),
         ("pyz", ["packaging/pyz.py"]),
