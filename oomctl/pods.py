@@ -3,7 +3,7 @@
 Kubernetes, pkg/kubelet/cm: ``/kubepods/burstable/podUID/ID`` with the driver cgroupfs,
 ``kubepods-burstable-podUID.slice/cri-containerd-ID.scope`` with systemd's, where a UID has ``_`` for ``-``. Guaranteed
 pods are directly below ``kubepods``. A static pod's UID is a hash of 32 digits. kind, k3s and others have all of it
-below a path of their own. Below ``user@UID.service`` a user may call cgroups what he likes, also by another's pod.
+below a path of their own. Below ``user@UID.service`` a user names cgroups himself, after a pod if he likes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import NamedTuple
 UID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}"
 """Regular expression of a pod's UID."""
 CONTAINER_ID = "[0-9a-f]{64}"
+USER_MANAGER = re.compile(r"user@\d+\.service")
+"""The part of a path below which a user names cgroups: user@.service(5), which delegates to him."""
 
 _UID = re.compile(UID)
 _SLICE = re.compile(r"(?:.*-)?kubepods(?:-(burstable|besteffort))?-pod([0-9a-f_]+)\.slice", re.DOTALL)
 _ROOT = re.compile(r"(?:.*-)?kubepods(?:\.slice)?", re.DOTALL)
 _CONTAINER = re.compile(rf"(?:(?:cri-containerd|crio|docker)-)?({CONTAINER_ID})(?:\.scope)?")
-_USERS_OWN = re.compile(r"user@\d+\.service")
 _CLASSES = {None: "Guaranteed", "burstable": "Burstable", "besteffort": "BestEffort"}
 _SHARES = 1000
 _LEAST_CLEAR, _MOST_CLEAR = 4, 998
@@ -51,13 +52,13 @@ Lookup = Callable[[str, "str | None"], "Named | None"]
 
 
 def pod_of(path: str | None) -> Pod | None:
-    """Return the innermost pod in the path of a cgroup, of those that no user made up; None: there is none."""
+    """Return the innermost pod in the path of a cgroup, of those that no user named; None: there is none."""
     if path is None or "kubepods" not in path:
         return None
     pod: Pod | None = None
     above: list[str] = []
     for part in path.split("/"):
-        if _USERS_OWN.fullmatch(part):
+        if USER_MANAGER.fullmatch(part):
             break
         parent, _, inside = part.partition(":")  # containerd's "X.slice:cri-containerd:ID", where a slice was no path
         found = _by_slice(parent) or _by_directory(part, above)

@@ -33,12 +33,11 @@ REQUIRED = {
 }
 """Variable -> markers of tests that need something of the machine: a kernel to ask, a terminal, shells to type into."""
 
-
 OF_THE_MACHINE = (
     *("live", "kernel", "vm", "terminal", "unprivileged"),
     *("monitoring", "ansible", "kubernetes", "container"),
 )
-"""Markers of tests that have to run one after the other."""
+"""Markers of tests that have to run one after the other: all of them get the marker ``machine``, too."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -27,6 +27,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from oomctl.pods import USER_MANAGER
 from oomctl.render.text import visible
 
 _HEX = frozenset("0123456789abcdef")
@@ -60,7 +61,7 @@ class Place(NamedTuple):
     name: str
     """Whole: all digits of an id."""
     of_a_user: bool = False
-    """It is below a user's place; he may have called it so himself."""
+    """It is below a user's service manager, and he may have named it."""
 
     def __str__(self) -> str:
         """Return it as people are told, ids shortened, harmless whatever it is called."""
@@ -101,9 +102,11 @@ class _Walk:
         self._unknown: list[str] = []
         """Parts since then that have no known shape."""
         self._slurm = False
+        self._of_a_user = False
 
     def take(self, part: str) -> None:
         """Read the next part."""
+        self._of_a_user = self._of_a_user or bool(USER_MANAGER.fullmatch(part))
         above = self._unknown[-1] if self._unknown else ""
         found = _by_shape(part, above) or self._by_place(part)
         last = self._places[-1].kind if self._places else ""
@@ -149,8 +152,7 @@ class _Walk:
             self._places = [place for place in self._places if place.kind not in ("unit", "path")]
         self._user()
         self._slices, self._unknown = [], []
-        of_a_user = any(place.kind == "user" for place in self._places)
-        self._places += [place._replace(of_a_user=of_a_user) for place in found]
+        self._places += [place._replace(of_a_user=self._of_a_user) for place in found]
 
     def _unit(self, part: str) -> None:
         if self._unknown:

@@ -210,9 +210,10 @@ def test_of_a_pod_with_a_name_the_name_stays_longest(named_pod: None, path: str,
     assert short_name_within(path, room) == name
 
 
+@pytest.mark.parametrize("around", ["/user.slice/user-1000.slice", "/a/container/user.slice/user-1000.slice"])
 @pytest.mark.parametrize("room", [60, 44, 20])
-def test_what_a_user_calls_by_another_s_pod_does_not_get_its_name(named_pod: None, room: int) -> None:
-    name = short_name_within(f"/user.slice/user-1000.slice/user@1000.service/{POD}/cri-containerd-{ID}.scope", room)
+def test_a_cgroup_that_a_user_named_after_a_pod_does_not_get_its_name(named_pod: None, around: str, room: int) -> None:
+    name = short_name_within(f"{around}/user@1000.service/{POD}/cri-containerd-{ID}.scope", room)
     assert "cart" not in name
     assert "shop" not in name
 
